@@ -1,0 +1,31 @@
+# The few commands of the project; CONTRIBUTING.md says when to use which. All of them work on a fresh Debian-like machine
+# with a Rust toolchain and a C compiler: `make deps` brings the rest.
+SHELL := /bin/bash
+CARGO ?= cargo
+BENCH_ARGS ?=
+
+.PHONY: help deps check test bench soak clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+deps: ## what the tests run against: PostgreSQL, Python and Node peers; quick when all is there
+	@scripts/deps
+
+check: ## format, clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+test: deps check ## everything, against real peers
+	$(CARGO) test --workspace
+	@echo 'make test: every test passed'
+
+bench: ## ratios, side by side: make bench BENCH_ARGS='…'
+	$(CARGO) run --release -p provost-bench -- $(BENCH_ARGS)
+
+soak: deps ## long fuzz and kill runs: the tests with soak in their name
+	PROVOST_SOAK=1 $(CARGO) test --release --workspace -- --include-ignored soak
+
+clean: ## build results, and everything that deps put below .work
+	$(CARGO) clean
+	rm -rf "$${PROVOST_TEST_WORK:-.work}"

@@ -1,0 +1,283 @@
+//! Attribute paths in SCIM notation (RFC 7644 figure 7): where a value sits inside an object.
+//!
+//! `displayName`, `name.familyName`, `emails[type eq "work"].value`,
+//! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`. Names compare without regard to case.
+//! Reading and writing by path happens here, once, for every connector that has nested attributes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::filter::{FilterError, parse_path};
+use crate::{Attributes, Filter, Operator, Text, Value};
+
+/// The place of a value: `[schema:]name[filter][.sub]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AttributePath {
+    /// The URN of an extension (or of the core schema) in front of the name.
+    pub schema: Option<Text>,
+    pub name: Text,
+    /// Selects elements of a complex list.
+    pub filter: Option<Box<Filter>>,
+    pub sub: Option<Text>,
+}
+
+impl AttributePath {
+    /// A plain attribute. The name is taken as it stands; file headers may hold blanks and dots.
+    pub fn name(name: impl Into<Text>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    pub(crate) fn is_name(text: &str) -> bool {
+        !text.is_empty() && !text.contains(['.', ':', '[', ']', '"', '(', ')', ','])
+    }
+
+    /// `[urn:]name[.sub]` without brackets. A version in the URN holds dots, so the URN is cut at its last colon first.
+    pub(crate) fn parse_plain(text: &str) -> Result<Self, String> {
+        let (schema, rest) = match text.rfind(':') {
+            Some(colon) if text.len() > 4 && text[..4].eq_ignore_ascii_case("urn:") => {
+                (Some(Text::from(&text[..colon])), &text[colon + 1..])
+            }
+            Some(_) => return Err(format!("`{text}` has a colon but is no URN")),
+            None => (None, text),
+        };
+        let (name, sub) = match rest.split_once('.') {
+            Some((name, sub)) => (name, Some(sub)),
+            None => (rest, None),
+        };
+        if !Self::is_name(name) || sub.is_some_and(|sub| !Self::is_name(sub)) {
+            return Err(format!("`{text}` is no attribute path"));
+        }
+        Ok(Self { schema, name: name.into(), filter: None, sub: sub.map(Text::from) })
+    }
+
+    /// The `attribute eq value` terms of the filter when it is made of such terms alone: the element that a write creates.
+    pub fn selector(&self) -> Option<Vec<(&str, &Value)>> {
+        let terms = self.filter.as_ref()?.conjunction()?;
+        terms
+            .into_iter()
+            .map(|t| (t.op == Operator::Eq && t.path.is_plain()).then(|| (t.path.name.as_str(), &t.value)))
+            .collect()
+    }
+
+    /// Only a name, without URN, filter or sub-attribute.
+    pub fn is_plain(&self) -> bool {
+        self.schema.is_none() && self.filter.is_none() && self.sub.is_none()
+    }
+
+    /// Whether the URN is that of an extension, whose attributes sit in a container of their own (RFC 7643 section 3.3).
+    fn container(&self) -> Option<&str> {
+        self.schema.as_deref().filter(|urn| !urn.to_ascii_lowercase().starts_with("urn:ietf:params:scim:schemas:core:"))
+    }
+
+    /// The value at this place. A path without selector into a list takes the first element that has the sub-attribute.
+    /// A record that keeps flat names (`name.familyName` as one attribute, as files do) is read by the whole text.
+    pub fn get<'a>(&self, attributes: &'a Attributes) -> Option<&'a Value> {
+        let inner = match self.container() {
+            Some(urn) => match attributes.find(urn) {
+                Some(extension) => extension.as_complex()?,
+                None => return attributes.find(&self.to_string()),
+            },
+            None => attributes,
+        };
+        let Some(value) = inner.find(&self.name) else {
+            return if self.is_plain() { None } else { attributes.find(&self.to_string()) };
+        };
+        let selector = if self.filter.is_some() { Some(self.selector()?) } else { None };
+        match (value, &self.sub) {
+            (Value::List(elements), sub) if selector.is_some() || sub.is_some() => elements
+                .iter()
+                .filter(|element| selector.as_ref().is_none_or(|wanted| is_selected(element, wanted)))
+                .find_map(|element| match sub {
+                    Some(sub) => element.as_complex()?.find(sub),
+                    None => Some(element),
+                }),
+            (value, Some(sub)) => value.as_complex()?.find(sub),
+            (value, None) => Some(value),
+        }
+    }
+
+    /// Puts a value at this place, creating containers and list elements on the way. [`Value::Null`] takes it away.
+    pub fn put(&self, attributes: &mut Attributes, value: Value) {
+        let inner = match self.container() {
+            Some(urn) => match attributes.entry(urn, || Value::Complex(Attributes::new())) {
+                Value::Complex(inner) => inner,
+                other => {
+                    *other = Value::Complex(Attributes::new());
+                    let Value::Complex(inner) = other else { return };
+                    inner
+                }
+            },
+            None => attributes,
+        };
+        if let Some(selector) = self.selector() {
+            self.put_element(inner, &selector, value);
+        } else if let Some(sub) = &self.sub {
+            if value.is_null() && inner.find(&self.name).is_none() {
+                return;
+            }
+            let parent = inner.entry(&self.name, || Value::Complex(Attributes::new()));
+            if !matches!(parent, Value::Complex(_)) {
+                *parent = Value::Complex(Attributes::new());
+            }
+            if let Value::Complex(parent) = parent {
+                put_or_remove(parent, sub, value);
+            }
+        } else {
+            put_or_remove(inner, &self.name, value);
+        }
+    }
+
+    fn put_element(&self, attributes: &mut Attributes, selector: &[(&str, &Value)], value: Value) {
+        let list = attributes.entry(&self.name, || Value::List(Vec::new()));
+        if !matches!(list, Value::List(_)) {
+            *list = Value::List(Vec::new());
+        }
+        let Value::List(elements) = list else { return };
+        let found = elements.iter().position(|element| is_selected(element, selector));
+        let at = match found {
+            Some(at) => at,
+            None if value.is_null() => return,
+            None => {
+                elements.push(Value::Complex(selector.iter().map(|(name, value)| (*name, (*value).clone())).collect()));
+                elements.len() - 1
+            }
+        };
+        match (&mut elements[at], &self.sub) {
+            (Value::Complex(element), Some(sub)) => put_or_remove(element, sub, value),
+            (_, None) if value.is_null() => {
+                elements.remove(at);
+            }
+            (Value::Complex(element), None) => {
+                if let Value::Complex(new) = value {
+                    new.into_iter().for_each(|(name, value)| element.set(name, value));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn put_or_remove(attributes: &mut Attributes, name: &str, value: Value) {
+    if value.is_null() {
+        attributes.remove(name);
+    } else {
+        attributes.set(name, value);
+    }
+}
+
+/// Whether an element has all these sub-attributes; texts compare without regard to case, as `type` does in SCIM.
+fn is_selected(element: &Value, selector: &[(&str, &Value)]) -> bool {
+    let Value::Complex(element) = element else { return false };
+    selector.iter().all(|(name, want)| match (element.find(name), want) {
+        (Some(Value::Text(have)), Value::Text(want)) => have.eq_ignore_ascii_case(want),
+        (Some(Value::Boolean(have)), Value::Text(want)) => want.eq_ignore_ascii_case(if *have { "true" } else { "false" }),
+        (have, want) => have == Some(want),
+    })
+}
+
+impl FromStr for AttributePath {
+    type Err = FilterError;
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        parse_path(text)
+    }
+}
+
+impl fmt::Display for AttributePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(urn) = &self.schema {
+            write!(f, "{urn}:")?;
+        }
+        // Names that the plain grammar cannot carry are printed in brackets, which the parser reads back.
+        if self.schema.is_none() && (self.name.contains(char::is_whitespace) || !Self::is_name(&self.name)) {
+            write!(f, "[{}]", self.name)?;
+        } else {
+            f.write_str(&self.name)?;
+        }
+        if let Some(filter) = &self.filter {
+            write!(f, "[{filter}]")?;
+        }
+        match &self.sub {
+            Some(sub) => write!(f, ".{sub}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for AttributePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AttributePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn path(text: &str) -> AttributePath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn prints_what_it_parsed() {
+        for text in [
+            "displayName",
+            "name.familyName",
+            "emails[type eq \"work\"].value",
+            "members[value eq \"1\"]",
+            "[First Name]",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+        ] {
+            assert_eq!(path(text).to_string(), text);
+        }
+        for text in ["", "a b", "a..b", "x:y", "a[b", "a[b eq 1]c", "a.b.c"] {
+            assert!(text.parse::<AttributePath>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn puts_and_gets_at_every_kind_of_place() {
+        let mut attributes = Attributes::new();
+        let places = [
+            ("userName", "ada"),
+            ("name.familyName", "Lovelace"),
+            ("emails[type eq \"work\"].value", "ada@example.org"),
+            ("emails[type eq \"home\"].value", "ada@home"),
+            (&format!("{ENTERPRISE}:department"), "Engines"),
+            (&format!("{ENTERPRISE}:manager.value"), "7"),
+        ];
+        for (text, value) in places {
+            path(text).put(&mut attributes, value.into());
+        }
+        for (text, value) in places {
+            assert_eq!(path(text).get(&attributes), Some(&Value::text(value)), "{text}");
+        }
+        assert_eq!(
+            serde_json::to_string(&attributes).unwrap(),
+            format!(
+                "{{\"userName\":\"ada\",\"name\":{{\"familyName\":\"Lovelace\"}},\"emails\":[{{\"type\":\"work\",\"value\":\"ada@example.org\"}},\
+                 {{\"type\":\"home\",\"value\":\"ada@home\"}}],\"{ENTERPRISE}\":{{\"department\":\"Engines\",\"manager\":{{\"value\":\"7\"}}}}}}"
+            )
+        );
+        path("emails[type eq \"HOME\"]").put(&mut attributes, Value::Null);
+        assert_eq!(path("emails[type eq \"home\"].value").get(&attributes), None);
+        path("name.familyName").put(&mut attributes, Value::Null);
+        assert_eq!(path("NAME.FAMILYNAME").get(&attributes), None);
+    }
+
+    #[test]
+    fn flat_names_are_read_by_the_whole_text() {
+        let attributes: Attributes = [("name.familyName", "Lovelace")].into_iter().collect();
+        assert_eq!(path("name.familyName").get(&attributes), Some(&Value::text("Lovelace")));
+    }
+}

@@ -1,1 +1,23 @@
+//! The built-in connectors, one folder each, all of one shape: `mod` (manifest, configure), `config`, `read`, `write`,
+//! `docs.md`. They know the connector contract and their protocol; neither store nor engine.
+//!
+//! Each is a feature, so that one can be built and tested without the others.
 
+#[cfg(feature = "file")]
+pub mod file;
+#[cfg(feature = "scim")]
+pub mod scim;
+
+use std::sync::Arc;
+
+use provost_connector::Connector;
+
+/// Every connector of this build; the word after `connector:` is its manifest's name.
+pub fn builtin() -> Vec<Arc<dyn Connector>> {
+    vec![
+        #[cfg(feature = "file")]
+        Arc::new(file::FileConnector::default()),
+        #[cfg(feature = "scim")]
+        Arc::new(scim::ScimConnector::default()),
+    ]
+}

@@ -1,0 +1,216 @@
+//! The error taxonomy: a code, how far it reaches, and what to do about it. Retry reads these, never the text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use provost_model::{Code, Explain, ObjectId, Text};
+use serde::{Deserialize, Serialize};
+
+/// What went wrong. Each code has a page under `docs/errors/` by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    InvalidConfig,
+    AuthFailed,
+    AuthExpired,
+    PermissionDenied,
+    /// Not reached: nothing was sent.
+    Unavailable,
+    Timeout,
+    /// A write may have been done; look before trying again.
+    UnknownOutcome,
+    Throttled,
+    QuotaExhausted,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    PreconditionFailed,
+    InvalidValue,
+    MissingRequired,
+    Constraint,
+    NotSupported,
+    /// Another object has to exist first.
+    Dependency,
+    Partial,
+    CursorExpired,
+    SchemaChanged,
+    /// The source cannot be read as what it should be (no CSV, wrong encoding, cut short).
+    Unreadable,
+    Cancelled,
+    /// The other side broke its protocol.
+    Protocol,
+    Internal,
+}
+
+/// How far an error reaches: one object, one class, or the job as a whole (which counts towards quarantine).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Item,
+    Class,
+    Job,
+}
+
+/// What may be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    Never,
+    Backoff,
+    /// After [`ConnectorError::after_ms`].
+    After,
+    NextCycle,
+    /// When the source object or the configuration changes.
+    WhenChanged,
+    /// Read first, then decide.
+    Verify,
+}
+
+/// One error of a connector. `message` names what failed on what; `hint` says what to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectorError {
+    pub code: ErrorCode,
+    pub scope: Scope,
+    pub retry: Retry,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// The target's own status (an HTTP status, an LDAP result code) and word (a scimType).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_code: Option<Text>,
+    /// The attribute or setting that is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
+    /// The object that is in the way of an [`ErrorCode::AlreadyExists`], when the target names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing_id: Option<ObjectId>,
+}
+
+impl ConnectorError {
+    /// An error with the code's usual scope and retry.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            scope: code.scope(),
+            retry: code.retry(),
+            message: message.into(),
+            hint: None,
+            after_ms: None,
+            target_status: None,
+            target_code: None,
+            path: None,
+            existing_id: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn status(mut self, status: u16) -> Self {
+        self.target_status = Some(status);
+        self
+    }
+
+    pub fn target_code(mut self, code: impl Into<Text>) -> Self {
+        self.target_code = Some(code.into());
+        self
+    }
+
+    pub fn at(mut self, path: impl Into<Text>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    pub fn after_ms(mut self, ms: u64) -> Self {
+        self.after_ms = Some(ms);
+        self.retry = Retry::After;
+        self
+    }
+
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+}
+
+impl ErrorCode {
+    /// The stable number of the code, with a page under `docs/errors/`.
+    pub const fn number(self) -> &'static str {
+        match self {
+            ErrorCode::InvalidConfig => "PRV-0301",
+            ErrorCode::AuthFailed => "PRV-0302",
+            ErrorCode::AuthExpired => "PRV-0303",
+            ErrorCode::PermissionDenied => "PRV-0304",
+            ErrorCode::Unavailable => "PRV-0305",
+            ErrorCode::Timeout => "PRV-0306",
+            ErrorCode::UnknownOutcome => "PRV-0307",
+            ErrorCode::Throttled => "PRV-0308",
+            ErrorCode::QuotaExhausted => "PRV-0309",
+            ErrorCode::NotFound => "PRV-0310",
+            ErrorCode::AlreadyExists => "PRV-0311",
+            ErrorCode::Conflict => "PRV-0312",
+            ErrorCode::PreconditionFailed => "PRV-0313",
+            ErrorCode::InvalidValue => "PRV-0314",
+            ErrorCode::MissingRequired => "PRV-0315",
+            ErrorCode::Constraint => "PRV-0316",
+            ErrorCode::NotSupported => "PRV-0317",
+            ErrorCode::Dependency => "PRV-0318",
+            ErrorCode::Partial => "PRV-0319",
+            ErrorCode::CursorExpired => "PRV-0320",
+            ErrorCode::SchemaChanged => "PRV-0321",
+            ErrorCode::Unreadable => "PRV-0322",
+            ErrorCode::Cancelled => "PRV-0323",
+            ErrorCode::Protocol => "PRV-0324",
+            ErrorCode::Internal => "PRV-0325",
+        }
+    }
+
+    const fn scope(self) -> Scope {
+        use ErrorCode::*;
+        match self {
+            InvalidConfig | AuthFailed | AuthExpired | Unavailable | Timeout | Throttled | QuotaExhausted
+            | CursorExpired | SchemaChanged | Unreadable | Cancelled | Protocol => Scope::Job,
+            _ => Scope::Item,
+        }
+    }
+
+    const fn retry(self) -> Retry {
+        use ErrorCode::*;
+        match self {
+            AuthFailed | AuthExpired | Unavailable | Timeout | Throttled | Internal => Retry::Backoff,
+            PermissionDenied | InvalidValue | MissingRequired | Constraint => Retry::WhenChanged,
+            UnknownOutcome | NotFound | AlreadyExists | Conflict | PreconditionFailed | Partial => Retry::Verify,
+            QuotaExhausted | Dependency | CursorExpired | SchemaChanged | Unreadable => Retry::NextCycle,
+            InvalidConfig | NotSupported | Cancelled | Protocol => Retry::Never,
+        }
+    }
+}
+
+impl fmt::Display for ConnectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match (self.target_status, &self.target_code) {
+            (Some(status), Some(code)) => write!(f, " (target answered {status} {code})"),
+            (Some(status), None) => write!(f, " (target answered {status})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ConnectorError {}
+
+impl Explain for ConnectorError {
+    fn code(&self) -> Code {
+        Code::new(self.code.number())
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Cow::Borrowed)
+    }
+}

@@ -1,0 +1,99 @@
+//! At most so many requests a second, shared by all users of one session; obeys the target's own word on waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use provost_model::{ObjectId, Operation, Record, Schema};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::*;
+
+/// Spaces requests evenly (a bucket of one), which is what targets with short windows want. A `throttled` answer with a
+/// time moves everybody's next turn behind it.
+pub struct RateLimit {
+    inner: Arc<dyn Session>,
+    gap: Duration,
+    next_turn: Mutex<Instant>,
+}
+
+impl RateLimit {
+    pub fn new(inner: Arc<dyn Session>, per_second: f64) -> Self {
+        let gap = Duration::from_secs_f64(1.0 / per_second.clamp(0.001, 1e6));
+        Self { inner, gap, next_turn: Mutex::new(Instant::now()) }
+    }
+
+    async fn turn(&self, cx: &Context, requests: u32) -> Result<(), ConnectorError> {
+        let start = {
+            let mut next = self.next_turn.lock().await;
+            let start = (*next).max(Instant::now());
+            *next = start + self.gap * requests.max(1);
+            start
+        };
+        cx.sleep(start.saturating_duration_since(Instant::now())).await
+    }
+
+    async fn obey(&self, error: &ConnectorError) {
+        if let (ErrorCode::Throttled, Some(ms)) = (error.code, error.after_ms) {
+            let mut next = self.next_turn.lock().await;
+            *next = (*next).max(Instant::now() + Duration::from_millis(ms));
+        }
+    }
+
+    async fn limited<T>(
+        &self,
+        cx: &Context,
+        requests: usize,
+        call: impl Future<Output = Result<T, ConnectorError>>,
+    ) -> Result<T, ConnectorError> {
+        self.turn(cx, u32::try_from(requests).unwrap_or(u32::MAX)).await?;
+        let result = call.await;
+        if let Err(error) = &result {
+            self.obey(error).await;
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Session for RateLimit {
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+    async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
+        self.limited(cx, 1, self.inner.schema(cx)).await
+    }
+    async fn test(&self, cx: &Context) -> Vec<CheckResult> {
+        self.inner.test(cx).await
+    }
+    async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+        self.limited(cx, 1, self.inner.get(cx, class, id)).await
+    }
+    async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
+        self.limited(cx, 1, self.inner.find(cx, request)).await
+    }
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        let requests = request.values.len();
+        self.limited(cx, requests, self.inner.lookup(cx, request)).await
+    }
+    async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
+        self.limited(cx, 1, self.inner.count(cx, class)).await
+    }
+    async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
+        self.limited(cx, 1, self.inner.scan(cx, request)).await
+    }
+    async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        let requests = u32::try_from(operations.len()).unwrap_or(u32::MAX);
+        if let Err(error) = self.turn(cx, requests).await {
+            return operations.iter().map(|op| Applied::failed(op.id.clone(), error.clone())).collect();
+        }
+        let results = self.inner.apply(cx, operations).await;
+        for applied in &results {
+            if let Outcome::Failed(error) = &applied.outcome {
+                self.obey(error).await;
+            }
+        }
+        results
+    }
+}

@@ -1,0 +1,109 @@
+//! How a client proves who it is: a bearer token, a name and password, or a header of the target's own. Settings name
+//! secrets by handle; the values live here and in one header value that is marked sensitive, so that no `Debug` shows it.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use provost_connector::{ConnectorError, ErrorCode, Host, Secret, SettingProblem};
+use provost_model::Text;
+use serde::Deserialize;
+
+/// `{secret: NAME}`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretHandle {
+    pub secret: Text,
+}
+
+/// The settings `token`, `basic` and `header` of a connection, flattened into its own.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Auth {
+    /// `Authorization: Bearer …`.
+    #[serde(default)]
+    pub token: Option<SecretHandle>,
+    /// `Authorization: Basic …` (RFC 7617).
+    #[serde(default)]
+    pub basic: Option<Basic>,
+    /// A header of the target's own, sent beside the others.
+    #[serde(default)]
+    pub header: Option<Custom>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basic {
+    pub username: Text,
+    pub password: SecretHandle,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Custom {
+    pub name: Text,
+    pub value: SecretHandle,
+}
+
+/// A header to send with every request, and the secrets in it, which are masked wherever the target repeats them.
+pub struct AuthHeader {
+    pub name: HeaderName,
+    pub value: HeaderValue,
+    pub masks: Vec<Secret>,
+}
+
+impl Auth {
+    /// What is wrong with the settings themselves.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let mut problems = Vec::new();
+        if self.token.is_some() && self.basic.is_some() {
+            problems.push(problem("basic", "`token` and `basic` exclude each other", "keep the one that the target asks for"));
+        }
+        if self.basic.as_ref().is_some_and(|basic| basic.username.contains(':')) {
+            problems.push(problem("basic.username", "a user name for `basic` cannot hold a colon", "use the name without it"));
+        }
+        if let Some(custom) = &self.header
+            && HeaderName::from_bytes(custom.name.as_bytes()).is_err()
+        {
+            problems.push(problem("header.name", "this is no name for an HTTP header", "use letters, digits and hyphens"));
+        }
+        problems
+    }
+
+    /// Asks for the secrets and builds the headers.
+    pub async fn headers(&self, host: &dyn Host) -> Result<Vec<AuthHeader>, ConnectorError> {
+        let mut headers = Vec::new();
+        if let Some(token) = &self.token {
+            let secret = host.secret(&token.secret).await?;
+            let text = format!("Bearer {}", secret.expose().trim());
+            headers.push(header(AUTHORIZATION, text, vec![secret], &token.secret)?);
+        }
+        if let Some(basic) = &self.basic {
+            let secret = host.secret(&basic.password.secret).await?;
+            let pair = Secret::new(format!("{}:{}", basic.username, secret.expose()));
+            let encoded = Secret::new(BASE64_STANDARD.encode(pair.expose()));
+            let text = format!("Basic {}", encoded.expose());
+            headers.push(header(AUTHORIZATION, text, vec![secret, encoded], &basic.password.secret)?);
+        }
+        if let Some(custom) = &self.header {
+            let secret = host.secret(&custom.value.secret).await?;
+            let name = HeaderName::from_bytes(custom.name.as_bytes()).map_err(|_| {
+                ConnectorError::new(ErrorCode::InvalidConfig, "this is no name for an HTTP header").at("header.name")
+            })?;
+            let text = secret.expose().trim().to_owned();
+            headers.push(header(name, text, vec![secret], &custom.value.secret)?);
+        }
+        Ok(headers)
+    }
+}
+
+fn header(name: HeaderName, text: String, masks: Vec<Secret>, handle: &str) -> Result<AuthHeader, ConnectorError> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| {
+        ConnectorError::new(ErrorCode::InvalidConfig, format!("secret `{handle}` holds characters that no header can carry"))
+            .hint("store the secret again, without line breaks")
+    })?;
+    value.set_sensitive(true);
+    Ok(AuthHeader { name, value, masks })
+}
+
+fn problem(path: &str, message: &str, hint: &str) -> SettingProblem {
+    SettingProblem { path: path.into(), message: message.to_owned(), hint: Some(hint.to_owned()) }
+}

@@ -1,0 +1,25 @@
+//! HTTP for connectors: one pooled client per connection, and one opinion on what an answer, or its absence, means.
+//!
+//! What matters most here is the difference between *not sent* and *maybe sent*: a write that may have reached the target
+//! is `unknown_outcome` and is looked at before it is repeated. Nothing is retried here and no rate is kept; the layers of
+//! `provost-connector` do that. No JSON and no protocol: a connector brings its own.
+//! Start with [`Client::send`]; [`status`] has the table of statuses; `docs/decisions/0002-http-client.md` says why hyper.
+
+mod answer;
+mod auth;
+mod client;
+mod failure;
+pub mod status;
+mod tls;
+mod url;
+
+pub use answer::Answer;
+pub use auth::{Auth, AuthHeader, SecretHandle};
+pub use client::{Call, Client, Options};
+pub use failure::Effect;
+pub use url::BaseUrl;
+
+pub use hyper::{Method, StatusCode, header};
+
+#[cfg(test)]
+mod tests;

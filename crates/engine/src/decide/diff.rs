@@ -1,0 +1,266 @@
+//! Source against target, for objects in scope: create, adopt, update, enable, disable, or nothing.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use provost_connector::Enablement;
+use provost_model::{Action, Attributes, ObjectId, Record, Text, Value};
+use provost_store::LinkRow;
+
+use super::{Act, AttributeChange, Fault, LinkState, Projected, Projection, Subject, Target, Verdict, Wish};
+use crate::rule::{Mapping, Rule};
+use crate::spec::{ApplySpec, NullSpec};
+
+/// What a target object holds, as far as Provost knows: by the record of what was sent, or by a fresh read.
+pub enum Sent<'a> {
+    Nothing,
+    Recorded(&'a Attributes),
+    Read(&'a Record),
+}
+
+impl Sent<'_> {
+    fn get(&self, mapping: &Mapping) -> Option<&Value> {
+        match self {
+            Sent::Nothing => None,
+            Sent::Recorded(sent) => sent.get(&mapping.key),
+            Sent::Read(record) => mapping.path.get(&record.attributes),
+        }
+    }
+
+    /// Whether the target already has this value. What was sent is compared exactly; what was read is compared as the
+    /// target compares, since it may have stored the value in its own spelling.
+    fn has(&self, mapping: &Mapping, have: &Value, want: &Value) -> bool {
+        match self {
+            Sent::Read(_) => same_at_target(have, want, mapping.case_exact),
+            _ => have == want,
+        }
+    }
+}
+
+pub(super) fn unlinked(
+    subject: &Subject<'_>,
+    record: &Record,
+    projection: Projection,
+) -> (Verdict, Cow<'static, str>) {
+    let rule = subject.rule;
+    match subject.target {
+        Target::Unknown => (Verdict::Ask, "the object has no link yet".into()),
+        Target::Matched([]) | Target::Current(_) => create(rule, projection),
+        Target::Matched([found]) => adopt(rule, found, projection),
+        Target::Matched(several) => {
+            let ids: Vec<&str> = several.iter().take(5).map(|found| found.id.as_str()).collect();
+            let message = format!("{} objects at the target match {}: {}", several.len(), record.id, ids.join(", "));
+            let hint = "make the matching attribute unique at the target, or add a more exact one before it";
+            fault(Fault::new("PRV-0512", message).hint(hint))
+        }
+    }
+}
+
+fn fault(fault: Fault) -> (Verdict, Cow<'static, str>) {
+    let reason = fault.message.clone().into();
+    (Verdict::Fault(fault), reason)
+}
+
+fn create(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    if !rule.flows.create {
+        return (Verdict::Skip, "nothing matches at the target, and the rule does not create".into());
+    }
+    let changes = changes(rule, &projection, &Sent::Nothing, true);
+    if let Some(enablement) = &rule.enablement {
+        let off = changes.iter().any(|change| is_path(change, enablement) && change.after.as_ref() == Some(&enablement.off));
+        if off {
+            return (Verdict::Skip, "not active at the source, and never provisioned".into());
+        }
+    }
+    let act = Act {
+        action: Action::Create,
+        target_id: None,
+        adopted: false,
+        changes,
+        references: wishes(rule, projection),
+        state: LinkState::Linked,
+        leaves: None,
+    };
+    (Verdict::Act(act), "in scope, and nothing matches at the target".into())
+}
+
+fn adopt(rule: &Rule, found: &Record, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    let sent = Sent::Read(found);
+    let changes = if rule.flows.update { changes(rule, &projection, &sent, false) } else { Vec::new() };
+    let action = classify(rule, &changes);
+    let act = Act {
+        action,
+        target_id: Some(found.id.clone()),
+        adopted: true,
+        changes,
+        references: wishes(rule, projection),
+        state: LinkState::Linked,
+        leaves: None,
+    };
+    (Verdict::Act(act), "in scope, and an account that matches exists at the target".into())
+}
+
+pub(super) fn linked(
+    subject: &Subject<'_>,
+    link: &LinkRow,
+    target_id: &ObjectId,
+    projection: Projection,
+) -> (Verdict, Cow<'static, str>) {
+    let rule = subject.rule;
+    let recorded = parse_sent(link);
+    let sent = match subject.target {
+        Target::Current(None) => return missing(rule, projection),
+        Target::Current(Some(record)) => Sent::Read(record),
+        _ => Sent::Recorded(&recorded),
+    };
+    let returned = link.state == LinkState::Disabled.as_str();
+    let mut changes = if rule.flows.update || returned { changes(rule, &projection, &sent, false) } else { Vec::new() };
+    if let (true, Some(enablement)) = (returned, &rule.enablement) {
+        if !changes.iter().any(|change| is_path(change, enablement)) && rule.enablement_mapping.is_none() {
+            changes.push(switch(enablement, true));
+        }
+    }
+    let references = wishes(rule, projection);
+    let read = matches!(subject.target, Target::Current(_));
+    if changes.is_empty() && references.is_none() && !returned && link.leaves.is_none() {
+        let reason = if read { "source and target agree" } else { "nothing that is mapped changed" };
+        return (Verdict::InStep, reason.into());
+    }
+    let action = classify(rule, &changes);
+    let reason = reason(&changes, action, returned, read);
+    let act = Act {
+        action,
+        target_id: Some(target_id.clone()),
+        adopted: false,
+        changes,
+        references,
+        state: LinkState::Linked,
+        leaves: None,
+    };
+    (Verdict::Act(act), reason)
+}
+
+/// The linked account is not at the target any more: the link is void, so the object is created again.
+fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    match create(rule, projection) {
+        (verdict @ Verdict::Act(_), _) => (verdict, "the linked account is missing at the target".into()),
+        other => other,
+    }
+}
+
+fn reason(changes: &[AttributeChange], action: Action, returned: bool, read: bool) -> Cow<'static, str> {
+    let mut names: Vec<String> = changes.iter().take(4).map(|change| change.path.to_string()).collect();
+    if changes.len() > names.len() {
+        names.push(format!("{} more", changes.len() - names.len()));
+    }
+    match (action, returned) {
+        (_, true) => "back in scope".into(),
+        (Action::Disable, _) => "the source says the account is not active any more".into(),
+        (Action::Enable, _) => "the source says the account is active again".into(),
+        _ if names.is_empty() => "references changed".into(),
+        _ if read => format!("the target differs in {}", names.join(", ")).into(),
+        _ => format!("changed at the source: {}", names.join(", ")).into(),
+    }
+}
+
+/// What has to be set so that the target has what the projection says.
+fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) -> Vec<AttributeChange> {
+    let mut changes = Vec::new();
+    for (mapping, projected) in rule.mappings.iter().zip(&projection.0) {
+        if mapping.apply == ApplySpec::Create && !create {
+            continue;
+        }
+        let before = sent.get(mapping);
+        let after = match projected {
+            Projected::Value(value) => Some(value),
+            Projected::Null if create => mapping.default.as_ref(),
+            Projected::Null if mapping.null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) => None,
+            Projected::Null | Projected::Ignored | Projected::References(_) => continue,
+        };
+        match (before, after) {
+            (None, None) => continue,
+            (Some(have), Some(want)) if sent.has(mapping, have, want) => continue,
+            _ => changes.push(AttributeChange { path: mapping.path.clone(), before: before.cloned(), after: after.cloned() }),
+        }
+    }
+    changes
+}
+
+/// A change of the enablement attribute makes an update a disable or an enable: guards and lanes look at that.
+fn classify(rule: &Rule, changes: &[AttributeChange]) -> Action {
+    let Some(enablement) = &rule.enablement else { return Action::Update };
+    let Some(change) = changes.iter().find(|change| is_path(change, enablement)) else { return Action::Update };
+    let is = |value: &Option<Value>, wanted: &Value| value.as_ref().is_some_and(|have| same_at_target(have, wanted, false));
+    if is(&change.after, &enablement.off) && !is(&change.before, &enablement.off) {
+        Action::Disable
+    } else if is(&change.after, &enablement.on) && is(&change.before, &enablement.off) {
+        Action::Enable
+    } else {
+        Action::Update
+    }
+}
+
+fn is_path(change: &AttributeChange, enablement: &Enablement) -> bool {
+    *change.path == enablement.path
+}
+
+/// The change that switches an account on or off.
+pub(super) fn switch(enablement: &Enablement, on: bool) -> AttributeChange {
+    let (before, after) = if on { (&enablement.off, &enablement.on) } else { (&enablement.on, &enablement.off) };
+    AttributeChange { path: Arc::new(enablement.path.clone()), before: Some(before.clone()), after: Some(after.clone()) }
+}
+
+fn wishes(rule: &Rule, projection: Projection) -> Option<Vec<Wish>> {
+    if !rule.has_references {
+        return None;
+    }
+    let mut wishes = Vec::new();
+    for (mapping, projected) in rule.mappings.iter().zip(projection.0) {
+        if let Projected::References(references) = projected {
+            wishes.extend(references.into_iter().map(|to| Wish { path: mapping.path.clone(), multi: mapping.multi, to }));
+        }
+    }
+    Some(wishes)
+}
+
+/// What the link recorded as sent.
+pub(super) fn parse_sent(link: &LinkRow) -> Attributes {
+    link.sent.as_deref().and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_default()
+}
+
+/// The record of what the target holds after these changes, as the link keeps it: a JSON object, path -> value.
+pub fn sent_after(before: Option<&str>, changes: &[AttributeChange]) -> String {
+    let mut sent: Attributes = before.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    for change in changes {
+        let key = Text::from(change.path.to_string());
+        match &change.after {
+            Some(value) => sent.set(key, value.clone()),
+            None => {
+                sent.remove(&key);
+            }
+        }
+    }
+    serde_json::to_string(&sent).unwrap_or_default()
+}
+
+/// Equal as a target compares: booleans and numbers by value, texts by letter case only where it counts, lists as sets.
+fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
+    match (have, want) {
+        (Value::Text(have), Value::Text(want)) if case_exact => have == want,
+        (Value::Text(have), Value::Text(want)) => have == want || have.to_lowercase() == want.to_lowercase(),
+        (Value::List(have), Value::List(want)) => {
+            have.len() == want.len() && want.iter().all(|w| have.iter().any(|h| same_at_target(h, w, case_exact)))
+        }
+        (Value::Complex(have), Value::Complex(want)) => {
+            // The target may add sub-attributes of its own (`display`, `$ref`); those that were sent count.
+            want.iter().all(|(name, want)| have.find(name).is_some_and(|have| same_at_target(have, want, case_exact)))
+        }
+        (Value::Boolean(flag), Value::Text(text)) | (Value::Text(text), Value::Boolean(flag)) => {
+            text.eq_ignore_ascii_case(if *flag { "true" } else { "false" })
+        }
+        (Value::Integer(number), Value::Text(text)) | (Value::Text(text), Value::Integer(number)) => {
+            text.parse() == Ok(*number)
+        }
+        (have, want) => have == want,
+    }
+}

@@ -1,0 +1,108 @@
+//! Leavers: out of scope, or gone from the source. The reaction is the rule's; the safe one is the default.
+
+use std::borrow::Cow;
+
+use provost_model::{Action, Record, Text};
+
+use super::diff::{parse_sent, switch};
+use super::{Act, Decision, LinkState, Subject, Verdict};
+use crate::spec::ReactionSpec;
+
+pub(super) fn out_of_scope(subject: &Subject<'_>, record: &Record) -> Decision {
+    let name = subject.link.map_or_else(|| Text::from(record.id.as_str()), |link| link.name.as_str().into());
+    if subject.link.is_none_or(|link| link.target_id.is_none()) {
+        return Decision { verdict: Verdict::Skip, reason: "out of scope".into(), name };
+    }
+    let (verdict, reason) = react(subject, &subject.rule.out_of_scope, "out of scope");
+    Decision { verdict, reason, name }
+}
+
+pub(super) fn gone(subject: &Subject<'_>) -> Decision {
+    let Some(link) = subject.link else {
+        let name = Text::from(subject.id.as_str());
+        return Decision { verdict: Verdict::InStep, reason: "gone, and never seen before".into(), name };
+    };
+    let name = Text::from(link.name.as_str());
+    if link.target_id.is_none() {
+        return Decision { verdict: Verdict::Forget, reason: "gone, and never provisioned".into(), name };
+    }
+    let (verdict, reason) = react(subject, &subject.rule.deleted, "gone from the source");
+    Decision { verdict, reason, name }
+}
+
+fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (Verdict, Cow<'static, str>) {
+    let (Some(link), rule) = (subject.link, subject.rule) else { return (Verdict::InStep, why.into()) };
+    let now_ms = subject.now.as_millisecond();
+    if link.leaves.is_some_and(|end| end <= now_ms) {
+        return delete(subject, format!("{why}, and the grace period is over").into());
+    }
+    match reaction {
+        ReactionSpec::Keep => (Verdict::InStep, format!("{why}; the rule keeps the account").into()),
+        ReactionSpec::Delete => delete(subject, why.into()),
+        ReactionSpec::Disable | ReactionSpec::DisableThenDelete(_) => {
+            let leaves = match reaction {
+                ReactionSpec::DisableThenDelete(period) => link.leaves.or(Some(now_ms.saturating_add(period.ms))),
+                _ => None,
+            };
+            let Some(enablement) = &rule.enablement else {
+                return match reaction {
+                    ReactionSpec::Disable => delete(subject, format!("{why}; the target cannot disable").into()),
+                    // Nothing to switch off: the account stays until its grace period ends.
+                    _ => mark_leaver(subject, leaves, why),
+                };
+            };
+            let sent = parse_sent(link);
+            let is_off = sent.get(&enablement.path.to_string()) == Some(&enablement.off);
+            if is_off || link.state == LinkState::Disabled.as_str() {
+                return mark_leaver(subject, leaves, why);
+            }
+            if !rule.flows.update {
+                return (Verdict::InStep, format!("{why}; the rule does not update").into());
+            }
+            let act = Act {
+                action: Action::Disable,
+                target_id: link.target_id.clone(),
+                adopted: false,
+                changes: vec![switch(enablement, false)],
+                references: None,
+                state: LinkState::Disabled,
+                leaves,
+            };
+            (Verdict::Act(act), why.into())
+        }
+    }
+}
+
+/// The account is off already; only the link has to say why and until when.
+fn mark_leaver(subject: &Subject<'_>, leaves: Option<i64>, why: &'static str) -> (Verdict, Cow<'static, str>) {
+    let unchanged = subject.link.is_some_and(|link| link.state == LinkState::Disabled.as_str() && link.leaves == leaves);
+    if unchanged {
+        return (Verdict::InStep, format!("{why}; already disabled").into());
+    }
+    let act = Act {
+        action: Action::Update,
+        target_id: subject.link.and_then(|link| link.target_id.clone()),
+        adopted: false,
+        changes: Vec::new(),
+        references: None,
+        state: LinkState::Disabled,
+        leaves,
+    };
+    (Verdict::Act(act), why.into())
+}
+
+fn delete(subject: &Subject<'_>, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {
+    if !subject.rule.flows.delete {
+        return (Verdict::InStep, format!("{reason}; the rule does not delete").into());
+    }
+    let act = Act {
+        action: Action::Delete,
+        target_id: subject.link.and_then(|link| link.target_id.clone()),
+        adopted: false,
+        changes: Vec::new(),
+        references: None,
+        state: LinkState::Linked,
+        leaves: None,
+    };
+    (Verdict::Act(act), reason)
+}

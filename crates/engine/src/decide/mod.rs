@@ -1,0 +1,180 @@
+//! The decision: a pure function from (rule, source object, link, what is known of the target) to what is to be done and
+//! why. The cycle, the plan, provision on demand and explain all call [`decide`]; there is no second copy of it.
+
+mod diff;
+mod leave;
+mod project;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use provost_model::{Action, AttributePath, Code, ObjectId, Record, Reference, Text, Timestamp, Value};
+use provost_store::LinkRow;
+use serde::Serialize;
+
+use crate::rule::Rule;
+
+pub use diff::{Sent, sent_after};
+pub use project::{Projected, Projection, project};
+
+/// Everything a decision depends on.
+pub struct Subject<'a> {
+    pub rule: &'a Rule,
+    pub id: &'a ObjectId,
+    pub source: Source<'a>,
+    pub link: Option<&'a LinkRow>,
+    pub target: Target<'a>,
+    /// The time of the cycle, for `Now()` and grace periods.
+    pub now: Timestamp,
+}
+
+/// What the source says about the object.
+pub enum Source<'a> {
+    Present(&'a Record),
+    /// Gone: a tombstone, or missing from a read that was proven complete.
+    Absent,
+}
+
+/// What is known of the target.
+#[derive(Clone, Copy)]
+pub enum Target<'a> {
+    /// Nobody asked yet.
+    Unknown,
+    /// What the matching attributes found, for an object without link. Empty: nothing matches.
+    Matched(&'a [Record]),
+    /// The linked object as it is now (reconcile), or that it is not there.
+    Current(Option<&'a Record>),
+}
+
+/// What is to be done, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    /// For people, in full sentences' form without a full stop: `department changed`, `out of scope: status ne "left"`.
+    pub reason: Cow<'static, str>,
+    /// What people know the object by.
+    pub name: Text,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// The target has to be asked by the matching attributes first.
+    Ask,
+    /// Source and target agree; nothing is sent.
+    InStep,
+    /// Not provisioned, and never was.
+    Skip,
+    /// The link has no meaning any more: nothing was ever provisioned for an object that is gone.
+    Forget,
+    Act(Act),
+    Fault(Fault),
+}
+
+/// An intended operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    pub action: Action,
+    /// None for a create.
+    pub target_id: Option<ObjectId>,
+    /// The account existed before Provost knew it. Its first operation may be an update without changes.
+    pub adopted: bool,
+    pub changes: Vec<AttributeChange>,
+    /// The references the object should have, when the source was read; the second pass sends them.
+    pub references: Option<Vec<Wish>>,
+    pub state: LinkState,
+    /// When the account is to be deleted, for a leaver under a grace period (milliseconds since 1970).
+    pub leaves: Option<i64>,
+}
+
+/// What a link says about its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    Linked,
+    /// Switched off by Provost because the person left.
+    Disabled,
+    Skipped,
+    Failed,
+}
+
+impl LinkState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LinkState::Linked => "linked",
+            LinkState::Disabled => "disabled",
+            LinkState::Skipped => "skipped",
+            LinkState::Failed => "failed",
+        }
+    }
+}
+
+/// One attribute before and after.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttributeChange {
+    pub path: Arc<AttributePath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// None takes the value away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+/// A reference that an object should have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Wish {
+    pub path: Arc<AttributePath>,
+    pub multi: bool,
+    pub to: Reference,
+}
+
+/// One object cannot be provisioned as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    pub code: Code,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Code::new(code), message: message.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Decides about one object. Pure: the same subject gives the same decision, `Guid` and its like excepted.
+pub fn decide(subject: &Subject<'_>) -> Decision {
+    match subject.source {
+        Source::Absent => leave::gone(subject),
+        Source::Present(record) => present(subject, record),
+    }
+}
+
+fn present(subject: &Subject<'_>, record: &Record) -> Decision {
+    let rule = subject.rule;
+    if rule.scope.as_ref().is_some_and(|scope| !scope.matches(&record.attributes)) {
+        return leave::out_of_scope(subject, record);
+    }
+    let projection = match project(rule, record, subject.now) {
+        Ok(Some(projection)) => projection,
+        Ok(None) => {
+            let name = subject.link.map_or_else(|| Text::from(record.id.as_str()), |link| link.name.as_str().into());
+            return Decision { verdict: Verdict::Skip, reason: "the mapping onto `objectFilter` says ignore".into(), name };
+        }
+        Err(fault) => return faulty(subject, fault, record.id.as_str().into()),
+    };
+    let name = projection.name(rule, record);
+    let (verdict, reason) = match subject.link.and_then(|link| link.target_id.as_ref().map(|id| (link, id))) {
+        Some((link, target_id)) => diff::linked(subject, link, target_id, projection),
+        None => diff::unlinked(subject, record, projection),
+    };
+    Decision { verdict, reason, name }
+}
+
+fn faulty(subject: &Subject<'_>, fault: Fault, id: Text) -> Decision {
+    let name = subject.link.map_or(id, |link| link.name.as_str().into());
+    Decision { reason: fault.message.clone().into(), verdict: Verdict::Fault(fault), name }
+}

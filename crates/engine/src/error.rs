@@ -1,0 +1,75 @@
+//! Why a cycle cannot go on as a whole. What concerns one object is an event and an escrow, not an error.
+
+use std::borrow::Cow;
+
+use provost_connector::{ConnectorError, ErrorCode};
+use provost_model::{Code, ConnectionName, Explain, JobName};
+use provost_store::StoreError;
+
+/// A job that cannot run, or had to stop. What was done until then is recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    #[error("job `{job}`: {} problem(s) in its rules; the first: {}", problems.len(), problems.first().map_or("", |p| p.message.as_str()))]
+    Rules { job: JobName, problems: Vec<RuleProblem> },
+    #[error("{role} `{connection}`: {error}")]
+    Connection { role: &'static str, connection: ConnectionName, error: ConnectorError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("job `{job}` is being run by `{owner}`")]
+    Busy { job: JobName, owner: String },
+    #[error("plan `{plan}`: {message}")]
+    Plan { plan: String, message: String, hint: &'static str },
+    #[error("the plan is stale: {message}")]
+    Moved { message: String },
+    #[error("job `{job}` holds nothing")]
+    NothingHeld { job: JobName },
+    #[error("filter: {message}")]
+    Filter { message: String, hint: Option<String> },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// One problem of a job's rules, found before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RuleProblem {
+    pub code: Code,
+    /// Where in the job's document: `objects[0].attributes."name.familyName"`.
+    pub path: String,
+    pub message: String,
+    pub hint: Option<String>,
+    /// The text that is wrong and the bytes in it that are meant, for underlining.
+    pub source: Option<(String, std::ops::Range<usize>)>,
+}
+
+impl Explain for EngineError {
+    fn code(&self) -> Code {
+        match self {
+            EngineError::Rules { problems, .. } => {
+                problems.first().map_or(Code::new("PRV-0501"), |problem| problem.code.clone())
+            }
+            EngineError::Connection { error, .. } => error.code(),
+            EngineError::Store(error) => error.code(),
+            EngineError::Busy { .. } => Code::new("PRV-0502"),
+            EngineError::Plan { .. } => Code::new("PRV-0503"),
+            EngineError::Moved { .. } => Code::new("PRV-0504"),
+            EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
+            EngineError::Filter { .. } => Code::new("PRV-0506"),
+            EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            EngineError::Rules { problems, .. } => problems.first()?.hint.as_deref().map(Cow::Borrowed),
+            EngineError::Connection { error, .. } => error.hint.as_deref().map(Cow::Borrowed),
+            EngineError::Store(error) => error.hint(),
+            EngineError::Busy { .. } => Some("wait for the running cycle, or look at `provost log --follow`".into()),
+            EngineError::Plan { hint, .. } => Some(Cow::Borrowed(hint)),
+            EngineError::Moved { .. } => Some("make a new plan and look at it again".into()),
+            EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
+            EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
+            EngineError::Cancelled => None,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A job's rules, compiled once: expressions parsed, paths shared, types known. What the decision function reads.
+//!
+//! [`compile`] checks everything that can be checked before a single object is read, and reports all problems at once.
+
+mod compile;
+
+use std::sync::Arc;
+
+use provost_connector::Enablement;
+use provost_lang::{Expression, ScopeFilter};
+use provost_model::{AttributePath, AttributeType, ClassName, ConnectionName, JobName, Text, Value};
+
+use crate::spec::{ApplySpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
+
+pub use compile::{compile, nearest};
+
+/// A job that can run.
+#[derive(Debug)]
+pub struct Job {
+    pub name: JobName,
+    pub source: ConnectionName,
+    pub target: ConnectionName,
+    /// In the order of the configuration: users before groups.
+    pub rules: Vec<Rule>,
+    pub guards: GuardsSpec,
+    /// Changes with every change of scope, matching or mapping; a new one makes the next cycle an initial one.
+    pub digest: String,
+}
+
+/// What becomes of one class of the source.
+#[derive(Debug)]
+pub struct Rule {
+    pub from: ClassName,
+    pub to: ClassName,
+    pub scope: Option<ScopeFilter>,
+    pub matching: Vec<Matching>,
+    pub mappings: Vec<Mapping>,
+    /// The mapping onto the pseudo attribute `objectFilter`, whose only use is `IgnoreObjectFlow`.
+    pub object_filter: Option<Expression>,
+    pub lookup: LookupSpec,
+    pub flows: FlowsSpec,
+    pub out_of_scope: ReactionSpec,
+    pub deleted: ReactionSpec,
+    /// How an account is switched off at this target.
+    pub enablement: Option<Enablement>,
+    /// The mapping that gives the enablement attribute, if any.
+    pub enablement_mapping: Option<usize>,
+    /// The mapping whose value people know the object by.
+    pub name_mapping: Option<usize>,
+    /// Results depend on more than the source object (`Now()`): unchanged objects are evaluated all the same.
+    pub volatile: bool,
+    /// Whether some mapping yields references.
+    pub has_references: bool,
+    /// References may be part of a create.
+    pub references_in_create: bool,
+    /// Values of one multi-valued attribute per operation.
+    pub max_values: usize,
+}
+
+/// One matching attribute.
+#[derive(Debug)]
+pub struct Matching {
+    pub path: AttributePath,
+    pub source: Expression,
+}
+
+/// One attribute mapping.
+#[derive(Debug)]
+pub struct Mapping {
+    pub path: Arc<AttributePath>,
+    /// The path as text: the key of the link's record of what was sent.
+    pub key: Text,
+    pub expression: Expression,
+    /// The target attribute's type, where the target tells.
+    pub kind: Option<AttributeType>,
+    pub multi: bool,
+    /// Whether a difference in letter case is a difference at the target.
+    pub case_exact: bool,
+    pub apply: ApplySpec,
+    pub default: Option<Value>,
+    pub null: NullSpec,
+    /// The source attribute is a reference: sent by the second pass as the target's id.
+    pub reference: bool,
+    /// Masked in plans, events and logs.
+    pub sensitive: bool,
+}
+
+impl Rule {
+    /// Class and path of a matching attribute as people read it.
+    pub fn mapping(&self, key: &str) -> Option<&Mapping> {
+        self.mappings.iter().find(|mapping| mapping.key.eq_ignore_ascii_case(key))
+    }
+}

@@ -1,0 +1,344 @@
+//! A job as the configuration says it: plain documents, not yet checked. Unknown keys are errors.
+//!
+//! [`crate::rule`] compiles a [`JobSpec`] against the schemas of its two connections.
+
+use std::collections::BTreeMap;
+
+use provost_model::{ClassName, ConnectionName, Value};
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// `jobs: NAME: …` of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    pub source: ConnectionName,
+    pub target: ConnectionName,
+    #[serde(default)]
+    pub schedule: ScheduleSpec,
+    pub objects: Vec<RuleSpec>,
+    #[serde(default)]
+    pub guards: GuardsSpec,
+    /// Examples that `provost test` runs through the rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<TestSpec>,
+}
+
+/// When a job runs by itself under `provost serve`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSpec {
+    /// `change`: as soon as the source is seen to have changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Trigger>,
+    /// `30s`, `5m`, `2h`, `1d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Period>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    Change,
+}
+
+/// One class of the source and what becomes of its objects at the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSpec {
+    pub from: ClassName,
+    pub to: ClassName,
+    /// Which objects are provisioned, as a filter; all when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Matching attributes in the order they are tried.
+    #[serde(rename = "match")]
+    pub matching: Vec<MatchSpec>,
+    /// How unlinked objects are looked for at the target.
+    #[serde(default)]
+    pub lookup: LookupSpec,
+    /// Target attribute -> mapping.
+    pub attributes: BTreeMap<String, MappingSpec>,
+    #[serde(default)]
+    pub flows: FlowsSpec,
+    #[serde(default)]
+    pub leavers: LeaversSpec,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchSpec {
+    pub target: String,
+    /// A mapping expression over the source.
+    pub source: String,
+}
+
+/// `auto` reads the target as a whole when that is cheaper, skips the question when the target is empty, and asks per
+/// object otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookupSpec {
+    #[default]
+    Auto,
+    /// Ask for each object.
+    Each,
+    /// Read the whole class once per cycle.
+    Scan,
+}
+
+/// `"expression"` in short, or in full with what Entra's mapping dialog offers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MappingSpec {
+    pub value: String,
+    /// `always`, or `create`: only when the object is created.
+    pub apply: ApplySpec,
+    /// Used on create when the source gives null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// What a null does to an existing value.
+    pub null: NullSpec,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplySpec {
+    #[default]
+    Always,
+    Create,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NullSpec {
+    /// A null leaves the target alone, as in Entra.
+    #[default]
+    Keep,
+    /// A null takes the value away at the target.
+    Clear,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FullMapping {
+    value: String,
+    #[serde(default)]
+    apply: ApplySpec,
+    #[serde(default)]
+    default: Option<Value>,
+    #[serde(default)]
+    null: NullSpec,
+}
+
+impl<'de> Deserialize<'de> for MappingSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MappingVisitor)
+    }
+}
+
+struct MappingVisitor;
+
+impl MappingVisitor {
+    fn constant(text: String) -> MappingSpec {
+        MappingSpec { value: text, apply: ApplySpec::default(), default: None, null: NullSpec::default() }
+    }
+}
+
+impl<'de> Visitor<'de> for MappingVisitor {
+    type Value = MappingSpec;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a mapping expression, or `{value: …, apply: …, default: …, null: …}`")
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<MappingSpec, E> {
+        Ok(Self::constant(text.to_owned()))
+    }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<MappingSpec, E> {
+        Ok(Self::constant(format!("\"{value}\"")))
+    }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<MappingSpec, E> {
+        Ok(Self::constant(value.to_string()))
+    }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<MappingSpec, E> {
+        Ok(Self::constant(value.to_string()))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MappingSpec, A::Error> {
+        let full = FullMapping::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(MappingSpec { value: full.value, apply: full.apply, default: full.default, null: full.null })
+    }
+}
+
+/// Which kinds of change flow at all (Entra's target object actions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowsSpec {
+    pub create: bool,
+    pub update: bool,
+    pub delete: bool,
+}
+
+impl Default for FlowsSpec {
+    fn default() -> Self {
+        Self { create: true, update: true, delete: true }
+    }
+}
+
+/// What happens to accounts whose source object left.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LeaversSpec {
+    pub out_of_scope: ReactionSpec,
+    pub deleted: ReactionSpec,
+}
+
+/// `disable`, `delete`, `keep`, or `{disable: now, delete: 30d}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub enum ReactionSpec {
+    /// Switch the account off; delete it where the target cannot.
+    #[default]
+    Disable,
+    Delete,
+    /// Leave the account as it is.
+    Keep,
+    /// Switch it off now and delete it after the period, unless the person returns.
+    DisableThenDelete(Period),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ReactionText {
+    Word(ReactionWord),
+    Graced(Graced),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ReactionWord {
+    Disable,
+    Delete,
+    Keep,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Now {
+    Now,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Graced {
+    #[serde(rename = "disable")]
+    _disable: Now,
+    delete: Period,
+}
+
+impl<'de> Deserialize<'de> for ReactionSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = ReactionText::deserialize(deserializer).map_err(|_| {
+            de::Error::custom("expected `disable`, `delete`, `keep` or `{disable: now, delete: 30d}`")
+        })?;
+        Ok(match text {
+            ReactionText::Word(ReactionWord::Disable) => ReactionSpec::Disable,
+            ReactionText::Word(ReactionWord::Delete) => ReactionSpec::Delete,
+            ReactionText::Word(ReactionWord::Keep) => ReactionSpec::Keep,
+            ReactionText::Graced(graced) => ReactionSpec::DisableThenDelete(graced.delete),
+        })
+    }
+}
+
+/// Limits on a plan. Over one of them the job holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardsSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<LimitSpec>,
+    /// Disables and deletes together: the guard that is on by default.
+    pub leavers: LimitSpec,
+}
+
+impl Default for GuardsSpec {
+    fn default() -> Self {
+        let leavers = LimitSpec { count: None, percent: Some(20.0), from: 20 };
+        Self { create: None, update: None, disable: None, delete: None, leavers }
+    }
+}
+
+/// More than `count` operations, or more than `percent` of the linked objects, are too many. The percentage counts only
+/// from `from` linked objects up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    #[serde(default = "twenty")]
+    pub from: u64,
+}
+
+fn twenty() -> u64 {
+    20
+}
+
+/// One example of the configuration's `tests:`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<ClassName>,
+    pub given: BTreeMap<String, Value>,
+    /// Target attribute -> value. Attributes that are not named are not compared.
+    pub expect: BTreeMap<String, Value>,
+}
+
+/// A length of time, written `45s`, `5m`, `2h`, `30d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub ms: i64,
+}
+
+impl std::str::FromStr for Period {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(format!("`{text}` is no period; write for example 30s, 5m, 2h or 30d")),
+        };
+        let number: i64 = digits.parse().map_err(|_| format!("`{text}` is no period; write for example 30s or 5m"))?;
+        number.checked_mul(unit_ms).map(|ms| Self { ms }).ok_or_else(|| format!("`{text}` is too long"))
+    }
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
+            if self.ms > 0 && self.ms % unit_ms == 0 {
+                return write!(f, "{}{unit}", self.ms / unit_ms);
+            }
+        }
+        write!(f, "{}ms", self.ms)
+    }
+}
+
+impl Serialize for Period {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

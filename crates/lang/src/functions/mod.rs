@@ -1,0 +1,262 @@
+//! The table of functions: everything the language knows about one stands in its entry, and the checker, the evaluator,
+//! the documentation, the console's completion and the tests all read it there.
+//!
+//! A family of functions is one file with a `FUNCTIONS` slice; a new function is one entry and one small `fn`.
+//! Functions that take the text of an attribute apply to each value of a multi-valued one and give null for null, unless
+//! their entry says otherwise.
+
+mod bytes;
+mod case;
+mod conditions;
+mod date;
+mod diacritics;
+mod directory;
+mod flow;
+mod lists;
+mod numbers;
+mod random;
+mod regex_dialect;
+pub(crate) mod replace;
+mod search;
+mod text;
+
+use crate::LangError;
+use crate::program::{Arguments, Eval, Node, Prepared};
+
+/// A function of the mapping language.
+///
+/// ```
+/// let join = provost_lang::function("join").unwrap();
+/// assert_eq!(join.name, "Join");
+/// assert_eq!(join.signature(), "Join(separator, source, …)");
+/// assert_eq!(provost_lang::function("replace").unwrap().forms[0].parameters[1].name, "oldValue");
+/// ```
+pub struct Function {
+    /// The canonical spelling; calls may use any letter case.
+    pub name: &'static str,
+    /// The ways to call it, chosen by the number of arguments.
+    pub forms: &'static [Form],
+    pub returns: Kind,
+    /// What it does, in a few sentences.
+    pub about: &'static str,
+    pub examples: &'static [Example],
+    pub nature: Nature,
+    /// Whether Entra has it too.
+    pub origin: Origin,
+    pub(crate) prepare: Option<Prepare>,
+    pub(crate) run: Run,
+}
+
+/// Runs a call.
+pub(crate) type Run = for<'f, 'a> fn(&Arguments<'f, 'a>) -> Eval<'a>;
+/// Computes once what follows from constant arguments, and refuses those that cannot work. Gets the slots of the call and
+/// its place.
+pub(crate) type Prepare = fn(&[Option<Node>], &std::ops::Range<usize>) -> Result<Prepared, Vec<LangError>>;
+
+/// One list of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    pub parameters: &'static [Parameter],
+    /// How many of the last parameters repeat together: 1 for `Join`, 2 for `Switch`, 0 for most.
+    pub repeats: usize,
+}
+
+/// One place in a list of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Whether its slot may stay empty.
+    pub is_optional: bool,
+}
+
+/// What a parameter takes or a function gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Any,
+    /// One text; numbers, Booleans and dates count as theirs.
+    Text,
+    /// One text or a list of texts.
+    Texts,
+    /// A whole number or its text.
+    Integer,
+    /// A condition.
+    Boolean,
+    /// A date-time or a text that `CDate` reads.
+    Date,
+    /// A multi-valued attribute; one value counts as a list of one.
+    List,
+    /// One of these words, bare or in quotes, in any letter case.
+    Word(&'static [&'static str]),
+}
+
+/// Whether the same arguments always give the same result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Always.
+    Pure,
+    /// Depends on the surroundings, or has an effect beyond its value; never computed ahead.
+    Contextual,
+    /// Differs from call to call: time or chance.
+    Volatile,
+}
+
+/// Where a function comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Entra,
+    /// Provost's own; not exported to an Entra schema.
+    Provost,
+}
+
+/// An example, which the tests run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example {
+    pub expression: &'static str,
+    /// The source object as JSON.
+    pub given: &'static str,
+    /// The result as JSON.
+    pub result: &'static str,
+}
+
+const FAMILIES: &[&[Function]] = &[
+    text::FUNCTIONS,
+    case::FUNCTIONS,
+    diacritics::FUNCTIONS,
+    search::FUNCTIONS,
+    replace::FUNCTIONS,
+    conditions::FUNCTIONS,
+    lists::FUNCTIONS,
+    numbers::FUNCTIONS,
+    date::FUNCTIONS,
+    bytes::FUNCTIONS,
+    directory::FUNCTIONS,
+    random::FUNCTIONS,
+    flow::FUNCTIONS,
+];
+
+/// All functions, in the order of the documentation: by family, then as listed there.
+///
+/// ```
+/// assert!(provost_lang::functions().any(|function| function.name == "NormalizeDiacritics"));
+/// ```
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// The function of this name, in any letter case.
+pub fn find(name: &str) -> Option<&'static Function> {
+    functions().find(|function| function.name.eq_ignore_ascii_case(name))
+}
+
+/// The function whose name is most like this one, for hints.
+pub(crate) fn nearest(name: &str) -> Option<&'static Function> {
+    let name = name.to_ascii_lowercase();
+    functions()
+        .map(|function| (strsim::jaro_winkler(&name, &function.name.to_ascii_lowercase()), function))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, function)| function)
+}
+
+impl Function {
+    /// The form for so many arguments; the longest where none fits.
+    pub(crate) fn form(&self, arguments: usize) -> &'static Form {
+        let forms: &'static [Form] = self.forms;
+        forms.iter().find(|form| form.parameters.len() == arguments).unwrap_or(&forms[forms.len() - 1])
+    }
+
+    /// The call as documentation shows it; the longest form, `?` for what may be left out.
+    pub fn signature(&self) -> String {
+        let form = &self.forms[self.forms.len() - 1];
+        let mut parts: Vec<String> = form
+            .parameters
+            .iter()
+            .map(|parameter| format!("{}{}", parameter.name, if parameter.is_optional { "?" } else { "" }))
+            .collect();
+        if form.repeats > 0 {
+            parts.push("…".to_owned());
+        }
+        format!("{}({})", self.name, parts.join(", "))
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Form {
+    /// The fewest arguments.
+    pub fn least(&self) -> usize {
+        let trailing = self.parameters.iter().rev().take_while(|parameter| parameter.is_optional).count();
+        self.parameters.len() - if self.repeats > 0 { 0 } else { trailing }
+    }
+
+    /// The parameter for the argument at a position, repetition included.
+    pub fn parameter(&self, at: usize) -> Option<&'static Parameter> {
+        let parameters: &'static [Parameter] = self.parameters;
+        let fixed = parameters.len() - self.repeats;
+        match at.checked_sub(fixed) {
+            Some(beyond) if self.repeats > 0 => parameters.get(fixed + beyond % self.repeats),
+            _ => parameters.get(at),
+        }
+    }
+
+    pub(crate) fn name_of(&self, at: usize) -> &'static str {
+        self.parameter(at).map_or("argument", |parameter| parameter.name)
+    }
+}
+
+// What the entries are written with.
+
+const fn needed(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, is_optional: false }
+}
+
+const fn optional(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, is_optional: true }
+}
+
+const fn form(parameters: &'static [Parameter]) -> Form {
+    Form { parameters, repeats: 0 }
+}
+
+const fn repeating(parameters: &'static [Parameter], repeats: usize) -> Form {
+    Form { parameters, repeats }
+}
+
+const fn example(expression: &'static str, given: &'static str, result: &'static str) -> Example {
+    Example { expression, given, result }
+}
+
+/// A pure function of Entra without preparation, the usual case; the others change fields.
+const fn entry(
+    name: &'static str,
+    forms: &'static [Form],
+    returns: Kind,
+    run: Run,
+    about: &'static str,
+    examples: &'static [Example],
+) -> Function {
+    Function { name, forms, returns, about, examples, nature: Nature::Pure, origin: Origin::Entra, prepare: None, run }
+}
+
+impl Function {
+    const fn contextual(self) -> Self {
+        Self { nature: Nature::Contextual, ..self }
+    }
+    const fn volatile(self) -> Self {
+        Self { nature: Nature::Volatile, ..self }
+    }
+    const fn ours(self) -> Self {
+        Self { origin: Origin::Provost, ..self }
+    }
+    const fn prepared(self, prepare: Prepare) -> Self {
+        Self { prepare: Some(prepare), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

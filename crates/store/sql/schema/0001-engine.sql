@@ -1,0 +1,112 @@
+-- What the engine remembers. The job comes first in every key, so that a distributed database can spread the tables.
+-- Words in braces differ between SQLite and PostgreSQL; src/db/migrate.rs substitutes them.
+-- {key} compares by bytes on both, as Rust does. Wide columns stand last, so that reading the others skips them.
+
+create table lease (
+    key {key} primary key,
+    owner text not null,
+    fence bigint not null,
+    expires bigint not null,
+    due bigint not null,
+    wakes bigint not null
+) {without_rowid};
+
+create table job (
+    name {key} primary key,
+    rules_digest text not null,
+    cursors text not null,
+    counts text not null,
+    linked text not null,
+    state text not null,
+    held_plan text,
+    note text,
+    last_cycle text,
+    last_success bigint,
+    failures bigint not null,
+    updated bigint not null
+);
+
+create table link (
+    job {key} not null,
+    class {key} not null,
+    source_id {key} not null,
+    target_id {key},
+    state text not null,
+    mark text not null,
+    leaves bigint,
+    event bigint,
+    changed bigint not null,
+    name text not null,
+    sent text,
+    primary key (job, class, source_id)
+) {without_rowid};
+create index link_target on link (job, class, target_id) where target_id is not null;
+create index link_leaves on link (job, leaves) where leaves is not null;
+
+create table sequence (
+    name {key} primary key,
+    value bigint not null
+);
+insert into sequence (name, value) values ('event', 0);
+
+-- An operation of a plan and the event that records its outcome are one row in two states.
+create table event (
+    seq {integer_key},
+    job {key} not null,
+    cycle {key} not null,
+    class {key} not null,
+    source_id {key} not null,
+    target_id {key},
+    name text not null,
+    action text not null,
+    status text not null,
+    code text,
+    created bigint not null,
+    finished bigint,
+    duration_ms bigint not null,
+    reason text not null,
+    changes text not null,
+    detail text
+);
+create index event_object on event (job, source_id, seq);
+create index event_cycle on event (cycle, seq);
+create index event_failed on event (job, seq) where status = 'failed';
+
+create table cycle (
+    id {key} primary key,
+    job {key} not null,
+    kind text not null,
+    status text not null,
+    started bigint not null,
+    finished bigint,
+    summary text not null,
+    note text
+);
+create index cycle_job on cycle (job, started);
+
+create table reference (
+    job {key} not null,
+    class {key} not null,
+    source_id {key} not null,
+    path {key} not null,
+    ref_class {key} not null,
+    ref_id {key} not null,
+    state text not null,
+    ref_target text,
+    primary key (job, class, source_id, path, ref_class, ref_id)
+) {without_rowid};
+create index reference_to on reference (job, ref_class, ref_id);
+create index reference_open on reference (job, class, source_id, path, ref_class, ref_id) where state <> 'sent';
+
+create table escrow (
+    job {key} not null,
+    class {key} not null,
+    source_id {key} not null,
+    tries bigint not null,
+    first_failed bigint not null,
+    next_try bigint not null,
+    code text not null,
+    message text not null,
+    primary key (job, class, source_id)
+) {without_rowid};
+create index escrow_due on escrow (job, next_try);

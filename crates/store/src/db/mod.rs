@@ -1,0 +1,136 @@
+//! SQLite and PostgreSQL behind one enum: run a [`Sql`], get [`Row`]s.
+//!
+//! Here ends what is different between the engines: options of a connection ([`sqlite`]), placeholders ([`sql`]), type words
+//! ([`migrate`]). The tables' modules, and `directory`, know neither. SQLite has one connection that writes and a few that
+//! read, so that a write never waits for another of the same process and reads go on beside it (WAL).
+
+pub mod bulk;
+pub mod migrate;
+pub mod row;
+pub mod sql;
+pub mod sqlite;
+pub mod transaction;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+
+pub use bulk::{Record, chunks};
+pub use row::Row;
+pub use sql::{Dialect, LIST_MAX, Param, Sql};
+pub use transaction::Transaction;
+
+use crate::{Result, StoreError, StoreOptions};
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub enum Db {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// Runs a statement on anything that sqlx can run it on.
+macro_rules! run {
+    ($sql:expr, $into:ident, $method:ident, $on:expr) => {{
+        let (text, arguments, cached) = $sql.$into()?;
+        sqlx::query_with(AssertSqlSafe(text), arguments).persistent(cached).$method($on).await
+    }};
+}
+pub(crate) use run;
+
+impl Db {
+    pub(crate) async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Self> {
+        let wrong = |error: sqlx::Error| StoreError::Url { url: without_password(url), reason: error.to_string() };
+        let connect: PgConnectOptions = url.parse().map_err(wrong)?;
+        let connect = connect.application_name("provost").disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(options.postgres_connections)
+            .acquire_timeout(options.wait)
+            .connect_with(connect)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite { .. } => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// An empty statement to build.
+    pub fn sql<'a>(&self) -> Sql<'a> {
+        Sql::new(self.dialect())
+    }
+
+    /// A statement as it stands in a file.
+    pub fn fixed<'a>(&self, text: &'static str) -> Sql<'a> {
+        Sql::fixed(self.dialect(), text)
+    }
+
+    /// Reads; SQLite refuses to write on this way.
+    pub async fn rows(&self, sql: Sql<'_>) -> Result<Vec<Row>> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => into_rows(run!(sql, into_sqlite, fetch_all, readers)?),
+            Self::Postgres(pool) => into_rows(run!(sql, into_postgres, fetch_all, pool)?),
+        })
+    }
+
+    /// Reads at most one row.
+    pub async fn row(&self, sql: Sql<'_>) -> Result<Option<Row>> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => run!(sql, into_sqlite, fetch_optional, readers)?.map(Row::from),
+            Self::Postgres(pool) => run!(sql, into_postgres, fetch_optional, pool)?.map(Row::from),
+        })
+    }
+
+    /// Writes by one statement that is its own transaction; how many rows it touched.
+    pub async fn write(&self, sql: Sql<'_>) -> Result<u64> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => run!(sql, into_sqlite, execute, writer)?.rows_affected(),
+            Self::Postgres(pool) => run!(sql, into_postgres, execute, pool)?.rows_affected(),
+        })
+    }
+
+    /// Writes by one statement that returns rows.
+    pub async fn write_returning(&self, sql: Sql<'_>) -> Result<Vec<Row>> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => into_rows(run!(sql, into_sqlite, fetch_all, writer)?),
+            Self::Postgres(pool) => into_rows(run!(sql, into_postgres, fetch_all, pool)?),
+        })
+    }
+
+    /// Begins a transaction that writes: at once on SQLite, so that it never fails half-way for having read first.
+    pub async fn begin(&self) -> Result<Transaction> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("begin immediate").await?),
+            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+pub(crate) fn into_rows<R: Into<Row>>(rows: Vec<R>) -> Vec<Row> {
+    rows.into_iter().map(Into::into).collect()
+}
+
+/// The URL as it may be shown: `postgres://user:…@host/db`.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.split_once('@') {
+        Some((login, place)) => match login.split_once(':') {
+            Some((user, _)) => format!("{scheme}://{user}:…@{place}"),
+            None => url.to_owned(),
+        },
+        None => url.to_owned(),
+    }
+}

@@ -22,6 +22,8 @@ pub enum Error {
     #[error("{program} ended with {status}: {stderr}\nhint: run the same command by hand in {folder}")]
     Child { program: String, status: String, stderr: String, folder: String },
     #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
     Other(String),
 }
 

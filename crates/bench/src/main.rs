@@ -26,7 +26,12 @@ use provost_bench::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "provost-bench", version, about = "Ratios of Provost to what the machine can do", args_conflicts_with_subcommands = true)]
+#[command(
+    name = "provost-bench",
+    version,
+    about = "Ratios of Provost to what the machine can do",
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
     #[command(subcommand)]
     part: Option<Part>,
@@ -193,7 +198,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             output::note(&format!("error: {error}"));
-            ExitCode::FAILURE
+            if matches!(error, Error::Usage(_)) { ExitCode::from(64) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -220,7 +225,10 @@ fn run_part(part: Part) -> Result<bool> {
             for c in &changes {
                 let mark = if c.flagged { "  CHANGED" } else { "" };
                 let percent = (c.after / c.before - 1.0) * 100.0;
-                output::line(&format!("{} {} {}: {:.2} -> {:.2} us ({percent:+.0} %){mark}", c.scenario, c.users, c.side, c.before, c.after))?;
+                output::line(&format!(
+                    "{} {} {}: {:.2} -> {:.2} us ({percent:+.0} %){mark}",
+                    c.scenario, c.users, c.side, c.before, c.after
+                ))?;
             }
             return Ok(!changes.iter().any(|c| c.flagged));
         }
@@ -265,7 +273,10 @@ fn run_scenarios(arguments: RunArgs) -> Result<bool> {
         if let Some(file) = &mut json {
             writeln!(file, "{}", report::json(&outcome, &facts)).map_err(Error::io("write results"))?;
         }
-        right &= !outcome.checks.iter().any(|c| c.verdict == Verdict::Fail || (arguments.strict && c.verdict == Verdict::Miss));
+        right &= !outcome
+            .checks
+            .iter()
+            .any(|c| c.verdict == Verdict::Fail || (arguments.strict && c.verdict == Verdict::Miss));
     }
     Ok(right)
 }
@@ -274,10 +285,16 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>> {
     if names.is_empty() || names.iter().any(|n| n == "all") {
         return Ok(Scenario::ALL.to_vec());
     }
-    let known = || Scenario::ALL.iter().filter_map(ValueEnum::to_possible_value).map(|v| v.get_name().to_owned()).collect::<Vec<_>>();
+    let known = || {
+        Scenario::ALL
+            .iter()
+            .filter_map(ValueEnum::to_possible_value)
+            .map(|v| v.get_name().to_owned())
+            .collect::<Vec<_>>()
+    };
     let parse = |name: &String| {
         let hint = || format!("no scenario is called {name:?}\nhint: there are all, {}", known().join(", "));
-        Scenario::from_str(name, true).map_err(|_| Error::Other(hint()))
+        Scenario::from_str(name, true).map_err(|_| Error::Usage(hint()))
     };
     names.iter().map(parse).collect()
 }
@@ -290,7 +307,8 @@ fn engine(arguments: &RunArgs) -> Result<Option<Box<dyn Engine>>> {
             let beside = std::env::current_exe().map_err(Error::io("find this program"))?.with_file_name("provost");
             let binary = arguments.provost.clone().unwrap_or(beside);
             let binary = binary.canonicalize().map_err(|source| {
-                let hint = "hint: build it (cargo build --release -p provost), name it with --provost, or use --engine none";
+                let hint =
+                    "hint: build it (cargo build --release -p provost), name it with --provost, or use --engine none";
                 Error::Other(format!("no binary to measure at {}: {source}\n{hint}", binary.display()))
             })?;
             Ok(Some(Box::new(Provost { binary })))

@@ -1,5 +1,8 @@
 //! The sink as a client sees it: over HTTP, through the binary, as the scenarios run it.
 
+// Clippy's permission for tests covers functions marked #[test], not what they call.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -16,7 +19,8 @@ struct Sink {
 impl Sink {
     fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_provost-bench"));
-        let mut child = command.arg("sink").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.arg("sink").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let host = line.trim().strip_prefix("listening http://").unwrap().to_owned();
@@ -27,7 +31,9 @@ impl Sink {
     fn raw(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
         let mut stream = TcpStream::connect(&self.host).unwrap();
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok();
@@ -67,7 +73,10 @@ fn a_user_from_create_to_delete() {
     let id = sink.create("/Users", json!({"userName": "Ada", "externalId": "7", "id": "mine", "title": "x"}));
     let path = format!("/Users/{id}");
     let user = sink.get(&path);
-    assert_eq!((&user["userName"], &user["id"], &user["meta"]["resourceType"]), (&json!("Ada"), &json!(id), &json!("User")));
+    assert_eq!(
+        (&user["userName"], &user["id"], &user["meta"]["resourceType"]),
+        (&json!("Ada"), &json!(id), &json!("User"))
+    );
     assert_eq!(sink.call("POST", "/Users", json!({"userName": "ADA"})).0, 409);
     assert_eq!(sink.call("POST", "/Users", json!({"title": "nobody"})).0, 400);
 
@@ -89,7 +98,10 @@ fn a_user_from_create_to_delete() {
 
     sink.call("POST", "/__reset?counters", Value::Null);
     assert_eq!(sink.call("PATCH", &path, patch("active", json!(false))).0, 200);
-    assert_eq!(sink.call("PUT", &path, json!({"userName": "Grace", "externalId": "7", "title": "x", "active": false})).0, 200);
+    assert_eq!(
+        sink.call("PUT", &path, json!({"userName": "Grace", "externalId": "7", "title": "x", "active": false})).0,
+        200
+    );
     assert_eq!(sink.call("PUT", &path, json!({"userName": "Grace"})).0, 200);
     assert_eq!(sink.call("DELETE", &path, Value::Null).0, 204);
     assert_eq!(sink.call("DELETE", &path, Value::Null).0, 404);
@@ -124,7 +136,8 @@ fn members_and_the_digest() {
         let ids = order.map(|name| sink.create("/Users", json!({"userName": name})));
         let group = sink.create("/Groups", json!({"displayName": "G", "members": [{"value": ids[0]}]}));
         let path = format!("/Groups/{group}");
-        let operation = |op: &str, path: String, value: Value| json!({"Operations": [{"op": op, "path": path, "value": value}]});
+        let operation =
+            |op: &str, path: String, value: Value| json!({"Operations": [{"op": op, "path": path, "value": value}]});
         assert_eq!(sink.call("PATCH", &path, operation("add", "members".into(), json!([{"value": ids[1]}]))).0, 204);
         assert_eq!(sink.get(&path)["members"].as_array().unwrap().len(), 2);
         assert_eq!(sink.get(&format!("{path}?excludedAttributes=members")).get("members"), None);
@@ -150,7 +163,8 @@ fn weather() {
     assert!(status == 429 && head.contains("retry-after: 1"), "{status} {head}");
 
     let stormy = Sink::start(&["--fault-rate", "1", "--fault-seed", "3"]);
-    let statuses: Vec<u16> = (0..40).map(|n| stormy.raw("POST", "/Users", &json!({"userName": format!("u{n}")}).to_string()).0).collect();
+    let statuses: Vec<u16> =
+        (0..40).map(|n| stormy.raw("POST", "/Users", &json!({"userName": format!("u{n}")}).to_string()).0).collect();
     for wanted in [0, 500, 503] {
         assert!(statuses.contains(&wanted), "{statuses:?}");
     }

@@ -6,6 +6,8 @@
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "scim")]
+pub mod http;
+#[cfg(feature = "scim")]
 pub mod scim;
 
 use std::sync::Arc;

@@ -1,1 +1,25 @@
+//! read -> scope -> match -> map -> diff -> plan -> guard -> apply -> record: what makes a target agree with a source.
+//!
+//! [`Engine`] is the door. [`spec`] is what a job says, [`rule`] what it means, [`decide`] the one pure decision, [`cycle`]
+//! the way of many objects through it. The engine knows sessions and the store; no connector by name, no HTTP, no SQL.
 
+mod cycle;
+pub mod decide;
+mod engine;
+pub mod error;
+pub mod explain;
+pub mod guard;
+mod ondemand;
+mod plan;
+pub mod progress;
+pub mod report;
+pub mod rule;
+pub mod spec;
+
+pub use cycle::known;
+pub use engine::{Connections, Engine, RunOptions};
+pub use error::{EngineError, RuleProblem};
+pub use progress::{Counts, Progress};
+pub use report::{CycleKind, CycleReport, CycleStatus, Explanation, ProvisionReport};
+pub use rule::Job;
+pub use spec::JobSpec;

@@ -28,6 +28,15 @@ impl CycleKind {
             CycleKind::OnDemand => "on-demand",
         }
     }
+
+    pub(crate) fn stored(self) -> provost_store::CycleKind {
+        match self {
+            CycleKind::Initial => provost_store::CycleKind::Initial,
+            CycleKind::Incremental => provost_store::CycleKind::Incremental,
+            CycleKind::Reconcile => provost_store::CycleKind::Reconcile,
+            CycleKind::OnDemand => provost_store::CycleKind::OnDemand,
+        }
+    }
 }
 
 /// How a run ended.

@@ -5,19 +5,21 @@
 //! somebody adds tomorrow behaves like `User`.
 //! Start with [`schema::Registry`], then [`resource::normalize`], [`patch::Patch`] and [`filter::ResourceFilter`].
 
-//Xpub mod client;
+#![warn(missing_docs)]
+
+pub mod client;
 pub mod collate;
 pub mod error;
 pub mod filter;
-//Xpub mod list;
-//Xpub mod patch;
+pub mod list;
+pub mod patch;
 pub mod resource;
 pub mod schema;
 
 pub use error::{ScimError, ScimType};
 pub use filter::ResourceFilter;
-//Xpub use list::{ListResponse, Query};
-//Xpub use patch::{MemberChanges, Patch, PatchPlan};
+pub use list::{ListResponse, Query};
+pub use patch::{MemberChanges, Patch, PatchPlan};
 pub use resource::{Policy, Projection, Write, normalize};
 pub use schema::{Registry, ResourceType, TypeSchema};
 

@@ -73,11 +73,17 @@ impl Explain for StoreError {
 
     fn hint(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
-            Self::Unavailable(_) => "check that the database runs and that the store's address and credentials are right",
-            Self::Busy(_) => "try again; if it stays, look for another program that holds a long transaction on this database",
+            Self::Unavailable(_) => {
+                "check that the database runs and that the store's address and credentials are right"
+            }
+            Self::Busy(_) => {
+                "try again; if it stays, look for another program that holds a long transaction on this database"
+            }
             Self::LostLease { .. } => "nothing was written; the new owner carries on from the last saved page",
             Self::Corrupt { .. } => "run `provost doctor`; if the row was edited by hand, restore it from a backup",
-            Self::Newer { .. } => "start the newer version of provost again, or restore a backup from before the upgrade",
+            Self::Newer { .. } => {
+                "start the newer version of provost again, or restore a backup from before the upgrade"
+            }
             Self::Url { .. } => "write sqlite:PATH or postgres://user@host/database",
             Self::Nul(_) => "remove the NUL character at the source, or leave the object out with a scoping filter",
             Self::Full(_) => "free space on the database's disk, or shorten the retention of events",
@@ -99,7 +105,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::Unavailable(text)
             }
-            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free in time".to_owned()),
+            sqlx::Error::PoolTimedOut => Self::Busy(
+                "no connection became free in time: all are in use, or the server does not answer".to_owned(),
+            ),
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::corrupt("a table", text),
             sqlx::Error::Database(inner) => {
                 let code = inner.code().unwrap_or_default().into_owned();

@@ -5,7 +5,6 @@ use crate::{Result, StoreError};
 /// An enum that is kept as a word.
 pub(crate) trait Word: Sized + Copy + 'static {
     const TABLE: &'static str;
-    fn word(self) -> &'static str;
     fn from_word(word: &str) -> Option<Self>;
 
     fn parse(word: &str) -> Result<Self> {
@@ -39,9 +38,6 @@ macro_rules! words {
         }
         impl Word for $name {
             const TABLE: &'static str = $table;
-            fn word(self) -> &'static str {
-                self.as_str()
-            }
             fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
             }
@@ -85,6 +81,8 @@ words! {
         Running = "running",
         Done = "done",
         Failed = "failed",
+        /// The source was not read to a proven end: nobody was disabled or deleted.
+        Incomplete = "incomplete",
         Held = "held",
         Discarded = "discarded",
         Planned = "planned",

@@ -28,11 +28,14 @@ pub fn compare(before: &Path, after: &Path) -> Result<Report> {
 }
 
 fn each(path: &Path, mut row: impl FnMut(&str, u128)) -> Result<()> {
-    let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_path(path).map_err(Error::csv("read people"))?;
+    let mut reader =
+        csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_path(path).map_err(Error::csv("read people"))?;
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(Error::csv("read people"))? {
         // The bytes of all fields run together; their lengths make the seed, so that "ab","c" differs from "a","bc".
-        let lengths = record.iter().fold(0_u64, |seed, field| seed.wrapping_mul(1_099_511_628_211).wrapping_add(field.len() as u64));
+        let lengths = record
+            .iter()
+            .fold(0_u64, |seed, field| seed.wrapping_mul(1_099_511_628_211).wrapping_add(field.len() as u64));
         row(record.get(0).unwrap_or(""), xxh3_128_with_seed(record.as_byte_record().as_slice(), lengths));
     }
     Ok(())

@@ -20,7 +20,7 @@ pub fn insert(path: &Path, rows: u64, batch: u64, people: Option<&Path>) -> Resu
     database
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;
-             CREATE TABLE object (key TEXT PRIMARY KEY, body TEXT NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;",
+             CREATE TABLE object (key TEXT PRIMARY KEY, body TEXT NOT NULL, hash BLOB NOT NULL);",
         )
         .map_err(Error::sqlite("create table"))?;
     let cpu_before = cpu::own();
@@ -83,7 +83,7 @@ impl Source {
             // Formatting into a string cannot fail.
             write!(self.key, "person-{:017}", self.index).ok();
             let mut user = crate::people::user::json_of(&Person::new(1, self.index));
-            user.truncate(user.char_indices().map(|(i, _)| i).take_while(|i| *i <= 600).last().unwrap_or(0));
+            user.truncate(user.floor_char_boundary(600));
             self.body = user;
             self.index += 1;
             return Ok(true);

@@ -26,6 +26,13 @@ impl Report {
     fn new(rows: u64, seconds: f64, cpu_us: u64, changed: u64) -> Self {
         let peak_memory_kib = crate::machine::cpu::peak_memory_kib(std::process::id()).unwrap_or(0);
         let rate = rows as f64 / seconds;
-        Self { rows, seconds, rows_per_second: rate, cpu_us: cpu_us as f64 / rows.max(1) as f64, peak_memory_kib, changed }
+        Self {
+            rows,
+            seconds,
+            rows_per_second: rate,
+            cpu_us: cpu_us as f64 / rows.max(1) as f64,
+            peak_memory_kib,
+            changed,
+        }
     }
 }

@@ -58,12 +58,6 @@ pub fn peak_memory_kib(pid: u32) -> Option<u64> {
     status_field(pid, "VmHWM:")
 }
 
-/// Resident memory of a process now, in KiB.
-#[must_use]
-pub fn memory_kib(pid: u32) -> Option<u64> {
-    status_field(pid, "VmRSS:")
-}
-
 fn status_field(pid: u32, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     text.lines().find_map(|l| l.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()

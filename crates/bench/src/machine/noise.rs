@@ -63,8 +63,15 @@ fn idle_share() -> Result<f64> {
 /// (all, idle) ticks of the machine; waiting for the disk counts as idle, time stolen by other machines does not.
 fn cpu_line() -> Result<(u64, u64)> {
     let text = fs::read_to_string("/proc/stat").map_err(Error::io("read machine statistics"))?;
-    let ticks: Vec<u64> =
-        text.lines().next().unwrap_or("").split_ascii_whitespace().skip(1).take(8).filter_map(|t| t.parse().ok()).collect();
+    let ticks: Vec<u64> = text
+        .lines()
+        .next()
+        .unwrap_or("")
+        .split_ascii_whitespace()
+        .skip(1)
+        .take(8)
+        .filter_map(|t| t.parse().ok())
+        .collect();
     let idle = ticks.get(3).unwrap_or(&0) + ticks.get(4).unwrap_or(&0);
     Ok((ticks.iter().sum(), idle))
 }

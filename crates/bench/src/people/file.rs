@@ -4,11 +4,27 @@
 use std::{fs::File, io::BufWriter, path::Path};
 
 use super::Person;
-use crate::{error::Result, error::Error, random::choose};
+use crate::{error::Error, error::Result, random::choose};
 
 pub const COLUMNS: [&str; 18] = [
-    "employee_id", "login", "first_name", "last_name", "display_name", "mail", "phone", "mobile", "title", "department",
-    "division", "company", "cost_center", "city", "country", "hire_date", "manager_id", "status",
+    "employee_id",
+    "login",
+    "first_name",
+    "last_name",
+    "display_name",
+    "mail",
+    "phone",
+    "mobile",
+    "title",
+    "department",
+    "division",
+    "company",
+    "cost_center",
+    "city",
+    "country",
+    "hire_date",
+    "manager_id",
+    "status",
 ];
 
 const TITLE: usize = 8;
@@ -33,7 +49,8 @@ pub fn mutate(from: &Path, to: &Path, users: u64, count: u64, round: u64) -> Res
     let mut reader = csv::Reader::from_path(from).map_err(Error::csv("read people"))?;
     let file = File::create(to).map_err(Error::file("create", to))?;
     let mut out = csv::Writer::from_writer(BufWriter::with_capacity(1 << 18, file));
-    out.write_byte_record(reader.byte_headers().map_err(Error::csv("read people"))?).map_err(Error::csv("write people"))?;
+    out.write_byte_record(reader.byte_headers().map_err(Error::csv("read people"))?)
+        .map_err(Error::csv("write people"))?;
     let mut row = csv::ByteRecord::new();
     let (mut index, mut changed) = (0, 0);
     while reader.read_byte_record(&mut row).map_err(Error::csv("read people"))? {

@@ -34,6 +34,7 @@ const fn d(name: &'static str, division: &'static str, cost_center: &'static str
     Department { name, division, cost_center, role }
 }
 
+#[rustfmt::skip]
 pub const FIRST: &[Name] = &[
     n("Ada", "ada"), n("Grace", "grace"), n("Linus", "linus"), n("Zoë", "zoe"), n("José", "jose"), n("Søren", "soren"),
     n("Łukasz", "lukasz"), n("Maria", "maria"), n("Björk", "bjork"), n("Иван", "ivan"), n("Анна", "anna"),
@@ -43,6 +44,7 @@ pub const FIRST: &[Name] = &[
     n("Rosa", "rosa"), n("Samuel", "samuel"), n("Tove", "tove"), n("Uma", "uma"), n("Victor", "victor"), n("Wei", "wei"),
 ];
 
+#[rustfmt::skip]
 pub const LAST: &[Name] = &[
     n("Lovelace", "lovelace"), n("Hopper", "hopper"), n("Müller", "muller"), n("García", "garcia"),
     n("O'Brien", "obrien"), n("Nguyễn", "nguyen"), n("Smith", "smith"), n("Kowalski", "kowalski"), n("Østergaard", "ostergaard"),
@@ -53,12 +55,14 @@ pub const LAST: &[Name] = &[
     n("Castro", "castro"), n("Evans", "evans"), n("Fischer", "fischer"),
 ];
 
+#[rustfmt::skip]
 pub const CITIES: &[City] = &[
     c("Zürich", "CH", "+41 44"), c("Köln", "DE", "+49 221"), c("London", "GB", "+44 20"), c("São Paulo", "BR", "+55 11"),
     c("Kraków", "PL", "+48 12"), c("東京", "JP", "+81 3"), c("New York", "US", "+1 212"), c("Bengaluru", "IN", "+91 80"),
     c("København", "DK", "+45 33"), c("Dublin", "IE", "+353 1"), c("Toronto", "CA", "+1 416"), c("Nairobi", "KE", "+254 20"),
 ];
 
+#[rustfmt::skip]
 pub const DEPARTMENTS: &[Department] = &[
     d("Accounts Payable", "Finance", "CC-1010", "Accountant"), d("Treasury", "Finance", "CC-1020", "Analyst"),
     d("Platform Engineering", "Technology", "CC-2010", "Engineer"), d("Site Reliability", "Technology", "CC-2020", "Engineer"),

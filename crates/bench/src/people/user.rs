@@ -22,12 +22,32 @@ pub fn write_json(out: &mut String, p: &Person) {
     let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.push_str(part));
     put(&["{\"schemas\":[\"", CORE, "\",\"", ENTERPRISE, "\"],\"externalId\":\"", &p.employee_id()]);
     put(&["\",\"userName\":\"", &login, "@example.org\",\"name\":{\"formatted\":\"", &display]);
-    put(&["\",\"familyName\":\"", p.last.text, "\",\"givenName\":\"", p.first.text, "\"},\"displayName\":\"", &display]);
+    put(&[
+        "\",\"familyName\":\"",
+        p.last.text,
+        "\",\"givenName\":\"",
+        p.first.text,
+        "\"},\"displayName\":\"",
+        &display,
+    ]);
     put(&["\",\"nickName\":\"", p.first.text, "\",\"title\":\"", &p.title(), "\",\"userType\":\"Employee\""]);
-    put(&[",\"preferredLanguage\":\"en\",\"timezone\":\"Europe/Zurich\",\"active\":true,\"emails\":[{\"type\":\"work\""]);
-    put(&[",\"value\":\"", &login, "@example.org\",\"primary\":true}],\"phoneNumbers\":[{\"type\":\"work\",\"value\":\""]);
+    put(&[
+        ",\"preferredLanguage\":\"en\",\"timezone\":\"Europe/Zurich\",\"active\":true,\"emails\":[{\"type\":\"work\"",
+    ]);
+    put(&[
+        ",\"value\":\"",
+        &login,
+        "@example.org\",\"primary\":true}],\"phoneNumbers\":[{\"type\":\"work\",\"value\":\"",
+    ]);
     put(&[&p.phone_text(0), "\"},{\"type\":\"mobile\",\"value\":\"", &p.phone_text(1), "\"}],\"addresses\":[{"]);
-    put(&["\"type\":\"work\",\"locality\":\"", p.city.name, "\",\"country\":\"", p.city.country, "\"}],\"", ENTERPRISE]);
+    put(&[
+        "\"type\":\"work\",\"locality\":\"",
+        p.city.name,
+        "\",\"country\":\"",
+        p.city.country,
+        "\"}],\"",
+        ENTERPRISE,
+    ]);
     put(&["\":{\"employeeNumber\":\"", &p.employee_id(), "\",\"costCenter\":\"", p.department.cost_center]);
     put(&["\",\"organization\":\"Example Group\",\"division\":\"", p.department.division, "\",\"department\":\""]);
     put(&[p.department.name, "\"}}"]);

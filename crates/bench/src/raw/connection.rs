@@ -22,13 +22,21 @@ impl Connection {
         let host = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/').to_owned();
         let stream = TcpStream::connect(&host).await.map_err(Error::io("connect to the target"))?;
         stream.set_nodelay(true).map_err(Error::io("connect to the target"))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Error::http("connect to the target"))?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(Error::http("connect to the target"))?;
         tokio::spawn(connection);
         Ok(Self { sender, host })
     }
 
     /// Sends one request and reads all of the answer, which must have status `wanted`. Notes how many microseconds it took.
-    pub async fn send(&mut self, method: Method, path: &str, body: String, wanted: u16, latencies: &mut Vec<u32>) -> Result<Bytes> {
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: String,
+        wanted: u16,
+        latencies: &mut Vec<u32>,
+    ) -> Result<Bytes> {
         let start = Instant::now();
         let mut request = Request::builder()
             .method(method.clone())
@@ -39,7 +47,8 @@ impl Connection {
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/scim+json");
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|e| Error::Other(format!("build request: {e}")))?;
+        let request =
+            request.body(Full::new(Bytes::from(body))).map_err(|e| Error::Other(format!("build request: {e}")))?;
         self.sender.ready().await.map_err(Error::http("wait for the connection"))?;
         let answer = self.sender.send_request(request).await.map_err(Error::http("send request"))?;
         let status = answer.status().as_u16();
@@ -77,5 +86,9 @@ pub fn total_results(answer: &[u8]) -> Result<u64> {
 
 pub fn id_of_first(answer: &[u8]) -> Result<String> {
     let list: List = serde_json::from_slice(answer).map_err(Error::json("read list"))?;
-    list.resources.into_iter().next().map(|r| r.id).ok_or_else(|| Error::Other("a user to patch is not there".to_owned()))
+    list.resources
+        .into_iter()
+        .next()
+        .map(|r| r.id)
+        .ok_or_else(|| Error::Other("a user to patch is not there".to_owned()))
 }

@@ -55,7 +55,8 @@ pub struct Plan {
 
 /// Carries out a plan. The clock starts with all connections open and, for PATCH, all ids known.
 pub fn run(plan: Plan) -> Result<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("start runtime"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("start runtime"))?;
     runtime.block_on(drive(Arc::new(plan)))
 }
 
@@ -113,11 +114,19 @@ async fn look_up(plan: &Plan, connection: &mut Connection, index: u64, latencies
     let answer = connection.send(Method::GET, &path, String::new(), 200, latencies).await?;
     match connection::total_results(&answer)? {
         0 => Ok(()),
-        n => Err(Error::Other(format!("{n} users called {path} at a target that should be empty\nhint: reset the sink first"))),
+        n => Err(Error::Other(format!(
+            "{n} users called {path} at a target that should be empty\nhint: reset the sink first"
+        ))),
     }
 }
 
-async fn patch(plan: &Plan, connection: &mut Connection, n: u64, ids: &[String], latencies: &mut Vec<u32>) -> Result<()> {
+async fn patch(
+    plan: &Plan,
+    connection: &mut Connection,
+    n: u64,
+    ids: &[String],
+    latencies: &mut Vec<u32>,
+) -> Result<()> {
     let body = format!(
         "{{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],\"Operations\":[{{\"op\":\"replace\",\
          \"path\":\"title\",\"value\":\"Raw {} {n}\"}},{{\"op\":\"replace\",\"path\":\"{}:department\",\"value\":\"Raw {}\"}}]}}",

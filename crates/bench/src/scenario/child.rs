@@ -60,7 +60,13 @@ pub fn measure(mut command: Command, folder: &Path) -> Result<Measured> {
         let folder = folder.display().to_string();
         return Err(Error::Child { program, status: status.to_string(), stderr: stderr[tail..].to_owned(), folder });
     }
-    Ok(Measured { seconds, cpu: cpu::ended_children()?.since(cpu_before), peak_memory_kib, written_bytes, stdout: read(&out)? })
+    Ok(Measured {
+        seconds,
+        cpu: cpu::ended_children()?.since(cpu_before),
+        peak_memory_kib,
+        written_bytes,
+        stdout: read(&out)?,
+    })
 }
 
 /// Looks at a process every 5 ms; what it used in its very last moments is missed.
@@ -98,9 +104,20 @@ pub struct SinkProcess {
 impl SinkProcess {
     pub fn start(weather: Weather) -> Result<Self> {
         let mut command = own_command(&["sink", "--port", "0"])?;
-        command.args(["--latency-ms", &weather.latency_ms.to_string(), "--rate-limit", &weather.rate_limit.to_string()]);
-        command.args(["--fault-rate", &weather.fault_rate.to_string(), "--fault-seed", &weather.fault_seed.to_string()]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Error::io("start the sink"))?;
+        command.args([
+            "--latency-ms",
+            &weather.latency_ms.to_string(),
+            "--rate-limit",
+            &weather.rate_limit.to_string(),
+        ]);
+        command.args([
+            "--fault-rate",
+            &weather.fault_rate.to_string(),
+            "--fault-seed",
+            &weather.fault_seed.to_string(),
+        ]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(Error::io("start the sink"))?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line).map_err(Error::io("start the sink"))?;
@@ -129,7 +146,8 @@ impl SinkProcess {
 
     /// The state as one number; 15 us a resource.
     pub fn digest(&self) -> Result<String> {
-        let value: Value = serde_json::from_str(&self.call("GET", "/__digest")?).map_err(Error::json("read the sink's digest"))?;
+        let value: Value =
+            serde_json::from_str(&self.call("GET", "/__digest")?).map_err(Error::json("read the sink's digest"))?;
         Ok(value["digest"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -142,7 +160,8 @@ impl SinkProcess {
     fn call(&self, method: &str, path: &str) -> Result<String> {
         let host = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).map_err(Error::io("reach the sink"))?;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(request.as_bytes()).map_err(Error::io("reach the sink"))?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(Error::io("read from the sink"))?;

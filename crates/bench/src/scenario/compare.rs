@@ -26,13 +26,26 @@ pub fn compare(before: &Path, after: &Path) -> Result<Vec<Change>> {
     let (before, after) = (read(before)?, read(after)?);
     let mut changes = Vec::new();
     for new in &after {
-        let Some(old) = before.iter().find(|o| o["scenario"] == new["scenario"] && o["users"] == new["users"]) else { continue };
+        let Some(old) = before.iter().find(|o| o["scenario"] == new["scenario"] && o["users"] == new["users"]) else {
+            continue;
+        };
         for (side, pointer) in [("a", "/a_figures/cpu_us/median"), ("b", "/b_figures/cpu_us/median")] {
+            if old[side] != new[side] {
+                // Another program ran on that side (a stand-in, say): no change of the engine's.
+                continue;
+            }
             let number = |v: &Value| v.pointer(pointer).and_then(Value::as_f64).filter(|n| *n > 0.0);
             if let Some((before, after)) = number(old).zip(number(new)) {
                 let scenario = new["scenario"].as_str().unwrap_or_default().to_owned();
                 let flagged = (after / before - 1.0).abs() > TOLERANCE;
-                changes.push(Change { scenario, users: new["users"].as_u64().unwrap_or(0), side, before, after, flagged });
+                changes.push(Change {
+                    scenario,
+                    users: new["users"].as_u64().unwrap_or(0),
+                    side,
+                    before,
+                    after,
+                    flagged,
+                });
             }
         }
     }
@@ -54,7 +67,8 @@ mod tests {
         let file = |name: &str, a: f64, b: f64| {
             let line = |cpu: f64| format!(r#"{{"cpu_us":{{"median":{cpu}}}}}"#);
             let path = folder.path().join(name);
-            let text = format!("{{\"scenario\":\"s\",\"users\":5,\"a_figures\":{},\"b_figures\":{}}}\n", line(a), line(b));
+            let text =
+                format!("{{\"scenario\":\"s\",\"users\":5,\"a_figures\":{},\"b_figures\":{}}}\n", line(a), line(b));
             fs::write(&path, text).unwrap();
             path
         };

@@ -2,14 +2,16 @@
 //! is measured once beside it.
 
 use super::{
-    Context, Outcome,
-    child,
+    Context, Outcome, child,
     engine::{IMPORT, Instead},
     pairs::{self, Sample, Side},
     verdict::{Gate, Goal},
     yaml,
 };
-use crate::{baseline::Report, error::{Error, Result}};
+use crate::{
+    baseline::Report,
+    error::{Error, Result},
+};
 
 /// An address nobody listens at: the outbound job is not run.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -28,9 +30,10 @@ pub fn run(context: &Context) -> Result<Outcome> {
         }
     };
     let mut runs = 0_u32;
-    let pairs = pairs::run(context.pairing, &folder, |side| match side {
+    let pairs = pairs::run(context.pairing, &folder, |side, ready| match side {
         Side::A => {
             clear();
+            ready()?;
             let (report, measured) = child::own::<Report>(&baseline(10_000), &folder)?;
             Ok(Some(Sample::of_baseline(&report, &measured)))
         }
@@ -39,6 +42,7 @@ pub fn run(context: &Context) -> Result<Outcome> {
             runs += 1;
             let path = folder.join(format!("run-{runs}"));
             let fresh = context.prepare(&path, yaml::IMPORT, NOWHERE, &people)?;
+            ready()?;
             let run = context.job(fresh.as_ref(), IMPORT, &Instead::Own(baseline(10_000)))?;
             if path.exists() {
                 std::fs::remove_dir_all(&path).map_err(Error::file("remove", &path))?;

@@ -9,7 +9,11 @@ use super::{
     verdict::{Gate, Goal, at_most, exactly, same_digest},
     yaml,
 };
-use crate::{error::{Error, Result}, raw, sink::Weather};
+use crate::{
+    error::{Error, Result},
+    raw,
+    sink::Weather,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
@@ -39,10 +43,12 @@ pub fn run(context: &Context, variant: Variant) -> Result<Outcome> {
     let imported = context.job(full.as_ref(), IMPORT, &Instead::Nothing)?;
     let raw = context.raw(work, &sink.url, users, &[]);
     let (mut runs, mut digested) = (0_u32, [false; 2]);
-    let pairs = pairs::run(context.pairing, &folder, |side| {
+    let pairs = pairs::run(context.pairing, &folder, |side, ready| {
         sink.reset()?;
         let sample = match side {
             Side::A => {
+                ready()?;
+                sink.reset_counters()?;
                 let (report, measured) = child::own::<raw::Report>(&raw, &folder)?;
                 Some(Sample::of_raw(&report, &measured))
             }
@@ -50,6 +56,8 @@ pub fn run(context: &Context, variant: Variant) -> Result<Outcome> {
                 runs += 1;
                 let Some(full) = &full else { return Ok(None) };
                 let copy = full.copy(folder.join(format!("run-{runs}")))?;
+                ready()?;
+                sink.reset_counters()?;
                 let run = context.job(Some(&copy), EXPORT, &Instead::Own(raw.clone()))?;
                 std::fs::remove_dir_all(&copy.path).map_err(Error::file("remove", &copy.path))?;
                 run.map(|run| Sample::of_run(&run, users))
@@ -70,7 +78,10 @@ pub fn run(context: &Context, variant: Variant) -> Result<Outcome> {
             Goal::at_most(4, "CPU a user / raw", Gate::Cpu, 2.5, 2.0).judge(pairs.ratio(|s| s.cpu_us)),
         ],
         Variant::Latency => {
-            vec![Goal::at_least(1, "throughput / raw at 20 ms", Gate::Wall, 0.95, 0.97).judge(pairs.ratio(|s| s.users_per_second))]
+            vec![
+                Goal::at_least(1, "throughput / raw at 20 ms", Gate::Wall, 0.95, 0.97)
+                    .judge(pairs.ratio(|s| s.users_per_second)),
+            ]
         }
     };
     // The worst run of all, noisy or not.

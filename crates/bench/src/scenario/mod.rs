@@ -41,8 +41,14 @@ pub enum Scenario {
 
 impl Scenario {
     pub const ALL: [Self; 8] = [
-        Self::Counts, Self::InitialCreate, Self::InitialLookup, Self::InitialLatency, Self::Import, Self::Repeat,
-        Self::Incremental, Self::Memory,
+        Self::Counts,
+        Self::InitialCreate,
+        Self::InitialLookup,
+        Self::InitialLatency,
+        Self::Import,
+        Self::Repeat,
+        Self::Incremental,
+        Self::Memory,
     ];
 
     /// Runs it.

@@ -66,26 +66,36 @@ pub fn order(n: u32) -> [Side; 2] {
     if n.is_multiple_of(2) { [Side::A, Side::B] } else { [Side::B, Side::A] }
 }
 
+/// Called by a run when it has prepared everything and the clock is about to start. It probes the machine, which takes a
+/// second and more: time for the sink to settle after its reset and for copies to reach the disk, for both sides alike.
+pub type Ready<'a> = dyn FnMut() -> Result<()> + 'a;
+
 /// Runs the pairs. `run` gives None for a side that cannot run (no engine), which leaves the ratios empty.
-pub fn run(pairing: Pairing, folder: &Path, mut run: impl FnMut(Side) -> Result<Option<Sample>>) -> Result<Pairs> {
+pub fn run(
+    pairing: Pairing,
+    folder: &Path,
+    mut run: impl FnMut(Side, &mut Ready<'_>) -> Result<Option<Sample>>,
+) -> Result<Pairs> {
     if pairing.warm_up {
         for side in order(0) {
-            run(side)?;
+            run(side, &mut || Ok(()))?;
         }
     }
     let mut pairs = Vec::new();
     for n in 0..pairing.pairs {
         let mut pair = Pair { a: None, b: None, quiet: true, probes: Vec::new() };
         for side in order(n) {
-            let probe = probe(folder, Some(pairing.patience))?;
-            pair.quiet &= probe.quiet();
-            pair.probes.push(probe);
-            let sample = run(side)?;
+            let probes = &mut pair.probes;
+            let sample = run(side, &mut || {
+                probes.push(probe(folder, Some(pairing.patience))?);
+                Ok(())
+            })?;
             match side {
                 Side::A => pair.a = sample,
                 Side::B => pair.b = sample,
             }
         }
+        pair.quiet = pair.probes.iter().all(Probe::quiet);
         pairs.push(pair);
     }
     Ok(Pairs { pairs })
@@ -161,8 +171,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pairing = Pairing { pairs: 1, warm_up: true, patience: Duration::ZERO };
         let mut calls = Vec::new();
-        let result = run(pairing, folder.path(), |side| {
+        let result = run(pairing, folder.path(), |side, ready| {
             calls.push(side);
+            ready()?;
             Ok((side == Side::A).then(Sample::default))
         })
         .unwrap();

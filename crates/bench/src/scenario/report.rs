@@ -42,6 +42,9 @@ pub fn json(outcome: &Outcome, facts: &Facts) -> Value {
 pub fn text(outcome: &Outcome) -> String {
     let pairs = &outcome.pairs;
     let mut out = format!("\n## {}, {} users\n", outcome.scenario, outcome.users);
+    if outcome.b.starts_with("stand-in") {
+        out += "B is a stand-in: the verdicts test the harness and say nothing about the engine.\n";
+    }
     if !pairs.pairs.is_empty() {
         let over = if pairs.quiet_count() >= 3 { "the quiet ones" } else { "all, too few being quiet" };
         out += &format!("{} pairs, {} quiet; medians over {over}.\n", pairs.pairs.len(), pairs.quiet_count());
@@ -57,12 +60,22 @@ pub fn text(outcome: &Outcome) -> String {
 fn sides(outcome: &Outcome) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN);
-    table.set_header(["side", "seconds", "users/s (min to max)", "CPU us", "sink us", "p50/p95/p99 us", "peak MiB", "written MiB"]);
+    table.set_header([
+        "side",
+        "seconds",
+        "users/s (min to max)",
+        "CPU us",
+        "sink us",
+        "p50/p95/p99 us",
+        "peak MiB",
+        "written MiB",
+    ]);
     for (side, name) in [(Side::A, &outcome.a), (Side::B, &outcome.b)] {
         let of = |figure: fn(&Sample) -> f64| outcome.pairs.of(side, figure);
         let number = |figure: fn(&Sample) -> f64| of(figure).map_or("-".to_owned(), |s| short(s.median));
         let rate = of(|s| s.users_per_second);
-        let rate = rate.map_or("-".to_owned(), |s| format!("{} ({} to {})", short(s.median), short(s.min), short(s.max)));
+        let rate =
+            rate.map_or("-".to_owned(), |s| format!("{} ({} to {})", short(s.median), short(s.min), short(s.max)));
         table.add_row([
             format!("{side:?}: {name}"),
             number(|s| s.seconds),
@@ -82,7 +95,8 @@ fn checks(checks: &[Check]) -> Table {
     table.load_style(ASCII_MARKDOWN);
     table.set_header(["goal", "check", "median", "min", "max", "wanted", "gate", "verdict"]);
     for check in checks {
-        let number = |pick: fn(&super::numbers::Spread) -> f64| check.value.as_ref().map_or("-".to_owned(), |v| short(pick(v)));
+        let number =
+            |pick: fn(&super::numbers::Spread) -> f64| check.value.as_ref().map_or("-".to_owned(), |v| short(pick(v)));
         table.add_row([
             check.goal.map_or(String::new(), |n| n.to_string()),
             check.name.clone(),
@@ -103,7 +117,7 @@ fn checks(checks: &[Check]) -> Table {
 /// Three figures that matter; whole numbers from 100 on.
 fn short(value: f64) -> String {
     match value.abs() {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 1.0 => format!("{value:.2}"),

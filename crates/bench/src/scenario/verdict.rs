@@ -62,6 +62,17 @@ impl Goal {
         Self { number, name, gate, at_least: false, must, good }
     }
 
+    /// As `judge`, when the goal is about populations that this run has; else the figure is told and not judged.
+    #[must_use]
+    pub fn judge_if(&self, applies: bool, value: Option<Spread>) -> Check {
+        let check = self.judge(value);
+        if applies {
+            return check;
+        }
+        let wanted = format!("{} at the goal's size", check.wanted);
+        Check { wanted, verdict: Verdict::Skipped, ..check }
+    }
+
     /// Judges a spread; None was not measured.
     #[must_use]
     pub fn judge(&self, value: Option<Spread>) -> Check {

@@ -40,7 +40,11 @@ mod tests {
             let text = fill(template, "http://127.0.0.1:1", 32);
             let open = text.lines().find(|l| l.contains("{{") && !l.starts_with('#'));
             assert_eq!(open, None, "{text}");
-            assert!(text.contains("hr-to-directory:") && text.contains("directory-to-app:") && text.contains("http://127.0.0.1:1"));
+            assert!(
+                text.contains("hr-to-directory:")
+                    && text.contains("directory-to-app:")
+                    && text.contains("http://127.0.0.1:1")
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     digest, discovery, patch, path,
     stats::{ROUTES, Stats},
-    table::{self, Kind, Resource, Table, Written, tree},
+    table::{self, Change, Kind, Resource, Table, Written, tree},
     weather::{Admission, Clouds, Fault, Weather},
 };
 
@@ -164,7 +164,8 @@ impl Sink {
     fn digest(&self) -> Value {
         let (users, groups) = (lock(&self.users), lock(&self.groups));
         let name_of = |id: &str| {
-            let (table, kind) = if Kind::User.slot(id).is_some() { (&users, Kind::User) } else { (&groups, Kind::Group) };
+            let (table, kind) =
+                if Kind::User.slot(id).is_some() { (&users, Kind::User) } else { (&groups, Kind::Group) };
             Some(tree(table.get(kind.slot(id)?)?).get(kind.key())?.as_str()?.to_lowercase())
         };
         let whole = |table: &Table| digest::sum(table.all().map(tree), name_of);
@@ -198,16 +199,18 @@ impl Sink {
         match method.as_str() {
             "GET" => {
                 let found = lock(table).get(slot).cloned();
-                found.map_or_else(missing, |r| Answer::new(200, self.text(kind, slot, &r, !query.contains("excludedAttributes=members"))))
+                found.map_or_else(missing, |r| {
+                    Answer::new(200, self.text(kind, slot, &r, !query.contains("excludedAttributes=members")))
+                })
             }
             "DELETE" if lock(table).delete(slot) => Answer::new(204, Bytes::new()),
             "DELETE" => missing(),
             "PATCH" => match patch::steps(&body) {
-                Ok(steps) => self.written(kind, slot, lock(table).patch(slot, steps)),
+                Ok(steps) => self.write_to(kind, slot, table, |old| table::patched(kind, old, steps.clone())),
                 Err(detail) => Answer::error(400, Some("invalidSyntax"), &detail),
             },
             "PUT" => match table::draft(kind, body) {
-                Ok(draft) => self.written(kind, slot, lock(table).replace(slot, draft)),
+                Ok(draft) => self.write_to(kind, slot, table, |old| Ok(table::replaced(old, draft.clone()))),
                 Err(detail) => Answer::error(400, Some("invalidValue"), &detail),
             },
             _ => Answer::error(405, None, "not here"),
@@ -263,6 +266,27 @@ impl Sink {
         Answer::new(200, out)
     }
 
+    /// Makes the change without the lock and stores it, again and again until nobody wrote in between.
+    fn write_to(
+        &self,
+        kind: Kind,
+        slot: usize,
+        table: &Mutex<Table>,
+        change: impl Fn(&Resource) -> Result<Change, String>,
+    ) -> Answer {
+        loop {
+            let Some(old) = lock(table).get(slot).cloned() else { return missing() };
+            let change = match change(&old) {
+                Ok(change) => change,
+                Err(detail) => return Answer::error(400, Some("invalidValue"), &detail),
+            };
+            let written = lock(table).store(slot, &old, change);
+            if let Some(written) = written {
+                return self.written(kind, slot, written);
+            }
+        }
+    }
+
     fn written(&self, kind: Kind, slot: usize, written: Written) -> Answer {
         let resource = match written {
             Written::Changed(resource) => resource,
@@ -292,7 +316,9 @@ impl Sink {
         let (id, name) = (kind.id(slot), kind.name());
         out.push_str("{\"id\":\"");
         out.push_str(&id);
-        for part in ["\",\"meta\":{\"resourceType\":\"", name, "\",\"location\":\"", &self.url, "/", name, "s/", &id, "\"}"] {
+        for part in
+            ["\",\"meta\":{\"resourceType\":\"", name, "\",\"location\":\"", &self.url, "/", name, "s/", &id, "\"}"]
+        {
             out.push_str(part);
         }
         if members && !resource.members.is_empty() {

@@ -26,7 +26,8 @@ pub use weather::Weather;
 /// Serves until standard input ends, so that a sink never outlives the process that started it. Prints
 /// `listening http://127.0.0.1:PORT` once it accepts connections; port 0 takes any free one.
 pub fn serve(port: u16, weather: Weather) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("start runtime"))?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::io("start runtime"))?;
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(Error::io("listen"))?;
         let url = format!("http://{}", listener.local_addr().map_err(Error::io("listen"))?);

@@ -177,10 +177,18 @@ mod tests {
     fn operations() {
         let urn = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         let table = [
-            (json!({"a": 1}), json!([{"op": "Replace", "path": "active", "value": false}]), json!({"a": 1, "active": false})),
+            (
+                json!({"a": 1}),
+                json!([{"op": "Replace", "path": "active", "value": false}]),
+                json!({"a": 1, "active": false}),
+            ),
             (json!({"title": "x"}), json!([{"op": "remove", "path": "TITLE"}]), json!({})),
             (json!({"title": "x"}), json!([{"op": "replace", "path": "title", "value": null}]), json!({})),
-            (json!({}), json!([{"op": "add", "path": "name.familyName", "value": "L"}]), json!({"name": {"familyName": "L"}})),
+            (
+                json!({}),
+                json!([{"op": "add", "path": "name.familyName", "value": "L"}]),
+                json!({"name": {"familyName": "L"}}),
+            ),
             (json!({"name": {"a": 1}}), json!([{"op": "remove", "path": "name.a"}]), json!({})),
             (
                 json!({"emails": [{"type": "work", "value": "a"}, {"type": "home", "value": "b"}]}),
@@ -207,10 +215,16 @@ mod tests {
                 json!([{"op": "remove", "path": format!("{urn}:department")}]),
                 json!({}),
             ),
-            (json!({"l": [{"value": "1"}]}), json!([{"op": "add", "path": "l", "value": [{"value": "1"}, {"value": "2"}]}]),
-             json!({"l": [{"value": "1"}, {"value": "2"}]})),
-            (json!({"l": [{"value": "1"}, {"value": "2"}]}), json!([{"op": "remove", "path": "l", "value": [{"value": "1"}]}]),
-             json!({"l": [{"value": "2"}]})),
+            (
+                json!({"l": [{"value": "1"}]}),
+                json!([{"op": "add", "path": "l", "value": [{"value": "1"}, {"value": "2"}]}]),
+                json!({"l": [{"value": "1"}, {"value": "2"}]}),
+            ),
+            (
+                json!({"l": [{"value": "1"}, {"value": "2"}]}),
+                json!([{"op": "remove", "path": "l", "value": [{"value": "1"}]}]),
+                json!({"l": [{"value": "2"}]}),
+            ),
         ];
         for (before, operations, after) in table {
             assert_eq!(patched(before.clone(), operations.clone()), after, "{before} with {operations}");
@@ -219,7 +233,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for body in ["", "{}", r#"{"Operations":[{"op":"move","path":"a"}]}"#, r#"{"Operations":[{"op":"add","value":1}]}"#] {
+        for body in
+            ["", "{}", r#"{"Operations":[{"op":"move","path":"a"}]}"#, r#"{"Operations":[{"op":"add","value":1}]}"#]
+        {
             assert!(steps(body.as_bytes()).is_err(), "{body}");
         }
     }

@@ -66,8 +66,14 @@ pub fn conditions(text: &str) -> Option<Vec<Condition>> {
         // The operator stands after the path, whose own brackets may hold another "eq".
         let mut depth = 0_usize;
         let space = rest.char_indices().find_map(|(i, c)| match c {
-            '[' => { depth += 1; None }
-            ']' => { depth = depth.saturating_sub(1); None }
+            '[' => {
+                depth += 1;
+                None
+            }
+            ']' => {
+                depth = depth.saturating_sub(1);
+                None
+            }
             ' ' if depth == 0 => Some(i),
             _ => None,
         })?;
@@ -81,10 +87,12 @@ pub fn conditions(text: &str) -> Option<Vec<Condition>> {
         let value = match values.next() {
             Some(Ok(value)) => value,
             // Entra and others write True and False.
-            _ => return bare_boolean(&after[3..]).map(|value| {
-                found.push(Condition { path: path.to_owned(), value });
-                found
-            }),
+            _ => {
+                return bare_boolean(&after[3..]).map(|value| {
+                    found.push(Condition { path: path.to_owned(), value });
+                    found
+                });
+            }
         };
         let end = 3 + values.byte_offset();
         found.push(Condition { path: path.to_owned(), value });
@@ -163,7 +171,13 @@ mod tests {
         let show = |text| {
             let p = parse(text)?;
             let conditions: Vec<_> = p.conditions.iter().map(|c| format!("{}={}", c.path, c.value)).collect();
-            Some(format!("{:?} {:?} {} {:?}", p.urn.as_deref(), p.attribute.as_deref(), conditions.join("&"), p.sub.as_deref()))
+            Some(format!(
+                "{:?} {:?} {} {:?}",
+                p.urn.as_deref(),
+                p.attribute.as_deref(),
+                conditions.join("&"),
+                p.sub.as_deref()
+            ))
         };
         for (text, wanted) in [
             ("title", r#"None Some("title")  None"#),
@@ -171,7 +185,10 @@ mod tests {
             (r#"emails[type eq "work"].value"#, r#"None Some("emails") type="work" Some("value")"#),
             (r#"a[type eq "x and y" and primary eq True]"#, r#"None Some("a") type="x and y"&primary=true None"#),
             ("urn:ietf:params:scim:schemas:core:2.0:User:title", r#"None Some("title")  None"#),
-            ("urn:x:enterprise:2.0:User:manager.value", r#"Some("urn:x:enterprise:2.0:User") Some("manager")  Some("value")"#),
+            (
+                "urn:x:enterprise:2.0:User:manager.value",
+                r#"Some("urn:x:enterprise:2.0:User") Some("manager")  Some("value")"#,
+            ),
             ("urn:x:enterprise:2.0:User", r#"Some("urn:x:enterprise:2.0:User") None  None"#),
         ] {
             assert_eq!(show(text).as_deref(), Some(wanted), "{text}");

@@ -11,9 +11,22 @@ use crate::machine::cpu::{self, CpuTime};
 
 /// Rows of the request table. The names are what `__stats` prints and what scenarios look for.
 pub const ROUTES: [&str; 16] = [
-    "POST /Users", "GET /Users?filter", "GET /Users", "GET /Users/id", "PATCH /Users/id", "PUT /Users/id", "DELETE /Users/id",
-    "POST /Groups", "GET /Groups?filter", "GET /Groups", "GET /Groups/id", "PATCH /Groups/id", "PUT /Groups/id",
-    "DELETE /Groups/id", "discovery", "other",
+    "POST /Users",
+    "GET /Users?filter",
+    "GET /Users",
+    "GET /Users/id",
+    "PATCH /Users/id",
+    "PUT /Users/id",
+    "DELETE /Users/id",
+    "POST /Groups",
+    "GET /Groups?filter",
+    "GET /Groups",
+    "GET /Groups/id",
+    "PATCH /Groups/id",
+    "PUT /Groups/id",
+    "DELETE /Groups/id",
+    "discovery",
+    "other",
 ];
 
 /// Status 0 stands for a connection that a fault closed.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     patch::{self, Step, Verb},
-    path::{Condition, holds},
+    path::{Condition, holds, spelled},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Resource {
 }
 
 /// What a POST needs to know of its body.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Draft {
     pub resource: Resource,
     name: String,
@@ -108,7 +108,11 @@ pub fn draft(kind: Kind, body: Bytes) -> Result<Draft, String> {
         let mut map: Map<String, Value> = serde_json::from_slice(&body).map_err(|e| e.to_string())?;
         map.remove("id");
         map.remove("meta");
-        let members = if kind == Kind::Group { map.remove("members").map(members_of).unwrap_or_default() } else { BTreeMap::new() };
+        let members = if kind == Kind::Group {
+            map.remove("members").map(members_of).unwrap_or_default()
+        } else {
+            BTreeMap::new()
+        };
         Resource { text: text_of(&map), members }
     };
     Ok(Draft { resource, name, external: head.external_id })
@@ -209,41 +213,22 @@ impl Table {
         true
     }
 
-    pub fn replace(&mut self, slot: usize, draft: Draft) -> Written {
-        let Some(old) = self.get(slot).cloned() else { return Written::Missing };
-        let same = tree(&old) == tree(&draft.resource);
-        self.store(slot, &old, draft.resource, same)
-    }
-
-    pub fn patch(&mut self, slot: usize, steps: Vec<Step>) -> Written {
-        let Some(old) = self.get(slot).cloned() else { return Written::Missing };
-        let Ok(before) = serde_json::from_slice::<Map<String, Value>>(&old.text) else {
-            return Written::Invalid("stored text is broken".to_owned());
-        };
-        let (mut after, mut members) = (before.clone(), old.members.clone());
-        for step in steps {
-            let named = step.path.urn.is_none() && step.path.attribute.as_deref().is_some_and(|a| a.eq_ignore_ascii_case("members"));
-            if named && self.kind == Kind::Group {
-                patch_members(&mut members, step);
-            } else {
-                patch::apply(&mut after, step);
-            }
+    /// Stores what [`replaced`] or [`patched`] made of `old`. None when somebody else wrote in between: make it again.
+    pub fn store(&mut self, slot: usize, old: &Resource, change: Change) -> Option<Written> {
+        let Some(current) = self.get(slot) else { return Some(Written::Missing) };
+        if current.text.as_ptr() != old.text.as_ptr() || current.members != old.members {
+            return None;
         }
-        let same = before == after && members == old.members;
-        let text = if before == after { old.text.clone() } else { text_of(&after) };
-        self.store(slot, &old, Resource { text, members }, same)
-    }
-
-    fn store(&mut self, slot: usize, old: &Resource, new: Resource, same: bool) -> Written {
+        let Change { new, same, renamed } = change;
         if same {
-            return Written::Same(new);
+            return Some(Written::Same(new));
         }
-        let (Some((name, external)), Some(before)) = (self.names(&new), self.names(old)) else {
-            return Written::Invalid(format!("{} is required", self.kind.key()));
-        };
-        if before != (name.clone(), external.clone()) {
+        if renamed {
+            let Some((name, external)) = self.names(&new) else {
+                return Some(Written::Invalid(format!("{} is required", self.kind.key())));
+            };
             if self.by_name.get(&name).is_some_and(|other| *other != slot) {
-                return Written::Conflict;
+                return Some(Written::Conflict);
             }
             self.unindex(slot, old);
             self.by_name.insert(name, slot);
@@ -252,13 +237,13 @@ impl Table {
             }
         }
         self.slots[slot] = Some(new.clone());
-        Written::Changed(new)
+        Some(Written::Changed(new))
     }
 
     /// (name in lower case, externalId) of a stored resource.
     fn names(&self, resource: &Resource) -> Option<(String, Option<String>)> {
         let map: Map<String, Value> = serde_json::from_slice(&resource.text).ok()?;
-        let name = map.get(&super::path::spelled(&map, self.kind.key()))?.as_str()?.to_lowercase();
+        let name = map.get(&spelled(&map, self.kind.key()))?.as_str()?.to_lowercase();
         Some((name, map.get("externalId").and_then(Value::as_str).map(str::to_owned)))
     }
 
@@ -269,6 +254,44 @@ impl Table {
             slots.retain(|s| *s != slot);
         }
     }
+}
+
+/// What a write makes of a resource. Made without the table's lock, because parsing is what a PATCH costs.
+#[derive(Debug)]
+pub struct Change {
+    new: Resource,
+    same: bool,
+    /// Whether an indexed attribute may have changed.
+    renamed: bool,
+}
+
+/// PUT: the draft in place of the resource.
+#[must_use]
+pub fn replaced(old: &Resource, draft: Draft) -> Change {
+    let same = tree(old) == tree(&draft.resource);
+    Change { new: draft.resource, same, renamed: true }
+}
+
+/// PATCH: the resource after all steps.
+pub fn patched(kind: Kind, old: &Resource, steps: Vec<Step>) -> Result<Change, String> {
+    let before: Map<String, Value> =
+        serde_json::from_slice(&old.text).map_err(|e| format!("stored text is broken: {e}"))?;
+    let (mut after, mut members) = (before.clone(), old.members.clone());
+    for step in steps {
+        let named = step.path.urn.is_none()
+            && step.path.attribute.as_deref().is_some_and(|a| a.eq_ignore_ascii_case("members"));
+        if named && kind == Kind::Group {
+            patch_members(&mut members, step);
+        } else {
+            patch::apply(&mut after, step);
+        }
+    }
+    let unchanged = before == after;
+    let key = spelled(&before, kind.key());
+    let renamed = [key.as_str(), "externalId"].iter().any(|name| before.get(*name) != after.get(*name));
+    let text = if unchanged { old.text.clone() } else { text_of(&after) };
+    let same = unchanged && members == old.members;
+    Ok(Change { new: Resource { text, members }, same, renamed })
 }
 
 fn patch_members(members: &mut BTreeMap<String, Value>, step: Step) {

@@ -60,7 +60,10 @@ struct Bucket {
 pub enum Admission {
     Admitted,
     /// Wait this many whole seconds; `early` when the client was already waiting by our last word.
-    Limited { retry_after: u64, early: bool },
+    Limited {
+        retry_after: u64,
+        early: bool,
+    },
 }
 
 impl Clouds {

@@ -15,17 +15,14 @@ pub struct SecretHandle {
     pub secret: Text,
 }
 
-/// The settings `token`, `basic` and `header` of a connection, flattened into its own.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// The settings `token`, `basic` and `header` of a connection, as each connector has them.
+#[derive(Debug, Clone, Default)]
 pub struct Auth {
     /// `Authorization: Bearer …`.
-    #[serde(default)]
     pub token: Option<SecretHandle>,
     /// `Authorization: Basic …` (RFC 7617).
-    #[serde(default)]
     pub basic: Option<Basic>,
     /// A header of the target's own, sent beside the others.
-    #[serde(default)]
     pub header: Option<Custom>,
 }
 

@@ -131,7 +131,7 @@ impl Client {
     /// Sends one request and reads its answer, whatever its status. An error means that there is no answer, and its code
     /// whether the target may have acted: `unavailable` when nothing was sent or nothing can have happened,
     /// `unknown_outcome` for a write in doubt.
-    pub async fn send(&self, cx: &Context, call: Call<'_>) -> Result<Answer, ConnectorError> {
+    pub async fn send(&self, cx: &Context, call: &Call<'_>) -> Result<Answer, ConnectorError> {
         cx.check()?;
         let mut uri = self.base.join(call.path).map_err(|_| {
             ConnectorError::new(ErrorCode::Internal, format!("{} {} is no address", call.method, without_query(call.path)))
@@ -140,7 +140,7 @@ impl Client {
         let end = cx.deadline.map_or(start + self.timeout, |deadline| deadline.min(start + self.timeout));
         let mut redirects = 0;
         loop {
-            let answer = self.exchange(cx, &call, uri.clone(), start, end).await?;
+            let answer = self.exchange(cx, call, uri.clone(), start, end).await?;
             tracing::debug!(
                 method = %call.method,
                 path = without_query(call.path),
@@ -152,7 +152,7 @@ impl Client {
             if !answer.status.is_redirection() || answer.status == StatusCode::NOT_MODIFIED {
                 return Ok(answer);
             }
-            uri = self.follow(&call, &uri, &answer, redirects)?;
+            uri = self.follow(call, &uri, &answer, redirects)?;
             redirects += 1;
         }
     }

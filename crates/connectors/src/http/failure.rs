@@ -54,7 +54,7 @@ pub fn unknown(what: &str, cause: &str) -> ConnectorError {
         .hint("Provost looks at the target before it tries again")
 }
 
-fn not_reached(error: &dyn Error, what: &str, cause: &str) -> ConnectorError {
+fn not_reached(error: &(dyn Error + 'static), what: &str, cause: &str) -> ConnectorError {
     let not_reached = ConnectorError::new(ErrorCode::Unavailable, format!("{what} was not sent: {cause}"));
     match tls_error(error) {
         Some(rustls::Error::InvalidCertificate(_)) => not_reached
@@ -70,7 +70,7 @@ fn was_not_begun(error: &legacy::Error) -> bool {
     error.source().and_then(|source| source.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_canceled)
 }
 
-/// rustls' own error sits inside an `io::Error`, which does not show it as its source.
+/// rustls' own error sits inside one or two `io::Error`s, which do not show it as their source.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -78,10 +78,7 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
             return Some(found);
         }
         let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(found) = inside.and_then(|inside| inside.downcast_ref::<rustls::Error>()) {
-            return Some(found);
-        }
-        next = error.source();
+        next = inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }

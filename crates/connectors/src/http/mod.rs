@@ -14,7 +14,7 @@ mod tls;
 mod url;
 
 pub use answer::Answer;
-pub use auth::{Auth, AuthHeader, SecretHandle};
+pub use auth::{Auth, AuthHeader, Basic, Custom, SecretHandle};
 pub use client::{Call, Client, Options};
 pub use failure::Effect;
 pub use url::BaseUrl;

@@ -73,16 +73,6 @@ impl BaseUrl {
         Uri::from_parts(parts)
     }
 
-    /// The part of an absolute `Location` below this base, when it is below it: `/Users/42`.
-    pub fn relative<'a>(&self, location: &'a str) -> Option<&'a str> {
-        let path = match location.split_once("://") {
-            Some((_, rest)) => &rest[rest.find('/')?..],
-            None => location,
-        };
-        let path = path.split(['?', '#']).next()?;
-        path.strip_prefix(self.path.as_str()).filter(|rest| rest.starts_with('/'))
-    }
-
     /// Where a redirect from `from` leads, if a request with its credentials may follow: over https, to the same host, and
     /// from https also to the same port.
     pub fn redirect(from: &Uri, location: &str) -> Option<Uri> {
@@ -130,20 +120,6 @@ mod tests {
         for text in ["", "a.example", "/scim", "ftp://a.example", "https://ada:secret@a.example", "https://"] {
             let problem = BaseUrl::parse(text).unwrap_err();
             assert!(!problem.contains("secret:") && !problem.contains("ada"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn finds_what_is_below_the_base() {
-        let base = BaseUrl::parse("https://a.example/scim/v2").unwrap();
-        for (location, want) in [
-            ("https://a.example/scim/v2/Users/42", Some("/Users/42")),
-            ("http://inside:8080/scim/v2/Users/42?x=1", Some("/Users/42")),
-            ("/scim/v2/Users/42", Some("/Users/42")),
-            ("https://a.example/other/Users/42", None),
-            ("https://a.example", None),
-        ] {
-            assert_eq!(base.relative(location), want, "{location}");
         }
     }
 

@@ -1,1 +1,79 @@
-//! Files as source and target.
+//! Any system that speaks SCIM 2.0 (RFC 7643, 7644, 9865), as target and as source.
+//!
+//! What is SCIM as data (bodies, answers, schemas, the dialect of a target) is `provost-scim`; what is HTTP is
+//! [`crate::http`]. Here the two meet: [`config`] the settings, [`discovery`] what the target says about itself, `read`,
+//! `scan` and `write` the requests, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
+//! kept: layers do that. `docs.md` is for people who connect a target.
+
+mod config;
+mod discovery;
+mod read;
+mod refusal;
+mod scan;
+mod session;
+mod test;
+mod wire;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use provost_connector::{
+    Connector, ConnectorError, Context, Host, Manifest, Session, SettingProblem, Settings,
+};
+
+use crate::http::header::HeaderMap;
+use crate::http::{Client, Options};
+use config::Config;
+use session::ScimSession;
+
+/// The longest answer, in bytes: a group of half a million members, or a page of a thousand rich users.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// The connector `scim`.
+pub struct ScimConnector {
+    manifest: Manifest,
+}
+
+impl Default for ScimConnector {
+    fn default() -> Self {
+        Self {
+            manifest: Manifest {
+                name: "scim".into(),
+                title: "SCIM 2.0".into(),
+                description: "Users and groups of any system that speaks SCIM 2.0".into(),
+                source: true,
+                target: true,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for ScimConnector {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn validate(&self, settings: &Settings) -> Vec<SettingProblem> {
+        Config::read(settings).err().unwrap_or_default()
+    }
+
+    async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
+        let config = Config::require(&settings)?;
+        let options = Options {
+            base: config.base,
+            headers: HeaderMap::new(),
+            ca: config.ca,
+            timeout: config.timeout,
+            connect_timeout: config.timeout.min(Duration::from_secs(10)),
+            max_in_flight: config.dialect.max_in_flight,
+            max_answer: MAX_ANSWER,
+        };
+        let client = Client::new(options, config.auth.headers(&*host).await?)?;
+        let cx = Context::new("configure").within(config.timeout);
+        let found = discovery::discover(&cx, &client, config.dialect, &config.given).await?;
+        Ok(Arc::new(ScimSession::new(client, found)))
+    }
+}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use provost_connector::Enablement;
 use provost_model::{Action, Attributes, ObjectId, Record, Text, Value};
-use provost_store::LinkRow;
+use provost_store::{LinkRow, LinkState};
 
-use super::{Act, AttributeChange, Fault, LinkState, Projected, Projection, Subject, Target, Verdict, Wish};
+use super::{Act, AttributeChange, Fault, Projected, Projection, Subject, Target, Verdict, Wish};
 use crate::rule::{Mapping, Rule};
 use crate::spec::{ApplySpec, NullSpec};
 
@@ -80,6 +80,7 @@ fn create(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
         references: wishes(rule, projection),
         state: LinkState::Linked,
         leaves: None,
+        base: None,
     };
     (Verdict::Act(act), "in scope, and nothing matches at the target".into())
 }
@@ -88,6 +89,7 @@ fn adopt(rule: &Rule, found: &Record, projection: Projection) -> (Verdict, Cow<'
     let sent = Sent::Read(found);
     let changes = if rule.flows.update { changes(rule, &projection, &sent, false) } else { Vec::new() };
     let action = classify(rule, &changes);
+    let base = Some(held(rule, found, &projection));
     let act = Act {
         action,
         target_id: Some(found.id.clone()),
@@ -96,6 +98,7 @@ fn adopt(rule: &Rule, found: &Record, projection: Projection) -> (Verdict, Cow<'
         references: wishes(rule, projection),
         state: LinkState::Linked,
         leaves: None,
+        base,
     };
     (Verdict::Act(act), "in scope, and an account that matches exists at the target".into())
 }
@@ -113,13 +116,14 @@ pub(super) fn linked(
         Target::Current(Some(record)) => Sent::Read(record),
         _ => Sent::Recorded(&recorded),
     };
-    let returned = link.state == LinkState::Disabled.as_str();
+    let returned = link.state == LinkState::Disabled;
     let mut changes = if rule.flows.update || returned { changes(rule, &projection, &sent, false) } else { Vec::new() };
     if let (true, Some(enablement)) = (returned, &rule.enablement) {
         if !changes.iter().any(|change| is_path(change, enablement)) && rule.enablement_mapping.is_none() {
             changes.push(switch(enablement, true));
         }
     }
+    let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
     let references = wishes(rule, projection);
     let read = matches!(subject.target, Target::Current(_));
     if changes.is_empty() && references.is_none() && !returned && link.leaves.is_none() {
@@ -136,6 +140,7 @@ pub(super) fn linked(
         references,
         state: LinkState::Linked,
         leaves: None,
+        base,
     };
     (Verdict::Act(act), reason)
 }
@@ -210,6 +215,23 @@ pub(super) fn switch(enablement: &Enablement, on: bool) -> AttributeChange {
     AttributeChange { path: Arc::new(enablement.path.clone()), before: Some(before.clone()), after: Some(after.clone()) }
 }
 
+/// What the target was read to hold of the mapped attributes. Where it agrees with the projection, in the projection's
+/// spelling: otherwise a target that changes letter case would be written again and again.
+fn held(rule: &Rule, record: &Record, projection: &Projection) -> Attributes {
+    let mut held = Attributes::new();
+    for (mapping, projected) in rule.mappings.iter().zip(&projection.0) {
+        let Some(have) = mapping.path.get(&record.attributes) else { continue };
+        match projected {
+            Projected::Value(want) if same_at_target(have, want, mapping.case_exact) => {
+                held.push(mapping.key.clone(), want.clone());
+            }
+            Projected::References(_) => {}
+            _ => held.push(mapping.key.clone(), have.clone()),
+        }
+    }
+    held
+}
+
 fn wishes(rule: &Rule, projection: Projection) -> Option<Vec<Wish>> {
     if !rule.has_references {
         return None;
@@ -263,4 +285,49 @@ fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
         }
         (have, want) => have == want,
     }
+}
+
+/// What has to be set so that a drifted account holds again what was sent to it; `None` when it does. Mappings that
+/// apply on create only may differ.
+pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<'static, str>)> {
+    let sent = parse_sent(link);
+    let mut base = Attributes::new();
+    let mut changes = Vec::new();
+    let mut check = |path: &Arc<provost_model::AttributePath>, key: &str, case_exact: bool| {
+        let Some(want) = sent.get(key) else { return };
+        match path.get(&record.attributes) {
+            Some(have) if same_at_target(have, want, case_exact) => base.push(key, want.clone()),
+            have => {
+                let change = AttributeChange { path: path.clone(), before: have.cloned(), after: Some(want.clone()) };
+                changes.push(change);
+            }
+        }
+    };
+    for mapping in rule.mappings.iter().filter(|mapping| mapping.apply == ApplySpec::Always && !mapping.sensitive) {
+        check(&mapping.path, &mapping.key, mapping.case_exact);
+    }
+    if let (Some(enablement), None) = (&rule.enablement, rule.enablement_mapping) {
+        check(&Arc::new(enablement.path.clone()), &enablement.path.to_string(), false);
+    }
+    if changes.is_empty() {
+        return None;
+    }
+    for (key, value) in sent.iter() {
+        if base.get(key).is_none() {
+            base.push(key, value.clone());
+        }
+    }
+    let action = classify(rule, &changes);
+    let reason = reason(&changes, Action::Update, false, true);
+    let act = Act {
+        action,
+        target_id: link.target_id.clone(),
+        adopted: false,
+        changes,
+        references: None,
+        state: link.state,
+        leaves: link.leaves,
+        base: Some(base),
+    };
+    Some((act, reason))
 }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use provost_model::{Action, Record, Text};
+use provost_store::LinkState;
 
 use super::diff::{parse_sent, switch};
-use super::{Act, Decision, LinkState, Subject, Verdict};
+use super::{Act, Decision, Subject, Verdict};
 use crate::spec::ReactionSpec;
 
 pub(super) fn out_of_scope(subject: &Subject<'_>, record: &Record) -> Decision {
@@ -53,7 +54,7 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
             };
             let sent = parse_sent(link);
             let is_off = sent.get(&enablement.path.to_string()) == Some(&enablement.off);
-            if is_off || link.state == LinkState::Disabled.as_str() {
+            if is_off || link.state == LinkState::Disabled {
                 return mark_leaver(subject, leaves, why);
             }
             if !rule.flows.update {
@@ -67,6 +68,7 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
                 references: None,
                 state: LinkState::Disabled,
                 leaves,
+                base: None,
             };
             (Verdict::Act(act), why.into())
         }
@@ -75,7 +77,7 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
 
 /// The account is off already; only the link has to say why and until when.
 fn mark_leaver(subject: &Subject<'_>, leaves: Option<i64>, why: &'static str) -> (Verdict, Cow<'static, str>) {
-    let unchanged = subject.link.is_some_and(|link| link.state == LinkState::Disabled.as_str() && link.leaves == leaves);
+    let unchanged = subject.link.is_some_and(|link| link.state == LinkState::Disabled && link.leaves == leaves);
     if unchanged {
         return (Verdict::InStep, format!("{why}; already disabled").into());
     }
@@ -87,6 +89,7 @@ fn mark_leaver(subject: &Subject<'_>, leaves: Option<i64>, why: &'static str) ->
         references: None,
         state: LinkState::Disabled,
         leaves,
+        base: None,
     };
     (Verdict::Act(act), why.into())
 }
@@ -103,6 +106,7 @@ fn delete(subject: &Subject<'_>, reason: Cow<'static, str>) -> (Verdict, Cow<'st
         references: None,
         state: LinkState::Linked,
         leaves: None,
+        base: None,
     };
     (Verdict::Act(act), reason)
 }

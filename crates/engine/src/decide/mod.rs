@@ -8,13 +8,13 @@ mod project;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{Action, AttributePath, Code, ObjectId, Record, Reference, Text, Timestamp, Value};
-use provost_store::LinkRow;
-use serde::Serialize;
+use provost_model::{Action, AttributePath, Attributes, Code, ObjectId, Record, Reference, Text, Timestamp, Value};
+use provost_store::{LinkRow, LinkState};
+use serde::{Deserialize, Serialize};
 
 use crate::rule::Rule;
 
-pub use diff::{Sent, sent_after};
+pub use diff::{Sent, repair, sent_after};
 pub use project::{Projected, Projection, project};
 
 /// Everything a decision depends on.
@@ -84,42 +84,23 @@ pub struct Act {
     pub state: LinkState,
     /// When the account is to be deleted, for a leaver under a grace period (milliseconds since 1970).
     pub leaves: Option<i64>,
-}
-
-/// What a link says about its object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkState {
-    Linked,
-    /// Switched off by Provost because the person left.
-    Disabled,
-    Skipped,
-    Failed,
-}
-
-impl LinkState {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LinkState::Linked => "linked",
-            LinkState::Disabled => "disabled",
-            LinkState::Skipped => "skipped",
-            LinkState::Failed => "failed",
-        }
-    }
+    /// What the target was read to hold of the mapped attributes before the changes; none when the link's record counts.
+    pub base: Option<Attributes>,
 }
 
 /// One attribute before and after.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttributeChange {
     pub path: Arc<AttributePath>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// None takes the value away.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 
 /// A reference that an object should have.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     pub path: Arc<AttributePath>,
     pub multi: bool,

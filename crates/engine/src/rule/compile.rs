@@ -185,7 +185,7 @@ impl Check<'_> {
         match Expression::compile(text) {
             Ok(expression) => {
                 for name in expression.attributes() {
-                    let path = name.parse().unwrap_or_else(|_| AttributePath::name(name));
+                    let path = name.parse().unwrap_or_else(|_| AttributePath::name(name.as_str()));
                     if from.attribute(name).is_none() {
                         self.source_attribute(place, &path, from);
                     }

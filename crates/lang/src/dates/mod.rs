@@ -59,12 +59,12 @@ pub(crate) fn to_ticks(moment: DateTime) -> i64 {
     (TICKS_EPOCH.duration_until(moment).as_nanos() / NANOSECONDS_PER_TICK) as i64
 }
 
-/// The date of a tick count; `None` beyond the year 9999.
+/// The date of a tick count; `None` outside of the years 1 to 9999.
 pub(crate) fn from_ticks(ticks: i64) -> Option<DateTime> {
     let nanoseconds = i128::from(ticks) * NANOSECONDS_PER_TICK;
     let seconds = i64::try_from(nanoseconds.div_euclid(TICKS_PER_SECOND * NANOSECONDS_PER_TICK)).ok()?;
     let rest = nanoseconds.rem_euclid(TICKS_PER_SECOND * NANOSECONDS_PER_TICK) as i32;
-    TICKS_EPOCH.checked_add(SignedDuration::new(seconds, rest)).ok()
+    TICKS_EPOCH.checked_add(SignedDuration::new(seconds, rest)).ok().filter(|date| date.year() >= 1)
 }
 
 #[cfg(test)]

@@ -72,9 +72,10 @@ impl Scanner<'_> {
             self.blanks();
         }
         let date = self.date()?;
-        let is_separated = self.eat("T") || (self.eat(",") | self.blanks());
+        let needs_time = self.eat("T");
+        let is_separated = needs_time || (self.eat(",") | self.blanks());
         let starts_time = is_separated && self.rest.starts_with(|c: char| c.is_ascii_digit());
-        let time = if starts_time { self.time()? } else { Time::midnight() };
+        let time = if needs_time || starts_time { self.time()? } else { Time::midnight() };
         self.blanks();
         let offset = if self.rest.is_empty() { 0 } else { self.offset()? };
         Some((date, time, offset))

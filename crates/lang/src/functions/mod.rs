@@ -13,9 +13,8 @@ mod diacritics;
 mod directory;
 mod flow;
 mod lists;
-mod numbers;
 mod random;
-mod regex_dialect;
+pub(crate) mod regex_dialect;
 pub(crate) mod replace;
 mod search;
 mod text;
@@ -127,7 +126,6 @@ const FAMILIES: &[&[Function]] = &[
     replace::FUNCTIONS,
     conditions::FUNCTIONS,
     lists::FUNCTIONS,
-    numbers::FUNCTIONS,
     date::FUNCTIONS,
     bytes::FUNCTIONS,
     directory::FUNCTIONS,

@@ -39,6 +39,9 @@ pub(super) fn lex(source: &str) -> (Vec<Lexed>, Vec<LangError>) {
     (lexer.tokens, lexer.errors)
 }
 
+/// What is typed in place of straight double quotes.
+const QUOTES: [char; 6] = ['\'', '“', '”', '„', '‘', '’'];
+
 struct Lexer<'s> {
     source: &'s str,
     tokens: Vec<Lexed>,
@@ -76,9 +79,18 @@ impl Lexer<'_> {
             }
             '=' => (Token::Compare(Equal), 1),
             c if c.is_alphabetic() || c == '_' => (word(rest), word_length(rest)),
+            c if QUOTES.contains(&c) => {
+                // Up to the closing one, so that it is one error.
+                let length = rest[c.len_utf8()..]
+                    .char_indices()
+                    .find(|(_, end)| QUOTES.contains(end))
+                    .map_or(c.len_utf8(), |(end, close)| c.len_utf8() + end + close.len_utf8());
+                let hint = "texts stand in straight double quotes: \"text\"";
+                self.error(at..at + length, format!("unexpected `{c}`"), hint);
+                (Token::Bad, length)
+            }
             c => {
                 let hint = match c {
-                    '\'' | '“' | '”' | '„' | '‘' | '’' => "texts stand in straight double quotes: \"text\"",
                     '{' | '}' | '$' => "attributes stand in square brackets: [name]",
                     '+' => "join texts with `&` or Join(…)",
                     _ => "an expression is a function call, [attribute], \"text\" or number",

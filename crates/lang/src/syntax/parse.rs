@@ -223,8 +223,12 @@ impl Parser<'_> {
             return;
         }
         let span = self.span();
-        // A text without its end has swallowed the bracket; one error is enough.
-        if !self.errors.iter().any(|error| error.code.as_str() == code::UNCLOSED && error.span.end == self.source.len()) {
+        // A text without its end has swallowed the bracket, or reading stopped before it; one error is enough.
+        let is_told = |error: &LangError| match error.code.as_str() {
+            code::UNCLOSED => error.span.end == self.source.len(),
+            other => other == code::SIZE,
+        };
+        if !self.errors.iter().any(is_told) {
             let hint = format!("the bracket of `{}` at column {} is open", clip(of), open.start + 1);
             self.error(span, "missing `)`").hint = Some(hint);
         }

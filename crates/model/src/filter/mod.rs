@@ -60,8 +60,12 @@ pub enum Operator {
     NotRegexMatch,
     GreaterThan,
     GreaterThanOrEquals,
+    /// The attribute contains the text.
     Includes,
-    NotIncludes,
+    /// `&`: the attribute's value stands inside the given text.
+    Within,
+    /// `!&`: it does not.
+    NotWithin,
     EndsWith,
 }
 
@@ -91,7 +95,8 @@ impl Operator {
             Operator::GreaterThan => "Greater_Than",
             Operator::GreaterThanOrEquals => "Greater_Than_OR_EQUALS",
             Operator::Includes => "Includes",
-            Operator::NotIncludes => "!&",
+            Operator::Within => "&",
+            Operator::NotWithin => "!&",
             Operator::EndsWith => "ENDS_WITH",
         }
     }

@@ -19,6 +19,8 @@ fn parses_and_prints_canonically() {
         (r#"country in ("DE","FR")"#, r#"country in ("DE", "FR")"#),
         ("active eq True", "active eq true"),
         ("n ge -1.5", "n ge -1.5"),
+        (r#"a Includes "x" or a & "x" or a !& "x""#, r#"a Includes "x" or a & "x" or a !& "x""#),
+        (r#"a Includes "x" or a & "x" or a !& "x""#, r#"a Includes "x" or a & "x" or a !& "x""#),
         (r#"a eq "q\"uo\\te""#, r#"a eq "q\"uo\\te""#),
     ] {
         assert_eq!(canonical(text), want, "{text}");

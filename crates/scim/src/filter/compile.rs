@@ -56,7 +56,11 @@ impl<'a> Compiler<'a> {
         let found = match self {
             Compiler::Resource(types, _) => match types.resolve(path) {
                 Some(Target::Attribute(place)) => {
-                    let slot = match (place.extension, place.attribute.name.as_str(), place.sub.map(|sub| sub.name.as_str())) {
+                    let slot = match (
+                        place.extension,
+                        place.attribute.name.as_str(),
+                        place.sub.map(|sub| sub.name.as_str()),
+                    ) {
                         (None, "schemas", _) => Slot::Schemas,
                         (None, "meta", Some("resourceType")) => Slot::ResourceType,
                         _ => Slot::Attribute {
@@ -79,9 +83,9 @@ impl<'a> Compiler<'a> {
             Compiler::Element(attribute) if !attribute.is_complex() => {
                 path.name.eq_ignore_ascii_case("value").then_some((Slot::Itself, *attribute))
             }
-            Compiler::Element(attribute) => attribute.sub_attribute(&path.name).map(|sub| {
-                (Slot::Attribute { extension: None, name: sub.name.clone(), sub: None }, sub)
-            }),
+            Compiler::Element(attribute) => attribute
+                .sub_attribute(&path.name)
+                .map(|sub| (Slot::Attribute { extension: None, name: sub.name.clone(), sub: None }, sub)),
         };
         match (found, self) {
             (None, Compiler::Resource(_, Missing::NoMatch)) => Ok(None),
@@ -114,7 +118,9 @@ fn operand(attribute: &Attribute, term: &Term) -> Result<Operand, ScimError> {
         (AttributeType::Boolean, _) if ordering || part => refuse("booleans have no order and no parts"),
         (AttributeType::Binary, _) if ordering => refuse("binary values have no order"),
         (AttributeType::Integer | AttributeType::Decimal, _) if part => refuse("numbers have no parts"),
-        (AttributeType::String | AttributeType::Reference | AttributeType::Binary, Value::Text(value)) => Ok(text(value)),
+        (AttributeType::String | AttributeType::Reference | AttributeType::Binary, Value::Text(value)) => {
+            Ok(text(value))
+        }
         (AttributeType::DateTime, Value::Text(value)) if part => Ok(text(value)),
         (AttributeType::DateTime, Value::Text(value)) => match collate::instant(value) {
             Some(time) => Ok(Operand::Time(time)),
@@ -122,7 +128,9 @@ fn operand(attribute: &Attribute, term: &Term) -> Result<Operand, ScimError> {
         },
         (AttributeType::Boolean, Value::Boolean(value)) => Ok(Operand::Boolean(*value)),
         // Entra writes roles[primary eq "True"].
-        (AttributeType::Boolean, Value::Text(value)) if boolean(value).is_some() => Ok(Operand::Boolean(boolean(value) == Some(true))),
+        (AttributeType::Boolean, Value::Text(value)) if boolean(value).is_some() => {
+            Ok(Operand::Boolean(boolean(value) == Some(true)))
+        }
         (AttributeType::Integer | AttributeType::Decimal, Value::Integer(number)) => Ok(Operand::Integer(*number)),
         (AttributeType::Integer | AttributeType::Decimal, Value::Decimal(number)) => Ok(Operand::Decimal(*number)),
         (_, other) => refuse(&format!("the attribute cannot be compared with a value of kind {}", other.kind())),

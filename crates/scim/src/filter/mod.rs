@@ -87,7 +87,11 @@ enum Node {
 /// Where the compared value sits, in the schema's spelling.
 #[derive(Debug, Clone, PartialEq)]
 enum Slot {
-    Attribute { extension: Option<Text>, name: Text, sub: Option<Text> },
+    Attribute {
+        extension: Option<Text>,
+        name: Text,
+        sub: Option<Text>,
+    },
     /// Computed from the containers.
     Schemas,
     /// Known from the type.

@@ -115,7 +115,9 @@ impl Test {
         match (value, &self.operand) {
             (Value::Text(have), Operand::Text(want)) => Some(collate::fold(have, self.exact).as_ref().cmp(want)),
             (Value::Text(have), Operand::Time(want)) => Some(collate::instant(have)?.cmp(want)),
-            (Value::Reference(have), Operand::Text(want)) => Some(collate::fold(&have.id, self.exact).as_ref().cmp(want)),
+            (Value::Reference(have), Operand::Text(want)) => {
+                Some(collate::fold(&have.id, self.exact).as_ref().cmp(want))
+            }
             (Value::Boolean(have), Operand::Boolean(want)) => Some(have.cmp(want)),
             (Value::Integer(have), Operand::Integer(want)) => Some(have.cmp(want)),
             (Value::Integer(have), Operand::Decimal(want)) => (*have as f64).partial_cmp(want),

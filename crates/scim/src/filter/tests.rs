@@ -111,9 +111,12 @@ fn filters_that_say_nothing_are_refused() {
 fn over_all_types_a_missing_attribute_never_matches() {
     let filter = parse(r#"displayName eq "Tour" or userName eq "bjensen""#).unwrap();
     let group = ResourceFilter::compile(&filter, &TypeSchema::group(), Missing::NoMatch).unwrap();
-    let tour: Attributes = serde_json::from_str(r#"{"displayName":"tour","members":[{"value":"1","type":"User"}]}"#).unwrap();
+    let tour: Attributes =
+        serde_json::from_str(r#"{"displayName":"tour","members":[{"value":"1","type":"User"}]}"#).unwrap();
     assert!(group.matches(&tour));
-    for (text, want) in [(r#"members[value eq "1"]"#, true), (r#"members.value eq "2""#, false), (r#"members eq "1""#, true)] {
+    for (text, want) in
+        [(r#"members[value eq "1"]"#, true), (r#"members.value eq "2""#, false), (r#"members eq "1""#, true)]
+    {
         let filter = ResourceFilter::compile(&parse(text).unwrap(), &TypeSchema::group(), Missing::Refuse).unwrap();
         assert_eq!(filter.matches(&tour), want, "{text}");
     }

@@ -27,6 +27,7 @@ pub enum Unknown {
 /// How lenient input is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
+    /// What is done about unknown attributes.
     pub unknown: Unknown,
     /// `"True"` and `"False"` are booleans where a boolean belongs, as Entra sends them.
     pub string_booleans: bool,
@@ -161,7 +162,9 @@ fn keep_in(attributes: &[Attribute], current: &Attributes, new: &mut Attributes)
         let Some(have) = current.find(&attribute.name).filter(|have| !have.is_null()) else { continue };
         match attribute.mutability {
             Mutability::ReadOnly => new.set(attribute.name.clone(), have.clone()),
-            Mutability::WriteOnly if new.find(&attribute.name).is_none() => new.set(attribute.name.clone(), have.clone()),
+            Mutability::WriteOnly if new.find(&attribute.name).is_none() => {
+                new.set(attribute.name.clone(), have.clone())
+            }
             Mutability::Immutable if new.find(&attribute.name) != Some(have) => {
                 return Err(ScimError::mutability(format!("{} is set and cannot change", attribute.name)));
             }

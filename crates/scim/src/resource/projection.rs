@@ -218,7 +218,8 @@ impl Subs<'_> {
                 (!parts.is_empty()).then_some(Value::Complex(parts))
             }
             Value::List(elements) => {
-                let elements: Vec<_> = elements.into_iter().filter_map(|element| self.cut(attribute, element)).collect();
+                let elements: Vec<_> =
+                    elements.into_iter().filter_map(|element| self.cut(attribute, element)).collect();
                 (!elements.is_empty()).then_some(Value::List(elements))
             }
             other => Some(other),

@@ -48,7 +48,10 @@ fn input_is_spelled_by_the_schema() {
     let user = TypeSchema::user();
     for (input, want) in [
         (r#""USERNAME":"Ada","id":"x","meta":{},"groups":[{"value":"1"}]"#, r#"{"userName":"Ada"}"#),
-        (r#""userName":" a ","nope":1,"Name":{"FAMILYNAME":"L","x":1}"#, r#"{"userName":" a ","name":{"familyName":"L"}}"#),
+        (
+            r#""userName":" a ","nope":1,"Name":{"FAMILYNAME":"L","x":1}"#,
+            r#"{"userName":" a ","name":{"familyName":"L"}}"#,
+        ),
         (r#""userName":"a","title":null,"emails":[],"name":{},"roles":[null,{}]"#, r#"{"userName":"a"}"#),
         (r#""userName":"a","active":"False""#, r#"{"userName":"a","active":false}"#),
         (r#""userName":"a","userName":"b""#, r#"{"userName":"b"}"#),
@@ -82,10 +85,18 @@ fn wrong_input_is_refused() {
             r#""userName":"a","emails":[{"value":"x","primary":true},{"value":"y","primary":true}]"#,
             "invalidValue emails: more than one value is primary",
         ),
-        (&user, r#""userName":"a","emails":[{"value":1}]"#, "invalidValue emails: value has to be a string, found integer"),
+        (
+            &user,
+            r#""userName":"a","emails":[{"value":1}]"#,
+            "invalidValue emails: value has to be a string, found integer",
+        ),
         (&thing, r#""label":"a","count":1.0"#, "invalidValue count has to be an integer, found decimal"),
         (&thing, r#""label":"a","count":"1""#, "invalidValue count has to be an integer, found text"),
-        (&thing, r#""label":"a","when":"2026-01-01""#, "invalidValue when has to be a date and time such as 2026-01-31T09:30:00Z, found text"),
+        (
+            &thing,
+            r#""label":"a","when":"2026-01-01""#,
+            "invalidValue when has to be a date and time such as 2026-01-31T09:30:00Z, found text",
+        ),
         (&thing, r#""label":"a","blob":"a""#, "invalidValue blob has to be base64, found text"),
         (&thing, r#""label":"a","link":"a b""#, "invalidValue link has to be a URI, found text"),
         (&thing, r#""label":"a","urn:example:More":{"note":"x"}"#, "invalidValue urn:example:More:owner is required"),
@@ -97,7 +108,10 @@ fn wrong_input_is_refused() {
     assert_eq!(create(&thing, good).unwrap(), want);
     let strict = Policy { unknown: Unknown::Refuse, ..Policy::default() };
     let unknown = parse(&format!("{{\"schemas\":[\"{}\"],\"userName\":\"a\",\"nope\":1}}", urn::USER));
-    assert_eq!(normalize(&user, unknown, Write::Create, &strict).unwrap_err().scim_type, Some(crate::ScimType::InvalidSyntax));
+    assert_eq!(
+        normalize(&user, unknown, Write::Create, &strict).unwrap_err().scim_type,
+        Some(crate::ScimType::InvalidSyntax)
+    );
 }
 
 #[test]
@@ -120,7 +134,8 @@ fn schemas_must_name_the_core_schema() {
 #[test]
 fn a_replace_keeps_what_the_client_cannot_set() {
     let thing = custom();
-    let current = parse(r#"{"id":"1","label":"a","serial":"S1","secret":"s","computed":"c","count":1,"meta":{"version":"1"}}"#);
+    let current =
+        parse(r#"{"id":"1","label":"a","serial":"S1","secret":"s","computed":"c","count":1,"meta":{"version":"1"}}"#);
     let replace = |json: &str| {
         let input = parse(&format!("{{\"schemas\":[\"urn:example:Thing\"],{json}}}"));
         normalize(&thing, input, Write::Replace(&current), &Policy::default())
@@ -148,8 +163,16 @@ fn projection_shows_what_was_asked_for() {
         ((Some("userName"), None), "schemas,userName,id", None),
         ((Some("NAME.givenname , emails"), None), "schemas,id,name,emails", Some(r#""name":{"givenName":"Ada"}"#)),
         ((Some("password,nope"), None), "schemas,id", None),
-        ((None, Some("id,emails,meta,userName,title")), "schemas,id,name,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", None),
-        ((None, Some("name.givenName,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User")), "schemas,userName,id,title,name,emails,meta", Some(r#""name":{"familyName":"L"}"#)),
+        (
+            (None, Some("id,emails,meta,userName,title")),
+            "schemas,id,name,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            None,
+        ),
+        (
+            (None, Some("name.givenName,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User")),
+            "schemas,userName,id,title,name,emails,meta",
+            Some(r#""name":{"familyName":"L"}"#),
+        ),
         ((Some("emails.type"), None), "schemas,id,emails", Some(r#""emails":[{"type":"work"}]"#)),
         (
             (Some("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"), None),
@@ -165,7 +188,11 @@ fn projection_shows_what_was_asked_for() {
     ];
     for ((attributes, excluded), names, part) in cases {
         let shown = Projection::parse(attributes, excluded).unwrap().view(&user).present(resource.clone());
-        assert_eq!(shown.iter().map(|(name, _)| name).collect::<Vec<_>>().join(","), names, "{attributes:?} {excluded:?}");
+        assert_eq!(
+            shown.iter().map(|(name, _)| name).collect::<Vec<_>>().join(","),
+            names,
+            "{attributes:?} {excluded:?}"
+        );
         if let Some(part) = part {
             assert!(text(&shown).contains(part), "{}", text(&shown));
         }
@@ -185,7 +212,13 @@ fn returned_decides_what_a_projection_leaves_open() {
     let resource = parse(r#"{"id":"1","label":"a","hint":"h","tag":"t","secret":"s"}"#);
     let names = |view: View<'_>| view.present(resource.clone()).iter().map(|(n, _)| n.to_owned()).collect::<Vec<_>>();
     assert_eq!(names(Projection::default().view(&thing)), ["schemas", "id", "label", "tag"]);
-    assert_eq!(names(Projection::parse(Some("hint,secret"), None).unwrap().view(&thing)), ["schemas", "id", "hint", "tag"]);
+    assert_eq!(
+        names(Projection::parse(Some("hint,secret"), None).unwrap().view(&thing)),
+        ["schemas", "id", "hint", "tag"]
+    );
     assert_eq!(names(Projection::parse(None, Some("tag,label")).unwrap().view(&thing)), ["schemas", "id", "tag"]);
-    assert_eq!(names(Projection::default().view(&thing).written(["hint".into()])), ["schemas", "id", "label", "hint", "tag"]);
+    assert_eq!(
+        names(Projection::default().view(&thing).written(["hint".into()])),
+        ["schemas", "id", "label", "hint", "tag"]
+    );
 }

@@ -12,7 +12,11 @@ use crate::schema::Attribute;
 use crate::{ScimError, collate};
 
 /// The value of a whole attribute. `None` when it is unassigned: null, an empty list, a complex value without content.
-pub(crate) fn attribute_value(attribute: &Attribute, input: Value, policy: &Policy) -> Result<Option<Value>, ScimError> {
+pub(crate) fn attribute_value(
+    attribute: &Attribute,
+    input: Value,
+    policy: &Policy,
+) -> Result<Option<Value>, ScimError> {
     match (attribute.multi_valued, input) {
         (_, Value::Null) => Ok(None),
         (true, Value::List(values)) => list(attribute, values, policy),
@@ -151,7 +155,7 @@ fn is_base64(text: &str) -> bool {
     let padding = text.len() - digits.len();
     padding <= 2
         && digits.len() % 4 != 1
-        && (padding == 0 || text.len() % 4 == 0)
+        && (padding == 0 || text.len().is_multiple_of(4))
         && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
 }
 

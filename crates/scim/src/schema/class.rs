@@ -13,7 +13,8 @@ use crate::ScimError;
 
 /// The class of a resource type: core attributes, `id`, `externalId`, then those of each extension.
 pub fn class_schema(types: &TypeSchema) -> ClassSchema {
-    let common = TypeSchema::common().attributes.iter().filter(|common| common.name == "id" || common.name == "externalId");
+    let common =
+        TypeSchema::common().attributes.iter().filter(|common| common.name == "id" || common.name == "externalId");
     let core = types.core.attributes.iter().filter(|attribute| !attribute.name.is_empty());
     // A target may list id and externalId in its own schema; its word wins.
     let mut attributes: Vec<AttributeSchema> =
@@ -38,10 +39,13 @@ pub fn model_schema(types: &[Arc<TypeSchema>]) -> ModelSchema {
 fn keys(attributes: &[AttributeSchema]) -> Vec<Text> {
     let texts = || {
         attributes.iter().filter(|attribute| {
-            attribute.kind == AttributeType::String && !attribute.multi_valued && attribute.mutability != Mutability::ReadOnly
+            attribute.kind == AttributeType::String
+                && !attribute.multi_valued
+                && attribute.mutability != Mutability::ReadOnly
         })
     };
-    let mut keys: Vec<Text> = texts().filter(|attribute| attribute.unique).map(|attribute| attribute.name.clone()).collect();
+    let mut keys: Vec<Text> =
+        texts().filter(|attribute| attribute.unique).map(|attribute| attribute.name.clone()).collect();
     if keys.is_empty() {
         keys.extend(texts().filter(|attribute| attribute.required).map(|attribute| attribute.name.clone()));
     }
@@ -58,7 +62,8 @@ fn to_model(attribute: &Attribute) -> AttributeSchema {
         resources.map(|name| ClassName::from(name.as_str())).collect()
     };
     // `members` and `manager` point at what their `$ref` says; their `value` holds the id.
-    let pointed = attribute.sub_attribute("$ref").map(|reference| classes(&reference.reference_types)).unwrap_or_default();
+    let pointed =
+        attribute.sub_attribute("$ref").map(|reference| classes(&reference.reference_types)).unwrap_or_default();
     let sub_attributes = attribute.sub_attributes.iter().map(|sub| {
         let mut model = to_model(sub);
         if sub.name.eq_ignore_ascii_case("value") {
@@ -89,7 +94,7 @@ pub fn from_class(class: &ClassSchema, urn: &str, endpoint: &str) -> (ResourceTy
             continue;
         }
         let (schema, name) = match attribute.name.rsplit_once(':') {
-            Some((extension, name)) if extension.len() > 4 && extension[..4].eq_ignore_ascii_case("urn:") => {
+            Some((extension, name)) if extension.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) => {
                 (if extension.eq_ignore_ascii_case(urn) { urn } else { extension }, name)
             }
             _ => (urn, attribute.name.as_str()),
@@ -160,7 +165,9 @@ fn guess_types(schemas: &[Schema]) -> Vec<ResourceType> {
     ["User", "Group"]
         .iter()
         .filter_map(|name| {
-            let core = schemas.iter().find(|schema| !is_extension(&schema.id) && last(&schema.id).eq_ignore_ascii_case(name))?;
+            let core = schemas
+                .iter()
+                .find(|schema| !is_extension(&schema.id) && last(&schema.id).eq_ignore_ascii_case(name))?;
             let extends = |schema: &&Schema| is_extension(&schema.id) && last(&schema.id).eq_ignore_ascii_case(name);
             let extension = |schema: &Schema| SchemaExtension { schema: schema.id.clone(), required: false };
             Some(ResourceType {

@@ -16,22 +16,31 @@ use crate::urn;
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceProviderConfig {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Text::is_empty")]
+    /// A page for people.
     pub documentation_uri: Text,
     #[serde(deserialize_with = "or_default")]
+    /// RFC 7644 section 3.5.2.
     pub patch: Supported,
     #[serde(deserialize_with = "or_default")]
+    /// RFC 7644 section 3.7.
     pub bulk: Bulk,
     #[serde(deserialize_with = "or_default")]
+    /// RFC 7644 section 3.4.2.2.
     pub filter: Filtering,
     #[serde(deserialize_with = "or_default")]
+    /// Whether a user's password can be set.
     pub change_password: Supported,
     #[serde(deserialize_with = "or_default")]
+    /// RFC 7644 section 3.4.2.3.
     pub sort: Supported,
     #[serde(deserialize_with = "or_default")]
+    /// RFC 7644 section 3.14.
     pub etag: Supported,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
+    /// RFC 9865 section 4.
     pub pagination: Option<Pagination>,
     #[serde(deserialize_with = "or_default")]
+    /// The ways to authenticate.
     pub authentication_schemes: Vec<AuthenticationScheme>,
 }
 
@@ -39,6 +48,7 @@ pub struct ServiceProviderConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Supported {
+    /// Whether it works.
     pub supported: bool,
 }
 
@@ -46,7 +56,9 @@ pub struct Supported {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Bulk {
+    /// Whether it works.
     pub supported: bool,
+    /// The most operations in one request.
     pub max_operations: u64,
     /// Bytes.
     pub max_payload_size: u64,
@@ -56,6 +68,7 @@ pub struct Bulk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Filtering {
+    /// Whether it works.
     pub supported: bool,
     /// The most resources in one answer.
     pub max_results: u64,
@@ -65,14 +78,18 @@ pub struct Filtering {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Pagination {
+    /// `cursor` and `nextCursor` work.
     pub cursor: bool,
+    /// `startIndex` works.
     pub index: bool,
     /// `index` or `cursor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_pagination_method: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Resources per page when the client does not say.
     pub default_page_size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// The most resources per page.
     pub max_page_size: Option<u64>,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,13 +103,18 @@ pub struct AuthenticationScheme {
     /// `oauthbearertoken`, `httpbasic`, `oauth2` ...
     #[serde(rename = "type")]
     pub kind: Text,
+    /// For people.
     pub name: Text,
+    /// For people.
     pub description: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the scheme is specified.
     pub spec_uri: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// A page for people.
     pub documentation_uri: Option<Text>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    /// Whether it is the preferred scheme.
     pub primary: bool,
 }
 

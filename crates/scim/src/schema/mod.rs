@@ -39,6 +39,7 @@ pub enum Returned {
 #[serde(rename_all = "camelCase")]
 pub enum Uniqueness {
     #[default]
+    /// Anywhere any number of times.
     None,
     /// Within one endpoint.
     Server,
@@ -53,10 +54,13 @@ pub struct Schema {
     /// The URN.
     pub id: Text,
     #[serde(deserialize_with = "keyword::or_default")]
+    /// For people.
     pub name: Text,
     #[serde(deserialize_with = "keyword::or_default", skip_serializing_if = "Text::is_empty")]
+    /// For people.
     pub description: Text,
     #[serde(deserialize_with = "keyword::or_default")]
+    /// In the order they are published.
     pub attributes: Vec<Attribute>,
 }
 
@@ -76,28 +80,40 @@ impl Schema {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Attribute {
+    /// The name; compared without regard to case.
     pub name: Text,
     #[serde(rename = "type", deserialize_with = "keyword::keyword")]
+    /// The type, `type` on the wire.
     pub kind: AttributeType,
     #[serde(deserialize_with = "keyword::flag")]
+    /// Whether the value is a list.
     pub multi_valued: bool,
     #[serde(deserialize_with = "keyword::or_default", skip_serializing_if = "Text::is_empty")]
+    /// For people.
     pub description: Text,
     #[serde(deserialize_with = "keyword::flag")]
+    /// Whether a resource must have it.
     pub required: bool,
     #[serde(deserialize_with = "keyword::flag")]
+    /// Whether letter case makes a difference; ask [`Attribute::is_exact`].
     pub case_exact: bool,
     #[serde(deserialize_with = "keyword::keyword")]
+    /// Who may set it, and when.
     pub mutability: Mutability,
     #[serde(deserialize_with = "keyword::keyword")]
+    /// When it is part of an answer.
     pub returned: Returned,
     #[serde(deserialize_with = "keyword::keyword")]
+    /// Where its value may occur once only.
     pub uniqueness: Uniqueness,
     #[serde(deserialize_with = "keyword::or_default", skip_serializing_if = "Vec::is_empty")]
+    /// Suggested values; others are accepted.
     pub canonical_values: Vec<Text>,
     #[serde(deserialize_with = "keyword::or_default", skip_serializing_if = "Vec::is_empty")]
+    /// What a reference may point at: resource types, `uri`, `external`.
     pub reference_types: Vec<Text>,
     #[serde(deserialize_with = "keyword::or_default", skip_serializing_if = "Vec::is_empty")]
+    /// Of a complex attribute.
     pub sub_attributes: Vec<Attribute>,
 }
 

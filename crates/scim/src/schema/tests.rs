@@ -13,7 +13,12 @@ fn embedded_schemas_have_every_attribute_of_rfc_7643() {
     let counts = [(&BUILT_IN.user, 21), (&BUILT_IN.group, 2), (&BUILT_IN.enterprise_user, 6), (&BUILT_IN.common, 4)];
     for (schema, count) in counts {
         assert_eq!(schema.attributes.len(), count, "{}", schema.id);
-        assert!(schema.attributes.iter().all(|a| !a.description.is_empty() && a.is_complex() != a.sub_attributes.is_empty()));
+        assert!(
+            schema
+                .attributes
+                .iter()
+                .all(|a| !a.description.is_empty() && a.is_complex() != a.sub_attributes.is_empty())
+        );
     }
     let user_name = BUILT_IN.user.attribute("username").unwrap();
     assert!(user_name.required && !user_name.case_exact && user_name.uniqueness == Uniqueness::Server);
@@ -86,7 +91,8 @@ fn a_custom_type_is_data() {
         ..Default::default()
     };
     assert_eq!(registry.add_type(device.clone()).unwrap_err().status, 404);
-    let schema = json!({"id": device.schema, "name": "Device", "attributes": [{"name": "displayName", "type": "STRING"}]});
+    let schema =
+        json!({"id": device.schema, "name": "Device", "attributes": [{"name": "displayName", "type": "STRING"}]});
     registry.add_schema(serde_json::from_value(schema).unwrap());
     registry.add_type(device).unwrap();
     assert_eq!(registry.by_endpoint("Devices").unwrap().name(), "Device");

@@ -21,10 +21,12 @@ pub struct ResourceType {
     /// Relative to the base address: `/Users`.
     pub endpoint: Text,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Text::is_empty")]
+    /// For people.
     pub description: Text,
     /// The URN of the core schema.
     pub schema: Text,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    /// In the order they are published.
     pub schema_extensions: Vec<SchemaExtension>,
 }
 
@@ -32,6 +34,7 @@ pub struct ResourceType {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SchemaExtension {
+    /// The URN.
     pub schema: Text,
     /// Whether every resource of the type has it.
     #[serde(deserialize_with = "flag")]
@@ -41,15 +44,20 @@ pub struct SchemaExtension {
 /// A resource type with the schemas it names. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TypeSchema {
+    /// What `/ResourceTypes` says.
     pub resource_type: Arc<ResourceType>,
+    /// The core schema.
     pub core: Arc<Schema>,
+    /// In the order the type names them.
     pub extensions: Vec<Extension>,
 }
 
 /// One extension of a [`TypeSchema`].
 #[derive(Debug, Clone)]
 pub struct Extension {
+    /// Its schema.
     pub schema: Arc<Schema>,
+    /// Whether every resource of the type has it.
     pub required: bool,
 }
 
@@ -58,7 +66,9 @@ pub struct Extension {
 pub struct Place<'a> {
     /// The extension; none for attributes of the core schema and those of every resource.
     pub extension: Option<&'a Schema>,
+    /// The attribute itself.
     pub attribute: &'a Attribute,
+    /// The sub-attribute, when the path named one.
     pub sub: Option<&'a Attribute>,
 }
 
@@ -67,6 +77,7 @@ pub struct Place<'a> {
 pub enum Target<'a> {
     /// A whole schema: an extension's container, or the resource itself for the core schema's URN.
     Container(Option<&'a Schema>),
+    /// One attribute or sub-attribute.
     Attribute(Place<'a>),
 }
 
@@ -127,7 +138,10 @@ impl TypeSchema {
                 endpoint: "/Users".into(),
                 description: "User account".into(),
                 schema: BUILT_IN.user.id.clone(),
-                schema_extensions: vec![SchemaExtension { schema: BUILT_IN.enterprise_user.id.clone(), required: false }],
+                schema_extensions: vec![SchemaExtension {
+                    schema: BUILT_IN.enterprise_user.id.clone(),
+                    required: false,
+                }],
             }),
             core: BUILT_IN.user.clone(),
             extensions: vec![Extension { schema: BUILT_IN.enterprise_user.clone(), required: false }],
@@ -177,9 +191,14 @@ impl TypeSchema {
     pub fn resolve(&self, path: &AttributePath) -> Option<Target<'_>> {
         let Some(urn) = &path.schema else {
             if let Some(attribute) = self.attribute(&path.name) {
-                return Place { extension: None, attribute, sub: None }.with_sub(path.sub.as_ref()).map(Target::Attribute);
+                return Place { extension: None, attribute, sub: None }
+                    .with_sub(path.sub.as_ref())
+                    .map(Target::Attribute);
             }
-            return self.extensions.iter().find_map(|extension| in_schema(&extension.schema, &path.name, path.sub.as_ref()));
+            return self
+                .extensions
+                .iter()
+                .find_map(|extension| in_schema(&extension.schema, &path.name, path.sub.as_ref()));
         };
         if self.core.is(urn) || Self::common().is(urn) {
             let attribute = self.attribute(&path.name)?;

@@ -41,6 +41,7 @@ create table link (
     primary key (job, class, source_id)
 ) {without_rowid};
 create index link_target on link (job, class, target_id) where target_id is not null;
+create index link_unmarked on link (job, class, source_id) where mark = '' and state <> 'disabled';
 create index link_leaves on link (job, leaves) where leaves is not null;
 
 create table sequence (

@@ -13,7 +13,7 @@ pub mod transaction;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 pub use bulk::{Record, chunks};
 pub use row::Row;
@@ -43,6 +43,11 @@ impl Db {
         let wrong = |error: sqlx::Error| StoreError::Url { url: without_password(url), reason: error.to_string() };
         let connect: PgConnectOptions = url.parse().map_err(wrong)?;
         let connect = connect.application_name("provost").disable_statement_logging();
+        // The pool tries a refused connection again until its time is up, and then only says that it was; ask once by hand.
+        match tokio::time::timeout(options.wait, connect.connect()).await {
+            Ok(connection) => connection?.close().await?,
+            Err(_) => return Err(StoreError::Unavailable(format!("{} does not answer", without_password(url)))),
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.postgres_connections)
             .acquire_timeout(options.wait)

@@ -258,7 +258,11 @@ mod tests {
             (Dialect::Sqlite, "select a, b from t where a = ? and b in (?)"),
         ] {
             let mut sql = Sql::new(dialect);
-            sql.push("select ").names(&["a", "b"]).push(" from t where a = ").bind("x'; drop table t").push(" and b in ");
+            sql.push("select ")
+                .names(&["a", "b"])
+                .push(" from t where a = ")
+                .bind("x'; drop table t")
+                .push(" and b in ");
             sql.list(&["1"]);
             assert_eq!(sql.text, expected);
             assert_eq!(sql.values.len(), 2);

@@ -1,0 +1,156 @@
+//! One object by id, and objects by the exact values of their columns: a pass over the file.
+//!
+//! A row that cannot be read may be the one that is asked for, so an answer that depends on it is an error.
+
+use std::sync::Arc;
+
+use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, Page, ScanMode, ScanRequest};
+use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
+
+use super::cell;
+use super::config::Config;
+use super::input::Stamp;
+use super::read::{Found, Scanner};
+use super::table::{self, RowFault, Table};
+
+pub(super) async fn get(cx: &Context, config: Arc<Config>, id: ObjectId) -> Result<Option<Record>, ConnectorError> {
+    super::blocking(cx, move || {
+        if super::is_yet_to_come(&config)? {
+            return Ok(None);
+        }
+        let mut scanner = open(&config)?;
+        let mut doubt = None;
+        loop {
+            match scanner.next()? {
+                Found::Object(have) | Found::Known(have) if have == id => {
+                    let wanted = vec![true; scanner.table.columns.len()];
+                    let record = scanner.table.record(have, &scanner.rows, &wanted, &config);
+                    return record.map(Some).map_err(|fault| in_doubt(&fault, &config));
+                }
+                Found::Object(_) | Found::Known(_) => {}
+                Found::Fault(fault) if fault.object().is_none_or(|have| *have == id) => doubt = doubt.or(Some(fault)),
+                Found::Fault(_) => {}
+                Found::End(end) => {
+                    return match (doubt, end.reason) {
+                        (Some(fault), _) => Err(in_doubt(&fault, &config)),
+                        (None, Some(reason)) => Err(ConnectorError::new(ErrorCode::Unreadable, reason)),
+                        (None, None) => Ok(None),
+                    };
+                }
+            }
+        }
+    })
+    .await
+}
+
+pub(super) async fn find(cx: &Context, config: Arc<Config>, request: FindRequest) -> Result<Page, ConnectorError> {
+    super::blocking(cx, move || {
+        if super::is_yet_to_come(&config)? {
+            return Ok(Page::default());
+        }
+        let mut scanner = open(&config)?;
+        let terms = terms(&request.filter, &scanner.table)?;
+        let stamp = print(scanner.rows.input.stamp());
+        let skip = match &request.cursor {
+            None => 0,
+            Some(cursor) => resume(cursor, &stamp)?,
+        };
+        let wanted = vec![true; scanner.table.columns.len()];
+        let page_size = request.page_size.clamp(1, 10_000);
+        let (mut page, mut matched) = (Page::default(), 0);
+        loop {
+            match scanner.next()? {
+                Found::Object(id) | Found::Known(id) => {
+                    let record = scanner.table.record(id, &scanner.rows, &wanted, &config);
+                    let record = record.map_err(|fault| in_doubt(&fault, &config))?;
+                    if !terms.iter().all(|term| term.holds(&record, &config)) {
+                        continue;
+                    }
+                    matched += 1;
+                    if matched > skip && page.records.len() == page_size {
+                        page.next = Some(Cursor(format!("{stamp}:{}", matched - 1).into()));
+                        return Ok(page);
+                    }
+                    if matched > skip {
+                        page.records.push(record);
+                    }
+                }
+                Found::Fault(fault) => return Err(in_doubt(&fault, &config)),
+                Found::End(end) => {
+                    return match end.reason {
+                        Some(reason) => Err(ConnectorError::new(ErrorCode::Unreadable, reason)),
+                        None => Ok(page),
+                    };
+                }
+            }
+        }
+    })
+    .await
+}
+
+fn open(config: &Arc<Config>) -> Result<Scanner, ConnectorError> {
+    let (rows, table) = table::open(config)?;
+    let class: ClassName = config.class.clone();
+    let request = ScanRequest { class, mode: ScanMode::Full, attributes: None, page_size: 0, known: None };
+    Ok(Scanner::new(config.clone(), rows, table, request))
+}
+
+fn in_doubt(fault: &RowFault, config: &Config) -> ConnectorError {
+    let message = format!("{} cannot be searched: {}: {}", config.file, fault.place(&config.file), fault.error());
+    ConnectorError::new(ErrorCode::Unreadable, message).hint("correct that row; it may be the one that is asked for")
+}
+
+/// `column eq value`, all of which have to hold.
+struct EqualTo {
+    name: Text,
+    value: String,
+    /// Ids are compared exactly, other columns without regard to letter case (RFC 7643 section 2.2, caseExact).
+    exact: bool,
+}
+
+impl EqualTo {
+    fn holds(&self, record: &Record, _config: &Config) -> bool {
+        let same = |value: &Value| {
+            cell::plain(value).is_some_and(|text| {
+                *text == self.value || (!self.exact && text.to_lowercase() == self.value.to_lowercase())
+            })
+        };
+        match record.attributes.get(&self.name) {
+            Some(Value::List(values)) => values.iter().any(same),
+            Some(value) => same(value),
+            None => false,
+        }
+    }
+}
+
+fn terms(filter: &Filter, table: &Table) -> Result<Vec<EqualTo>, ConnectorError> {
+    let refuse = || {
+        ConnectorError::new(ErrorCode::NotSupported, format!("a file cannot be searched by `{filter}`"))
+            .hint("use `column eq value`, joined by `and`")
+    };
+    let terms = filter.conjunction().ok_or_else(refuse)?;
+    let mut equal = Vec::with_capacity(terms.len());
+    for term in terms {
+        let at = table.position(&super::column_name(&term.path)).ok_or_else(refuse)?;
+        let value = cell::plain(&term.value).filter(|text| !text.is_empty()).ok_or_else(refuse)?;
+        if term.op != Operator::Eq {
+            return Err(refuse());
+        }
+        let name = table.columns[at].name.clone();
+        equal.push(EqualTo { name, value: value.into_owned(), exact: table.keys.contains(&at) });
+    }
+    Ok(equal)
+}
+
+/// A state of the file in a cursor.
+fn print(stamp: &Stamp) -> String {
+    let since = stamp.modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    format!("{}-{}", stamp.len, since.map_or(0, |since| since.as_nanos()))
+}
+
+fn resume(cursor: &Cursor, stamp: &str) -> Result<usize, ConnectorError> {
+    let skip = cursor.0.strip_prefix(stamp).and_then(|rest| rest.strip_prefix(':')).and_then(|skip| skip.parse().ok());
+    skip.ok_or_else(|| {
+        ConnectorError::new(ErrorCode::CursorExpired, "the file has changed since the first page").hint("search again")
+    })
+}

@@ -1,0 +1,160 @@
+//! The settings of a connection. What a target does otherwise than the RFCs is its dialect, a data file of its own.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use provost_connector::{ConnectorError, ErrorCode, SettingProblem, Settings};
+use provost_model::Text;
+use provost_scim::client::Dialect;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::http::{Auth, BaseUrl};
+
+/// As written under the connection's name.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    url: Text,
+    #[serde(default)]
+    token: Option<crate::http::SecretHandle>,
+    #[serde(default)]
+    basic: Option<crate::http::Basic>,
+    #[serde(default)]
+    header: Option<crate::http::Custom>,
+    /// A file, or the dialect itself.
+    #[serde(default)]
+    dialect: Json,
+    #[serde(default)]
+    ca: Option<PathBuf>,
+    /// Seconds, or a text such as `30s`.
+    #[serde(default)]
+    timeout: Json,
+    #[serde(default)]
+    max_in_flight: Option<usize>,
+    #[serde(default)]
+    requests_per_second: Option<f64>,
+    #[serde(default)]
+    discovery: Option<bool>,
+    #[serde(default)]
+    allow_http: bool,
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub base: BaseUrl,
+    pub auth: Auth,
+    /// The dialect, with the settings that say the same laid over it.
+    pub dialect: Dialect,
+    /// The names that the dialect really sets: these outweigh what the target advertises.
+    pub given: BTreeSet<String>,
+    pub ca: Option<PathBuf>,
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads and checks everything that can be checked without going online; all problems at once.
+    pub fn read(settings: &Settings) -> Result<Self, Vec<SettingProblem>> {
+        let raw: Raw = settings.read().map_err(|problem| vec![problem])?;
+        let auth = Auth { token: raw.token, basic: raw.basic, header: raw.header };
+        let mut problems = auth.problems();
+        let base = BaseUrl::parse(&raw.url);
+        match &base {
+            Err(reason) => problems.push(problem("url", format!("`url` {reason}"), "write it as `https://host/scim/v2`")),
+            Ok(base) if base.is_plain() && !base.is_loopback() && !raw.allow_http => problems.push(problem(
+                "url",
+                "`url` is not encrypted: credentials and people's data would be readable on the way".to_owned(),
+                "use `https://`, or set `allow_http: true` where the network is trusted",
+            )),
+            Ok(_) => {}
+        }
+        let timeout = span(&raw.timeout);
+        if let Err(problem) = &timeout {
+            problems.push(problem.clone());
+        }
+        if raw.max_in_flight == Some(0) {
+            problems.push(problem("max_in_flight", "`max_in_flight` has to be at least 1".to_owned(), "leave it out for 8"));
+        }
+        if raw.requests_per_second.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
+            problems.push(problem(
+                "requests_per_second",
+                "`requests_per_second` has to be more than 0".to_owned(),
+                "leave it out for no limit",
+            ));
+        }
+        let ca = raw.ca.map(|path| settings.path(path));
+        if let Some(path) = ca.as_ref().filter(|path| !path.is_file()) {
+            problems.push(problem("ca", format!("there is no file {}", path.display()), "give the path of a PEM file"));
+        }
+        match (base, timeout, dialect(settings, raw.dialect)) {
+            (Ok(base), Ok(timeout), Ok((mut dialect, given))) if problems.is_empty() => {
+                // Eight at once keep a target that answers in 50 ms at 160 requests/s, which most bear. Requests a second
+                // are limited only where somebody says so: the five that are a safe guess would make a first cycle of a
+                // hundred thousand people last half a day, and a target that has enough says so by 429 and is obeyed.
+                if !given.contains("requests_per_second") {
+                    dialect.requests_per_second = None;
+                }
+                dialect.requests_per_second = raw.requests_per_second.or(dialect.requests_per_second);
+                dialect.max_in_flight = raw.max_in_flight.unwrap_or(dialect.max_in_flight).max(1);
+                dialect.discovery = raw.discovery.unwrap_or(dialect.discovery);
+                let timeout = timeout.unwrap_or(Duration::from_secs(u64::from(dialect.timeout_s.max(1))));
+                Ok(Self { base, auth, dialect, given, ca, timeout })
+            }
+            (_, _, dialect) => {
+                problems.extend(dialect.err());
+                Err(problems)
+            }
+        }
+    }
+
+    /// The same as one error, for `configure`.
+    pub fn require(settings: &Settings) -> Result<Self, ConnectorError> {
+        Self::read(settings).map_err(|problems| match problems.into_iter().next() {
+            Some(problem) => problem.into(),
+            None => ConnectorError::new(ErrorCode::InvalidConfig, "the settings cannot be read"),
+        })
+    }
+}
+
+fn span(setting: &Json) -> Result<Option<Duration>, SettingProblem> {
+    let span = match setting {
+        Json::Null => return Ok(None),
+        Json::Number(seconds) => seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        Json::String(text) => text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
+        _ => None,
+    };
+    // Two weeks are surely a mistake, and longer spans overflow clocks.
+    let sane = span.filter(|span| !span.is_zero() && span.as_secs() <= 14 * 86_400);
+    sane.map(Some).ok_or_else(|| {
+        problem("timeout", "`timeout` is no time span".to_owned(), "write seconds, or a text such as `30s` or `2m`")
+    })
+}
+
+/// The dialect and the names that it sets.
+fn dialect(settings: &Settings, setting: Json) -> Result<(Dialect, BTreeSet<String>), SettingProblem> {
+    let json = match setting {
+        Json::Null => return Ok((Dialect::default(), BTreeSet::new())),
+        Json::String(file) => {
+            let path = settings.path(&file);
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                problem("dialect", format!("cannot read {}: {error}", path.display()), "give the path of a YAML or JSON file")
+            })?;
+            // JSON is YAML, too.
+            serde_saphyr::from_str::<Json>(&text).map_err(|error| {
+                problem("dialect", format!("cannot read {}: {error}", path.display()), "correct the file")
+            })?
+        }
+        inline => inline,
+    };
+    let given = json.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
+    let dialect = Dialect::deserialize(json).map_err(|error| {
+        problem("dialect", format!("`dialect`: {error}"), "the connector's documentation lists what a dialect can say")
+    })?;
+    Ok((dialect, given))
+}
+
+fn problem(path: &str, message: String, hint: &str) -> SettingProblem {
+    SettingProblem { path: path.into(), message, hint: Some(hint.to_owned()) }
+}

@@ -1,0 +1,186 @@
+//! A configured connection: the classes with what is known of each, and the contract's methods, which `read`, `scan`,
+//! `write` and `test` carry out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_connector::{
+    Applied, Capabilities, CheckResult, ClassCapabilities, ConnectorError, Context, Enablement, ErrorCode, FindRequest,
+    LookupRequest, Page, Scan, ScanMode, ScanRequest, Scope, Session,
+};
+use provost_model::{AttributePath, ClassName, ClassSchema, ObjectId, Operation, Record, Schema, Value};
+use provost_scim::TypeSchema;
+use provost_scim::client::{BodyWriter, Deprovision, Dialect, Paging, UpdateMethod};
+use provost_scim::schema::class_schema;
+
+use super::discovery::{self, Discovered};
+use super::scan::FullScan;
+use super::{read, test, write};
+use crate::http::Client;
+
+/// Values of one `lookup` call: each is a request, so that more would only hold up whoever waits for the first.
+const MAX_LOOKUP: usize = 20;
+
+/// One resource type of the target.
+pub struct Class {
+    pub name: ClassName,
+    /// `/Users`.
+    pub endpoint: String,
+    pub types: Arc<TypeSchema>,
+    pub schema: Arc<ClassSchema>,
+    pub writer: BodyWriter,
+    pub update: UpdateMethod,
+    /// `active`, where an account is switched off by it.
+    pub enablement: Option<Arc<AttributePath>>,
+    /// Whether objects have `members`, the one attribute that may be too long to be read by the way.
+    pub has_members: bool,
+}
+
+/// What all requests of a connection share.
+pub struct Target {
+    pub client: Client,
+    pub dialect: Arc<Dialect>,
+    pub classes: Vec<Class>,
+}
+
+impl Target {
+    /// The class of this name, in any letter case.
+    pub fn class(&self, name: &str) -> Result<&Class, ConnectorError> {
+        self.classes.iter().find(|class| class.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let known: Vec<&str> = self.classes.iter().map(|class| class.name.as_str()).collect();
+            ConnectorError::new(ErrorCode::NotSupported, format!("the target has no class `{name}`"))
+                .scope(Scope::Class)
+                .hint(format!("classes of this target: {}", known.join(", ")))
+        })
+    }
+}
+
+/// The session of the connector `scim`.
+pub struct ScimSession {
+    target: Arc<Target>,
+    capabilities: Capabilities,
+}
+
+impl ScimSession {
+    pub fn new(client: Client, found: Discovered) -> Self {
+        let dialect = Arc::new(found.dialect);
+        let classes: Vec<Class> = found.types.iter().map(|types| class(types, &dialect, found.published)).collect();
+        let capabilities = Capabilities {
+            classes: classes.iter().map(|class| abilities(class, &dialect)).collect(),
+            max_in_flight: dialect.max_in_flight,
+            max_batch: 1,
+            max_lookup: MAX_LOOKUP,
+            requests_per_second: dialect.requests_per_second,
+        };
+        Self { target: Arc::new(Target { client, dialect, classes }), capabilities }
+    }
+}
+
+fn class(types: &Arc<TypeSchema>, dialect: &Arc<Dialect>, published: bool) -> Class {
+    let schema = Arc::new(model_class(types, published));
+    let name = schema.name.clone();
+    let endpoint = types.resource_type.endpoint.trim_matches('/');
+    let deactivates = dialect.deprovision != Deprovision::Delete && schema.attribute("active").is_some();
+    Class {
+        endpoint: format!("/{endpoint}"),
+        types: Arc::clone(types),
+        writer: BodyWriter::new(Arc::clone(dialect), Arc::clone(&schema), Some(&types.core.id)),
+        update: dialect.update_of(&name),
+        enablement: deactivates.then(|| Arc::new(AttributePath::name("active"))),
+        has_members: schema.attribute("members").is_some(),
+        schema,
+        name,
+    }
+}
+
+/// A class that the target did not publish may have more attributes than the RFC gives it.
+fn model_class(types: &TypeSchema, published: bool) -> ClassSchema {
+    ClassSchema { open: !published, ..class_schema(types) }
+}
+
+fn abilities(class: &Class, dialect: &Dialect) -> ClassCapabilities {
+    let enablement = class.enablement.as_ref().map(|path| Enablement {
+        path: (**path).clone(),
+        on: Value::Boolean(true),
+        off: Value::Boolean(false),
+    });
+    ClassCapabilities {
+        name: class.name.clone(),
+        scan: true,
+        changes: false,
+        create: true,
+        update: true,
+        delete: true,
+        enablement,
+        // Without filters an object is found by its id alone.
+        lookup: vec![if dialect.filter { "*".into() } else { "id".into() }],
+        // Cursor paging comes without totals.
+        count: dialect.paging == Paging::Index,
+        max_values_per_change: Some(dialect.members_per_request).filter(|limit| *limit > 0),
+        references_in_create: true,
+        preconditions: dialect.etag,
+    }
+}
+
+#[async_trait]
+impl Session for ScimSession {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
+        // Asked anew: a target may have got an extension since. Hints were taken at set-up and stay.
+        let dialect = (*self.target.dialect).clone();
+        let found = discovery::discover(cx, &self.target.client, dialect, &BTreeSet::new()).await?;
+        let classes = found.types.iter().map(|types| model_class(types, found.published)).collect();
+        Ok(Schema { classes })
+    }
+
+    async fn test(&self, cx: &Context) -> Vec<CheckResult> {
+        test::checks(cx, &self.target).await
+    }
+
+    async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+        read::get(cx, &self.target, self.target.class(class)?, id).await
+    }
+
+    async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
+        read::find(cx, &self.target, request).await
+    }
+
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        let class = self.target.class(&request.class)?;
+        let mut found = Vec::with_capacity(request.values.len());
+        for value in &request.values {
+            found.push(read::lookup(cx, &self.target, class, &request.path, value).await?);
+        }
+        Ok(found)
+    }
+
+    async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
+        read::count(cx, &self.target, self.target.class(class)?).await
+    }
+
+    async fn scan(&self, _cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
+        let class = self.target.class(&request.class)?;
+        match request.mode {
+            ScanMode::Full => Ok(Box::new(FullScan::new(Arc::clone(&self.target), class.name.clone(), &request))),
+            ScanMode::Changes { .. } => {
+                Err(ConnectorError::new(ErrorCode::NotSupported, "SCIM targets do not tell what changed since a point in time")
+                    .scope(Scope::Class))
+            }
+        }
+    }
+
+    async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        let mut applied = Vec::with_capacity(operations.len());
+        for operation in operations {
+            applied.push(match write::apply(cx, &self.target, operation).await {
+                Ok(done) => Applied::done(operation.id.clone(), done),
+                Err(error) => Applied::failed(operation.id.clone(), error),
+            });
+        }
+        applied
+    }
+}

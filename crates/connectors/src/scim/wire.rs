@@ -1,0 +1,65 @@
+//! The small things of SCIM over HTTP: media types, paths, queries.
+
+use hyper::header::{ACCEPT, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use provost_connector::{ConnectorError, ErrorCode};
+use provost_scim::ScimError;
+
+/// RFC 7644 section 3.1.
+pub static SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
+
+/// Sent with everything but DELETE, which Entra ID's own server refuses with an `Accept`.
+pub static ACCEPTED: [(HeaderName, HeaderValue); 1] =
+    [(ACCEPT, HeaderValue::from_static("application/scim+json, application/json;q=0.9"))];
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `/Users/{id}`.
+pub fn object(endpoint: &str, id: &str) -> String {
+    format!("{endpoint}/{}", utf8_percent_encode(id, RESERVED))
+}
+
+/// A query that grows parameter by parameter.
+pub struct Query(String);
+
+impl Query {
+    pub fn new(endpoint: &str) -> Self {
+        Self(endpoint.to_owned())
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push(if self.0.contains('?') { '&' } else { '?' });
+        self.0.push_str(name);
+        self.0.push('=');
+        self.0.extend(utf8_percent_encode(value, RESERVED));
+        self
+    }
+
+    pub fn into_path(self) -> String {
+        self.0
+    }
+}
+
+/// An answer of 2xx whose body is not what SCIM has there.
+pub fn unreadable(what: &str, error: &ScimError) -> ConnectorError {
+    ConnectorError::new(ErrorCode::Protocol, format!("{what}: {error}"))
+        .hint("check that `url` is the SCIM base address of the target, not a page for people")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded_as_a_whole() {
+        for (filter, want) in [
+            ("userName eq \"ada\"", "/Users?filter=userName%20eq%20%22ada%22"),
+            ("a eq \"b&c=d#e+f%\"", "/Users?filter=a%20eq%20%22b%26c%3Dd%23e%2Bf%25%22"),
+            ("a eq \"Zoë\"", "/Users?filter=a%20eq%20%22Zo%C3%AB%22"),
+        ] {
+            assert_eq!(Query::new("/Users").with("filter", filter).into_path(), want);
+        }
+        assert_eq!(object("/Users", "a/../b?c"), "/Users/a%2F..%2Fb%3Fc");
+    }
+}

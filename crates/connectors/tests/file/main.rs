@@ -1,0 +1,11 @@
+//! The file connector against real files: what it reads and refuses, what it writes, and both together at random.
+//! Text in, text out: [`support::shown`] prints a whole scan, faults and end included.
+#![cfg(feature = "file")]
+
+mod bad;
+mod good;
+mod random;
+mod session;
+mod speed;
+mod support;
+

@@ -1,0 +1,104 @@
+//! Who is missing from a complete read, and whose grace period is over. Everything found here waits for the guard.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use provost_store::LinkRow;
+
+use super::Cycle;
+use super::known::{Known, id_hash};
+use super::outcome::Place;
+use super::planner::intent;
+use super::recorder::{Note, Notes};
+use crate::decide::{Source, Subject, Target, Verdict, decide};
+use crate::error::EngineError;
+
+/// Links per query; small, so that a few leavers among a million cost a few pages.
+const PAGE: i64 = 2000;
+
+/// Decides about every link whose object was not seen. Only after a read that was proven complete.
+pub(super) async fn find(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    rule: usize,
+    known: &Known,
+    seen: &HashSet<u64>,
+) -> Result<(), EngineError> {
+    let (job, class) = (&cycle.job.name, &cycle.rule(rule).from);
+    let is_absent = |id: &str| {
+        let hash = id_hash(id);
+        !known.is_seen(hash).unwrap_or_else(|| seen.contains(&hash))
+    };
+    if known.seen() < known.len() {
+        // Marks are read again, not kept: they tell which pages of ids are worth reading.
+        let mut after: Option<String> = None;
+        while let Some(page) = cycle.store.marks_page(job, class, after.as_deref(), PAGE).await? {
+            let mut marks = Vec::new();
+            Known::extend(&mut marks, &page.marks);
+            if marks.iter().any(|(hash, _)| known.is_seen(*hash) == Some(false)) {
+                let ids = cycle.store.link_ids_page(job, class, after.as_deref(), PAGE).await?;
+                let absent: Vec<&str> =
+                    ids.iter().map(|id| id.as_str()).filter(|id| known.is_seen(id_hash(id)) == Some(false)).collect();
+                for link in cycle.store.links(job, class, &absent).await? {
+                    gone(cycle, notes, rule, Box::new(link)).await?;
+                }
+            }
+            after = Some(page.ids_last);
+        }
+    }
+    // Links that have to be looked at again carry no mark, so no table of marks tells whether they were seen.
+    let mut after: Option<String> = None;
+    loop {
+        let ids = cycle.store.unmarked_ids(job, class, after.as_deref(), PAGE).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = Some(last.to_string());
+        let absent: Vec<&str> = ids.iter().map(|id| id.as_str()).filter(|id| is_absent(id)).collect();
+        for link in cycle.store.links(job, class, &absent).await? {
+            gone(cycle, notes, rule, Box::new(link)).await?;
+        }
+    }
+}
+
+/// Links whose grace period has ended.
+pub(super) async fn leaving(cycle: &Arc<Cycle>, notes: &Notes, rule: usize) -> Result<(), EngineError> {
+    let class = &cycle.rule(rule).from;
+    let links = cycle.store.links_leaving(&cycle.job.name, cycle.now_ms(), 100_000).await?;
+    for link in links.into_iter().filter(|link| link.class == *class) {
+        gone(cycle, notes, rule, Box::new(link)).await?;
+    }
+    Ok(())
+}
+
+/// Decides about an object that is gone from the source.
+pub(super) async fn gone(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    rule: usize,
+    link: Box<LinkRow>,
+) -> Result<(), EngineError> {
+    let compiled = cycle.rule(rule);
+    let decision = decide(&Subject {
+        rule: compiled,
+        id: &link.source_id,
+        source: Source::Absent,
+        link: Some(&link),
+        target: Target::Unknown,
+        now: cycle.now,
+    });
+    let place = Place {
+        rule,
+        source_id: link.source_id.clone(),
+        name: decision.name,
+        // Whoever comes back is looked at again, whatever the digest says.
+        mark: String::new(),
+        link: Some(link),
+    };
+    match decision.verdict {
+        Verdict::Act(act) => {
+            let intent = intent(compiled, place, decision.reason, act, None, &[]);
+            notes.note(Note::Planned(intent)).await
+        }
+        Verdict::Forget => notes.note(Note::Forget(rule, place.source_id)).await,
+        _ => Ok(()),
+    }
+}

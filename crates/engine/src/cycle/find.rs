@@ -1,0 +1,182 @@
+//! How unlinked objects are looked for at the target: chosen once per class, by what costs the fewest requests.
+
+use std::collections::HashSet;
+
+use provost_connector::{LookupRequest, ScanItem, ScanMode, ScanRequest, Session};
+use provost_lang::{Context as LangContext, Outcome};
+use provost_model::{Digest, Record, Timestamp, Value};
+
+use super::Cycle;
+use crate::decide::Fault;
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::CycleKind;
+use crate::rule::Rule;
+use crate::spec::LookupSpec;
+
+/// Targets up to this size are read as a whole rather than asked object by object.
+const INDEX_LIMIT: u64 = 250_000;
+
+/// The way to find out whether an object exists at the target.
+pub(super) enum Finder {
+    /// The target has no objects of the class: nothing can match.
+    Empty,
+    /// The matching values of the whole class, as digests: what is not in it exists nowhere. A hit is looked up.
+    Index(Vec<HashSet<Digest>>),
+    /// Many objects per question.
+    Bulk,
+    /// One question per object.
+    Each,
+}
+
+impl Finder {
+    pub async fn choose(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
+        let capabilities = cycle.target.capabilities();
+        let can = capabilities.class(&rule.to);
+        let askable = rule.matching.iter().all(|m| can.is_some_and(|can| can.can_look_up(&m.path)));
+        match rule.lookup {
+            LookupSpec::Each if askable => return Ok(Finder::Each),
+            LookupSpec::Scan => return Self::index(cycle, rule).await,
+            _ => {}
+        }
+        let count = match can {
+            Some(can) if can.count => Some(cycle.target.count(&cycle.cx, &rule.to).await.map_err(|e| target(cycle, e))?),
+            _ => None,
+        };
+        if count == Some(0) {
+            return Ok(Finder::Empty);
+        }
+        if askable && capabilities.max_lookup > 1 {
+            return Ok(Finder::Bulk);
+        }
+        let small = count.is_some_and(|count| count <= INDEX_LIMIT);
+        let can_scan = can.is_some_and(|can| can.scan);
+        if !askable || (can_scan && small && cycle.kind != CycleKind::Incremental) {
+            return Self::index(cycle, rule).await;
+        }
+        Ok(Finder::Each)
+    }
+
+    async fn index(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
+        let mut index: Vec<HashSet<Digest>> = rule.matching.iter().map(|_| HashSet::new()).collect();
+        let request =
+            ScanRequest { class: rule.to.clone(), mode: ScanMode::Full, attributes: None, page_size: 1000, known: None };
+        let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
+        loop {
+            let page = scan.next(&cycle.cx).await.map_err(|e| target(cycle, e))?;
+            for item in &page.items {
+                let ScanItem::Upsert(record) = item else { continue };
+                for (values, matching) in index.iter_mut().zip(&rule.matching) {
+                    if let Some(value) = matching.path.get(&record.attributes) {
+                        values.insert(fold(value));
+                    }
+                }
+            }
+            if let Some(end) = page.end {
+                if end.complete {
+                    return Ok(Finder::Index(index));
+                }
+                // A target that cannot be read to its end is asked object by object; guessing would make duplicates.
+                tracing::warn!(reason = end.reason.as_deref(), "the target was not read to its end, asking per object");
+                return Ok(Finder::Each);
+            }
+        }
+    }
+}
+
+fn target(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
+    EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error }
+}
+
+/// Matching values compare without letter case in the index, so that it never misses what the target would find.
+fn fold(value: &Value) -> Digest {
+    match value.to_text() {
+        Some(text) => Digest::of_bytes(text.to_lowercase().as_bytes()),
+        None => Digest::of_value(value),
+    }
+}
+
+/// The values of the matching attributes for one object, in the order of precedence. An object without any is a fault.
+pub(super) fn matching_values(rule: &Rule, record: &Record, now: Timestamp) -> Result<Vec<Option<Value>>, Fault> {
+    let context = LangContext::new(&record.attributes, now);
+    let mut values = Vec::with_capacity(rule.matching.len());
+    for matching in &rule.matching {
+        let outcome = matching.source.eval(&context).map_err(|error| {
+            Fault {
+                code: error.code.clone(),
+                message: format!("the matching attribute `{}` failed: {error}", matching.path),
+                hint: None,
+            }
+        })?;
+        values.push(match outcome {
+            Outcome::Value(value) if !value.is_unassigned() => Some(match value {
+                Value::Reference(reference) => Value::text(reference.id.0.clone()),
+                other => other,
+            }),
+            _ => None,
+        });
+    }
+    if values.iter().all(Option::is_none) {
+        let names: Vec<String> = rule.matching.iter().map(|m| m.source.to_string()).collect();
+        let message = format!("none of the matching attributes has a value: {}", names.join(", "));
+        return Err(Fault::new("PRV-0511", message).hint("give the object a value in the source, or match by another attribute"));
+    }
+    Ok(values)
+}
+
+/// Whether the index can rule the object out.
+pub(super) fn is_absent(index: &[HashSet<Digest>], values: &[Option<Value>]) -> bool {
+    index.iter().zip(values).all(|(known, value)| value.as_ref().is_none_or(|value| !known.contains(&fold(value))))
+}
+
+/// Asks for one object by each matching attribute in turn, until one finds something.
+pub(super) async fn look_up(
+    cycle: &Cycle,
+    rule: &Rule,
+    values: &[Option<Value>],
+) -> Result<Vec<Record>, provost_connector::ConnectorError> {
+    for (matching, value) in rule.matching.iter().zip(values) {
+        let Some(value) = value else { continue };
+        Progress::add(&cycle.progress.lookups, 1);
+        let request =
+            LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value.clone()] };
+        let found = cycle.target.lookup(&cycle.cx, request).await?.pop().unwrap_or_default();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Asks for a page of objects: one question per matching attribute and [`Capabilities::max_lookup`] values.
+///
+/// [`Capabilities::max_lookup`]: provost_connector::Capabilities
+pub(super) async fn look_up_page(
+    cycle: &Cycle,
+    rule: &Rule,
+    target_session: &dyn Session,
+    values: &[Vec<Option<Value>>],
+) -> Result<Vec<Vec<Record>>, EngineError> {
+    let mut found: Vec<Vec<Record>> = vec![Vec::new(); values.len()];
+    for (at, matching) in rule.matching.iter().enumerate() {
+        let open: Vec<(usize, &Value)> = values
+            .iter()
+            .enumerate()
+            .filter(|(subject, _)| found[*subject].is_empty())
+            .filter_map(|(subject, values)| Some((subject, values[at].as_ref()?)))
+            .collect();
+        for chunk in open.chunks(target_session.capabilities().max_lookup.max(1)) {
+            Progress::add(&cycle.progress.lookups, 1);
+            let request = LookupRequest {
+                class: rule.to.clone(),
+                path: matching.path.clone(),
+                values: chunk.iter().map(|(_, value)| (*value).clone()).collect(),
+            };
+            let answers = target_session.lookup(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
+            for ((subject, _), records) in chunk.iter().zip(answers) {
+                found[*subject] = records;
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,157 @@
+//! A decision on its way to the target: the act, whose it is, and what the link will say afterwards.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use provost_model::{
+    Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, OperationId, Record, Text, Value,
+};
+use provost_store::{LinkRow, LinkState, ReferenceKey};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::{Act, AttributeChange, sent_after};
+use crate::rule::Rule;
+
+/// An act with everything that sending and recording it needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Intent {
+    /// Index of the rule in the job.
+    pub rule: usize,
+    pub source_id: ObjectId,
+    pub name: Text,
+    pub reason: Cow<'static, str>,
+    /// The mark of the source object as it was read; empty when it was not read.
+    pub mark: String,
+    pub link: Option<Box<LinkRow>>,
+    pub act: Act,
+    /// What has to change in the table of references, along with the link.
+    pub references: ReferenceDelta,
+    /// The stored row of this intent, when it was planned before.
+    pub event: Option<i64>,
+    /// The source object, kept for creates: a clash at the target is answered by matching again.
+    pub record: Option<Box<Record>>,
+}
+
+/// References that an object gains and loses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReferenceDelta {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gained: Vec<ReferenceKey>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
+    /// Wished but never sent, and not wished any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<ReferenceKey>,
+}
+
+/// A reference that the target has and should not have any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Lost {
+    pub key: ReferenceKey,
+    /// The target id that was sent.
+    pub sent: Option<ObjectId>,
+}
+
+impl ReferenceDelta {
+    pub fn is_empty(&self) -> bool {
+        self.gained.is_empty() && self.lost.is_empty() && self.dropped.is_empty()
+    }
+}
+
+impl Intent {
+    /// The operation a connector receives. Its id is stable over retries: cycle and source object.
+    pub fn operation(&self, rule: &Rule, cycle: &str) -> Operation {
+        Operation {
+            id: OperationId::from(format!("{cycle}/{}/{}", rule.from, self.source_id)),
+            action: self.act.action,
+            class: rule.to.clone(),
+            target_id: self.act.target_id.clone(),
+            changes: self.act.changes.iter().map(AttributeChange::to_change).collect(),
+            if_match: None,
+        }
+    }
+
+    /// Nothing to send: only the link or the references change.
+    pub fn is_silent(&self) -> bool {
+        self.act.action == Action::Update && self.act.changes.is_empty()
+    }
+
+    /// What the link records as sent once the act succeeded.
+    pub fn sent(&self) -> String {
+        match &self.act.base {
+            Some(base) => {
+                let base = serde_json::to_string(base).unwrap_or_default();
+                sent_after(Some(&base), &self.act.changes)
+            }
+            None => sent_after(self.link.as_ref().and_then(|link| link.sent.as_deref()), &self.act.changes),
+        }
+    }
+
+    /// What a planned row has to remember beside its changes.
+    pub fn detail(&self) -> Detail {
+        Detail {
+            mark: self.mark.clone(),
+            state: self.act.state,
+            leaves: self.act.leaves,
+            adopted: self.act.adopted,
+            base: self.act.base.clone(),
+            references: self.references.clone(),
+            link_changed: self.link.as_ref().map(|link| link.changed),
+        }
+    }
+}
+
+/// The part of an intent that a planned row keeps in its detail column.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Detail {
+    pub mark: String,
+    pub state: LinkState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Attributes>,
+    #[serde(default, skip_serializing_if = "ReferenceDelta::is_empty")]
+    pub references: ReferenceDelta,
+    /// When the link last changed as the plan was made; another value means that the world has moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_changed: Option<i64>,
+}
+
+impl AttributeChange {
+    fn to_change(&self) -> Change {
+        match &self.after {
+            Some(value) => Change { path: self.path.clone(), op: ChangeOp::Set, value: value.clone() },
+            None => Change { path: self.path.clone(), op: ChangeOp::Unset, value: Value::Null },
+        }
+    }
+}
+
+/// Changes as an event shows them, sensitive values masked. Written by hand: this runs once per person.
+pub(crate) fn changes_json(rule: &Rule, changes: &[AttributeChange]) -> String {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        path: &'a AttributePath,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<&'a Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<&'a Value>,
+    }
+    let masked = Value::text("[masked]");
+    let shown: Vec<Shown<'_>> = changes
+        .iter()
+        .map(|change| {
+            let hide = rule.mappings.iter().any(|m| m.sensitive && Arc::ptr_eq(&m.path, &change.path));
+            let show = |value: &'_ Option<Value>| value.is_some();
+            if hide {
+                let before = show(&change.before).then_some(&masked);
+                let after = show(&change.after).then_some(&masked);
+                Shown { path: &change.path, before, after }
+            } else {
+                Shown { path: &change.path, before: change.before.as_ref(), after: change.after.as_ref() }
+            }
+        })
+        .collect();
+    serde_json::to_string(&shown).unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! What the job remembers of its source: 16 bytes an object, so that a million unchanged rows cost a comparison each.
+//!
+//! A mark in the store is the 64-bit hash of the source id and 64 bits of the object's digest. All marks of a class are
+//! loaded sorted by hash; hashes are uniform, so interpolation finds one in a few steps. The same table notes who was
+//! seen, which is how absence is found after a read that was proven complete.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use provost_connector::KnownDigests;
+use provost_model::{Digest, ObjectId};
+
+/// The mark of an object under a digest, as the link keeps it: 32 hexadecimal digits.
+pub fn mark(id: &str, digest: Digest) -> String {
+    format!("{:016x}{:016x}", id_hash(id), short(digest))
+}
+
+/// The hash of a source id.
+pub fn id_hash(id: &str) -> u64 {
+    Digest::of_bytes(id.as_bytes()).0 as u64
+}
+
+fn short(digest: Digest) -> u64 {
+    // Both halves, since a connector may put structure into one of them.
+    (digest.0 >> 64) as u64 ^ digest.0 as u64
+}
+
+/// The marks of one class, and which of them this read has seen.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// (id hash, digest), sorted by hash. A hash that two objects share is left out: both are evaluated each time.
+    marks: Vec<(u64, u64)>,
+    seen: Vec<AtomicU64>,
+}
+
+impl Known {
+    /// Reads marks as the store concatenates them. Marks that are no 32 hexadecimal digits are skipped, which only means
+    /// that their objects are looked at again.
+    pub fn extend(marks: &mut Vec<(u64, u64)>, text: &str) {
+        marks.extend(text.as_bytes().as_chunks::<32>().0.iter().filter_map(|mark| {
+            let mark = std::str::from_utf8(mark).ok()?;
+            Some((u64::from_str_radix(&mark[..16], 16).ok()?, u64::from_str_radix(&mark[16..], 16).ok()?))
+        }));
+    }
+
+    /// `forget` are ids that have to be looked at whatever their digest says: escrows that are due.
+    pub fn new<'i>(mut marks: Vec<(u64, u64)>, forget: impl Iterator<Item = &'i ObjectId>) -> Self {
+        let forget: std::collections::HashSet<u64> = forget.map(|id| id_hash(id)).collect();
+        marks.retain(|(hash, _)| !forget.contains(hash));
+        marks.sort_unstable();
+        let twice: std::collections::HashSet<u64> =
+            marks.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
+        if !twice.is_empty() {
+            marks.retain(|(hash, _)| !twice.contains(hash));
+        }
+        marks.shrink_to_fit();
+        let seen = (0..marks.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { marks, seen }
+    }
+
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Notes that the object is there; whether it was known.
+    pub fn see(&self, hash: u64) -> bool {
+        match self.position(hash) {
+            Some(at) => {
+                self.seen[at / 64].fetch_or(1 << (at % 64), Ordering::Relaxed);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the object was seen; `None` when it is not known.
+    pub fn is_seen(&self, hash: u64) -> Option<bool> {
+        self.position(hash).map(|at| self.seen[at / 64].load(Ordering::Relaxed) & (1 << (at % 64)) != 0)
+    }
+
+    pub fn seen(&self) -> usize {
+        self.seen.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+    }
+
+    fn position(&self, hash: u64) -> Option<usize> {
+        let (mut low, mut high) = (0, self.marks.len());
+        if high == 0 {
+            return None;
+        }
+        // Uniform hashes: the place is near its share of the range; widen from there until it is enclosed.
+        let guess = ((u128::from(hash) * high as u128) >> 64) as usize;
+        let mut step = 32;
+        if self.marks[guess].0 <= hash {
+            low = guess;
+            while guess + step < high {
+                if self.marks[guess + step].0 > hash {
+                    high = guess + step;
+                    break;
+                }
+                low = guess + step;
+                step *= 4;
+            }
+        } else {
+            high = guess;
+            while step <= guess {
+                if self.marks[guess - step].0 <= hash {
+                    low = guess - step;
+                    break;
+                }
+                high = guess - step;
+                step *= 4;
+            }
+        }
+        let at = low + self.marks[low..high].partition_point(|(have, _)| *have < hash);
+        (at < self.marks.len() && self.marks[at].0 == hash).then_some(at)
+    }
+}
+
+impl KnownDigests for Known {
+    /// Also notes that the object was seen, so that the scan needs one search per row and not two.
+    fn is_unchanged(&self, id: &str, digest: Digest) -> bool {
+        let Some(at) = self.position(id_hash(id)) else { return false };
+        self.seen[at / 64].fetch_or(1 << (at % 64), Ordering::Relaxed);
+        self.marks[at].1 == short(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_every_mark_and_nothing_else() {
+        for size in [0usize, 1, 2, 3, 100, 5_000] {
+            let ids: Vec<ObjectId> = (0..size).map(|n| ObjectId::from(format!("id-{n}"))).collect();
+            let mut text = String::new();
+            for id in &ids {
+                text.push_str(&mark(id, Digest(7)));
+            }
+            let mut marks = Vec::new();
+            Known::extend(&mut marks, &text);
+            let known = Known::new(marks, std::iter::empty());
+            assert_eq!(known.len(), size);
+            for id in &ids {
+                assert!(known.is_unchanged(id, Digest(7)), "{id} of {size}");
+                assert!(!known.is_unchanged(id, Digest(8)), "{id} of {size}");
+            }
+            assert!(!known.is_unchanged("other", Digest(7)));
+            assert_eq!(known.seen(), size);
+        }
+    }
+
+    #[test]
+    fn forgotten_and_colliding_ids_are_unknown() {
+        let marks = vec![(5, 1), (5, 2), (9, 3)];
+        let known = Known::new(marks, std::iter::empty());
+        assert_eq!(known.len(), 1);
+        let id = ObjectId::from("a");
+        let known = Known::new(vec![(id_hash("a"), 1), (id_hash("b"), 1)], [&id].into_iter());
+        assert_eq!((known.is_seen(id_hash("a")), known.is_seen(id_hash("b"))), (None, Some(false)));
+    }
+}

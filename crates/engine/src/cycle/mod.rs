@@ -1,0 +1,331 @@
+//! One cycle of one job, from the first page read to the watermark.
+//!
+//! ```text
+//!  source.scan ─► planner ─► pool ─► target.apply ─► recorder ─► store (fenced)
+//!      pages      decide()   │  └─► adopter (accounts that exist) ─┘
+//!                    └─► planned rows (disables, deletes, plans) ─► guard ─► pool
+//! ```
+//! Creates and updates flow while the source is still being read; what takes something away is stored as planned and
+//! waits for the proven end of the read and for the guard. Every outcome and its link are one transaction that checks
+//! the lease. Nothing here knows a connector, a protocol or SQL.
+
+mod absent;
+mod find;
+mod intent;
+pub mod known;
+mod outcome;
+mod planned;
+mod planner;
+mod pool;
+mod reconcile;
+mod recorder;
+mod references;
+mod retry;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use provost_connector::{Context, Cursor, Session};
+use provost_model::{ClassName, CycleId, Record, Text, Timestamp};
+use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
+
+use crate::error::EngineError;
+use crate::guard::Intended;
+use crate::progress::Progress;
+use crate::report::{CycleKind, CycleReport, CycleStatus};
+use crate::rule::{Job, Rule};
+
+pub(crate) use planned::check_unmoved;
+use planned::apply_planned;
+use pool::Pool;
+pub(crate) use recorder::Recorder;
+
+/// What all tasks of a cycle share.
+pub(crate) struct Cycle {
+    pub id: CycleId,
+    pub kind: CycleKind,
+    pub job: Arc<Job>,
+    pub store: Store,
+    pub lease: Lease,
+    pub source: Arc<dyn Session>,
+    pub target: Arc<dyn Session>,
+    pub progress: Arc<Progress>,
+    pub cx: Context,
+    /// The time of the cycle: `Now()` gives the same to everybody.
+    pub now: Timestamp,
+    /// Store everything as planned and send nothing.
+    pub plan_only: bool,
+    /// Look at every object, whatever was seen before.
+    pub fresh: bool,
+}
+
+impl Cycle {
+    pub fn rule(&self, at: usize) -> &Rule {
+        &self.job.rules[at]
+    }
+
+    /// Whether creates and updates may flow before the read is complete.
+    fn streams(&self) -> bool {
+        !self.plan_only && self.job.guards.create.is_none() && self.job.guards.update.is_none()
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now.as_millisecond()
+    }
+}
+
+/// How the read of one class ended.
+#[derive(Debug, Default)]
+pub(crate) struct ClassRead {
+    /// Why absence proves nothing, if so.
+    pub incomplete: Option<String>,
+    pub count: u64,
+    pub cursor: Option<Cursor>,
+    /// The whole class was read, not only its changes.
+    pub full: bool,
+    /// Accounts at the target that nobody is linked with (reconcile).
+    pub orphans: u64,
+}
+
+/// Runs the cycle to its end. What went out is recorded even when it fails.
+pub(crate) async fn run(cycle: Arc<Cycle>, job_row: JobRow) -> Result<CycleReport, EngineError> {
+    conduct(cycle, job_row, Work::Source).await
+}
+
+/// Sends a stored plan, or the held part of a cycle, in place of reading anything.
+pub(crate) async fn run_plan(cycle: Arc<Cycle>, job_row: JobRow, plan: &str) -> Result<CycleReport, EngineError> {
+    conduct(cycle, job_row, Work::Plan(plan)).await
+}
+
+/// Named objects, through the same steps as everything else.
+pub(crate) async fn run_records(
+    cycle: Arc<Cycle>,
+    job_row: JobRow,
+    records: Vec<(usize, Record)>,
+) -> Result<CycleReport, EngineError> {
+    conduct(cycle, job_row, Work::Records(records)).await
+}
+
+/// What a cycle works on.
+enum Work<'a> {
+    Source,
+    Plan(&'a str),
+    Records(Vec<(usize, Record)>),
+}
+
+async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<CycleReport, EngineError> {
+    let start = Instant::now();
+    let mut cycle_row = CycleRow {
+        id: cycle.id.clone(),
+        job: cycle.job.name.clone(),
+        kind: if cycle.plan_only { provost_store::CycleKind::Plan } else { cycle.kind.stored() },
+        status: StoredStatus::Running,
+        started: cycle.now_ms(),
+        finished: None,
+        summary: "{}".into(),
+        note: None,
+    };
+    let mut tx = cycle.store.fenced(&cycle.lease).await?;
+    tx.save_cycle(&cycle_row).await?;
+    tx.commit().await?;
+
+    let cursors = job_row.cursors.clone();
+    let recorder = Recorder::start(cycle.clone(), job_row);
+    let pool = Pool::start(&cycle, recorder.notes());
+    let partial = !matches!(work, Work::Source);
+    let mut result = match work {
+        Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
+        Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, plan).await,
+        Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
+    };
+    if let Some(error) = pool.stop().await {
+        result = Err(error);
+    }
+    let mut job_row = recorder.finish().await?;
+    let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let finished = finish(&cycle, &mut job_row, result, partial);
+
+    cycle_row.status = finished.row_status;
+    cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
+    cycle_row.summary = serde_json::to_string(&cycle.progress.counts()).unwrap_or_default();
+    cycle_row.note.clone_from(&finished.note);
+    let mut tx = cycle.store.fenced(&cycle.lease).await?;
+    tx.save_cycle(&cycle_row).await?;
+    if !cycle.plan_only {
+        tx.save_job(&job_row).await?;
+    }
+    tx.commit().await?;
+    if let Some(error) = finished.error {
+        return Err(error);
+    }
+    Ok(CycleReport {
+        job: cycle.job.name.clone(),
+        cycle: cycle.id.clone(),
+        kind: cycle.kind,
+        status: finished.status,
+        counts: cycle.progress.counts(),
+        duration_ms: elapsed_ms,
+        note: finished.note,
+        code: finished.code.map(str::to_owned),
+        hint: finished.hint,
+        escrowed: u64::try_from(cycle.store.count_escrows(&cycle.job.name).await?).unwrap_or(0),
+        planned: finished.planned,
+    })
+}
+
+/// What the steps of a cycle found out.
+#[derive(Default)]
+struct Found {
+    reads: BTreeMap<ClassName, ClassRead>,
+    intended: Intended,
+    held: Option<crate::guard::Exceeded>,
+}
+
+async fn steps(
+    cycle: &Arc<Cycle>,
+    recorder: &Recorder,
+    pool: &Pool,
+    cursors: &BTreeMap<ClassName, Text>,
+) -> Result<Found, EngineError> {
+    let notes = recorder.notes();
+    let mut found = Found::default();
+    for at in 0..cycle.job.rules.len() {
+        let mut read = planner::class(cycle, &notes, pool, cursors, at).await?;
+        if cycle.kind == CycleKind::Reconcile {
+            let reconciled = reconcile::class(cycle, &notes, pool, at).await?;
+            read.orphans = reconciled.orphans;
+            planner::again(cycle, &notes, pool, at, reconciled.missing).await?;
+        }
+        found.reads.insert(cycle.rule(at).from.clone(), read);
+    }
+    notes.flush().await?;
+    found.intended = recorder.intended().await;
+    if cycle.plan_only {
+        return Ok(found);
+    }
+    if found.reads.values().any(|read| read.incomplete.is_some()) {
+        // What would take something away rests on a read that proved nothing; the next good read decides anew.
+        discard(cycle, &cycle.id).await?;
+    } else if let Err(exceeded) = crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()) {
+        found.held = Some(exceeded);
+    } else {
+        apply_planned(cycle, &notes, pool, &cycle.id).await?;
+    }
+    references::second_pass(cycle, &notes).await?;
+    Ok(found)
+}
+
+async fn send_plan(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, plan: &str) -> Result<Found, EngineError> {
+    let notes = recorder.notes();
+    apply_planned(cycle, &notes, pool, plan).await?;
+    references::second_pass(cycle, &notes).await?;
+    Ok(Found::default())
+}
+
+async fn send_records(
+    cycle: &Arc<Cycle>,
+    recorder: &Recorder,
+    pool: &Pool,
+    records: Vec<(usize, Record)>,
+) -> Result<Found, EngineError> {
+    let notes = recorder.notes();
+    for (at, record) in records {
+        planner::records(cycle, &notes, pool, at, vec![record]).await?;
+    }
+    notes.flush().await?;
+    let mut found = Found { intended: recorder.intended().await, ..Found::default() };
+    match crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()) {
+        Ok(()) => apply_planned(cycle, &notes, pool, &cycle.id).await?,
+        Err(exceeded) => found.held = Some(exceeded),
+    }
+    references::second_pass(cycle, &notes).await?;
+    Ok(found)
+}
+
+/// Gives up the open operations of a cycle.
+pub(crate) async fn discard(cycle: &Cycle, plan: &str) -> Result<u64, EngineError> {
+    let mut tx = cycle.store.fenced(&cycle.lease).await?;
+    let discarded = tx.discard_events(plan).await?;
+    tx.commit().await?;
+    Ok(discarded)
+}
+
+struct Finished {
+    row_status: StoredStatus,
+    status: CycleStatus,
+    note: Option<String>,
+    code: Option<&'static str>,
+    hint: Option<String>,
+    planned: Vec<(provost_model::Action, u64)>,
+    error: Option<EngineError>,
+}
+
+/// Brings the job's row to what the cycle found: watermark, counts, held plan.
+fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, partial: bool) -> Finished {
+    let mut finished = Finished {
+        row_status: StoredStatus::Done,
+        status: CycleStatus::Done,
+        note: None,
+        code: None,
+        hint: None,
+        planned: Vec::new(),
+        error: None,
+    };
+    job.updated = cycle.now_ms();
+    let found = match result {
+        Ok(found) => found,
+        Err(error) => {
+            job.failures += 1;
+            finished.row_status = StoredStatus::Failed;
+            finished.note = Some(error.to_string());
+            finished.error = Some(error);
+            return finished;
+        }
+    };
+    finished.planned = found.intended.list();
+    if cycle.plan_only {
+        finished.row_status = StoredStatus::Planned;
+        finished.status = CycleStatus::Planned;
+        return finished;
+    }
+    let incomplete = found.reads.iter().find_map(|(class, read)| Some((class, read.incomplete.as_ref()?)));
+    job.last_cycle = Some(cycle.id.clone());
+    job.held_plan = None;
+    job.state = JobState::Active;
+    if let Some((class, why)) = incomplete {
+        job.failures += 1;
+        finished.row_status = StoredStatus::Incomplete;
+        finished.status = CycleStatus::Incomplete;
+        finished.note = Some(format!("the read of `{class}` proves nothing about who left: {why}"));
+        finished.code = Some("PRV-0530");
+        finished.hint = Some("nobody was disabled or deleted; mend the source and run again".into());
+    } else if let Some(exceeded) = found.held {
+        job.state = JobState::Held;
+        job.held_plan = Some(cycle.id.clone());
+        finished.row_status = StoredStatus::Held;
+        finished.status = CycleStatus::Held;
+        finished.note = Some(exceeded.message);
+        finished.code = Some("PRV-0531");
+        finished.hint = Some(format!(
+            "look at it with `provost log --cycle {}`, then `provost release {job}` or `provost discard {job}`",
+            cycle.id,
+            job = cycle.job.name
+        ));
+    } else if partial {
+        job.failures = 0;
+    } else {
+        job.failures = 0;
+        job.last_success = Some(cycle.now_ms());
+        for (class, read) in found.reads {
+            if let Some(cursor) = read.cursor {
+                job.cursors.insert(class.clone(), cursor.0);
+            }
+            if read.full {
+                job.counts.insert(class, i64::try_from(read.count).unwrap_or(i64::MAX));
+            }
+        }
+    }
+    job.note.clone_from(&finished.note);
+    finished
+}

@@ -1,0 +1,368 @@
+//! What a note becomes in the store: rows of links, events, references and escrow, built by the page.
+
+use std::collections::HashMap;
+
+use provost_connector::{ConnectorError, Done, ScanFault};
+use provost_model::{Action, ClassName, Code, Explain, ObjectId, Text};
+use provost_store::{
+    EscrowRow, EventOutcome, EventRow, EventStatus, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
+};
+
+use super::intent::{Intent, ReferenceDelta, changes_json};
+use super::{Cycle, retry};
+use crate::decide::Fault;
+use crate::progress::Progress;
+
+/// An intent that was sent, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub intent: Intent,
+    pub result: Result<Done, ConnectorError>,
+    pub duration_ms: i64,
+}
+
+/// Where a note about one source object belongs.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub rule: usize,
+    pub source_id: ObjectId,
+    pub name: Text,
+    pub mark: String,
+    pub link: Option<Box<LinkRow>>,
+}
+
+/// The rows of one transaction.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub links: Vec<(LinkRow, Option<usize>)>,
+    pub forgotten: HashMap<ClassName, Vec<ObjectId>>,
+    pub events: Vec<EventRow>,
+    pub outcomes: Vec<EventOutcome>,
+    pub references: Vec<ReferenceRow>,
+    pub dropped_references: Vec<ReferenceKey>,
+    pub escrows: Vec<EscrowRow>,
+    pub released: HashMap<ClassName, Vec<ObjectId>>,
+    /// Links that gained or lost their target, by class.
+    pub linked: HashMap<ClassName, i64>,
+}
+
+/// Builds rows; keeps what it has to remember between pages.
+pub(super) struct Builder<'c> {
+    pub cycle: &'c Cycle,
+    /// Who waits in escrow, to count tries and to release.
+    pub escrows: &'c mut HashMap<(ClassName, ObjectId), EscrowRow>,
+    pub now_ms: i64,
+    pub rows: Rows,
+}
+
+impl Builder<'_> {
+    fn link(&self, rule: usize, place: &Place) -> LinkRow {
+        match &place.link {
+            Some(link) => {
+                let mut link = LinkRow::clone(link);
+                link.mark.clone_from(&place.mark);
+                link.changed = self.now_ms;
+                link
+            }
+            None => LinkRow {
+                job: self.cycle.job.name.clone(),
+                class: self.cycle.rule(rule).from.clone(),
+                source_id: place.source_id.clone(),
+                target_id: None,
+                state: LinkState::Skipped,
+                mark: place.mark.clone(),
+                leaves: None,
+                event: None,
+                changed: self.now_ms,
+                name: place.name.to_string(),
+                sent: None,
+            },
+        }
+    }
+
+    fn event(&self, rule: usize, source_id: &ObjectId, name: &str, action: &str, reason: String) -> EventRow {
+        EventRow {
+            seq: 0,
+            job: self.cycle.job.name.clone(),
+            cycle: self.cycle.id.clone(),
+            class: self.cycle.rule(rule).from.clone(),
+            source_id: source_id.clone(),
+            target_id: None,
+            action: action.into(),
+            status: EventStatus::Done,
+            code: None,
+            created: self.now_ms,
+            finished: Some(self.now_ms),
+            duration_ms: 0,
+            name: name.to_owned(),
+            reason,
+            changes: "[]".into(),
+            detail: None,
+        }
+    }
+
+    /// The object was looked at and nothing has to be sent.
+    pub fn touch(&mut self, place: &Place) {
+        let link = self.link(place.rule, place);
+        self.release(place.rule, &place.source_id);
+        self.rows.links.push((link, None));
+    }
+
+    /// Not provisioned. Only the first time is an event; the link keeps it from being asked again.
+    pub fn skip(&mut self, place: &Place, reason: String) {
+        let mut link = self.link(place.rule, place);
+        self.release(place.rule, &place.source_id);
+        let mut event = None;
+        if place.link.as_ref().is_none_or(|link| link.state != LinkState::Skipped) {
+            let mut row = self.event(place.rule, &place.source_id, &place.name, "skip", reason);
+            row.status = EventStatus::Skipped;
+            event = Some(self.rows.events.len());
+            self.rows.events.push(row);
+            Progress::add(&self.cycle.progress.skipped, 1);
+        }
+        link.state = LinkState::Skipped;
+        self.rows.links.push((link, event));
+    }
+
+    pub fn forget(&mut self, rule: usize, source_id: ObjectId) {
+        self.release(rule, &source_id);
+        self.rows.forgotten.entry(self.cycle.rule(rule).from.clone()).or_default().push(source_id);
+    }
+
+    /// The object cannot be provisioned as it is.
+    pub fn fault(&mut self, place: &Place, fault: &Fault) {
+        let mut link = self.link(place.rule, place);
+        if link.target_id.is_none() {
+            link.state = LinkState::Failed;
+        }
+        self.fault_event(place, fault, link.target_id.clone());
+        self.rows.links.push((link, Some(self.rows.events.len() - 1)));
+        self.escrow(place.rule, &place.source_id, fault.code.clone(), fault.message.clone(), None);
+    }
+
+    pub fn fault_event(&mut self, place: &Place, fault: &Fault, target_id: Option<ObjectId>) {
+        Progress::add(&self.cycle.progress.failed, 1);
+        let mut event = self.event(place.rule, &place.source_id, &place.name, "evaluate", fault.message.clone());
+        event.status = EventStatus::Failed;
+        event.code = Some(fault.code.as_str().into());
+        event.target_id = target_id;
+        event.detail = hint_json(fault.hint.as_deref());
+        self.rows.events.push(event);
+    }
+
+    /// A row of the source that could not be read.
+    pub fn read_fault(&mut self, rule: usize, fault: &ScanFault) {
+        Progress::add(&self.cycle.progress.failed, 1);
+        let id = fault.id.clone().unwrap_or_default();
+        let mut event = self.event(rule, &id, &fault.place, "read", format!("{}: {}", fault.place, fault.error));
+        event.status = EventStatus::Failed;
+        event.code = Some(fault.error.code.number().into());
+        event.detail = hint_json(fault.error.hint.as_deref());
+        self.rows.events.push(event);
+    }
+
+    /// An intent that waits: for the guard, for approval, for `apply`.
+    pub fn planned(&mut self, intent: &Intent) {
+        let mut event = self.intended(intent);
+        event.status = EventStatus::Planned;
+        event.finished = None;
+        event.detail = serde_json::to_string(&intent.detail()).ok();
+        self.rows.events.push(event);
+    }
+
+    fn intended(&self, intent: &Intent) -> EventRow {
+        let act = &intent.act;
+        let mut event =
+            self.event(intent.rule, &intent.source_id, &intent.name, act.action.as_str(), intent.reason.to_string());
+        event.target_id.clone_from(&act.target_id);
+        event.changes = changes_json(self.cycle.rule(intent.rule), &act.changes);
+        event
+    }
+
+    pub fn settled(&mut self, settled: Settled) {
+        match settled.result {
+            Ok(ref done) => self.done(&settled, done),
+            Err(ref error) => self.failed(&settled, error),
+        }
+    }
+
+    fn done(&mut self, settled: &Settled, done: &Done) {
+        let intent = &settled.intent;
+        let act = &intent.act;
+        let progress = &self.cycle.progress;
+        if act.adopted {
+            Progress::add(&progress.adopted, 1);
+        }
+        let silent = intent.is_silent();
+        if !silent {
+            Progress::add(
+                match act.action {
+                    Action::Create => &progress.created,
+                    Action::Update => &progress.updated,
+                    Action::Enable => &progress.enabled,
+                    Action::Disable => &progress.disabled,
+                    Action::Delete => &progress.deleted,
+                },
+                1,
+            );
+        }
+        let target_id =
+            if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id.clone()) };
+        let event = (!silent || act.adopted || intent.event.is_some()).then(|| {
+            let mut event = self.intended(intent);
+            event.target_id.clone_from(&target_id);
+            event.duration_ms = settled.duration_ms;
+            if silent && act.adopted {
+                event.action = "link".into();
+            }
+            event
+        });
+        let index = match (event, intent.event) {
+            (_, Some(seq)) => {
+                self.finish_event(settled, seq, EventStatus::Done, None, target_id.clone(), None);
+                None
+            }
+            (Some(event), None) => {
+                self.rows.events.push(event);
+                Some(self.rows.events.len() - 1)
+            }
+            (None, None) => None,
+        };
+        let class = self.cycle.rule(intent.rule).from.clone();
+        let had_target = intent.link.as_ref().is_some_and(|link| link.target_id.is_some());
+        self.release(intent.rule, &intent.source_id);
+        if act.action == Action::Delete {
+            *self.rows.linked.entry(class.clone()).or_default() -= i64::from(had_target);
+            self.rows.forgotten.entry(class).or_default().push(intent.source_id.clone());
+            return;
+        }
+        *self.rows.linked.entry(class.clone()).or_default() += i64::from(!had_target);
+        let link = LinkRow {
+            job: self.cycle.job.name.clone(),
+            class,
+            source_id: intent.source_id.clone(),
+            target_id,
+            state: act.state,
+            mark: intent.mark.clone(),
+            leaves: act.leaves,
+            event: intent.event.or_else(|| intent.link.as_ref().and_then(|link| link.event)),
+            changed: self.now_ms,
+            name: intent.name.to_string(),
+            sent: Some(intent.sent()),
+        };
+        self.rows.links.push((link, index));
+        self.references(&intent.references);
+    }
+
+    fn failed(&mut self, settled: &Settled, error: &ConnectorError) {
+        let intent = &settled.intent;
+        Progress::add(&self.cycle.progress.failed, 1);
+        let status = if error.code == provost_connector::ErrorCode::UnknownOutcome {
+            EventStatus::Unknown
+        } else {
+            EventStatus::Failed
+        };
+        let code = Text::from(error.code.number());
+        let detail = serde_json::to_string(error).ok();
+        let index = match intent.event {
+            Some(seq) => {
+                self.finish_event(settled, seq, status, Some(Code(error.code.number().into())), None, detail);
+                None
+            }
+            None => {
+                let mut event = self.intended(intent);
+                event.status = status;
+                event.code = Some(code);
+                event.reason = format!("{}; failed: {error}", intent.reason);
+                event.detail = detail;
+                event.duration_ms = settled.duration_ms;
+                self.rows.events.push(event);
+                Some(self.rows.events.len() - 1)
+            }
+        };
+        let place = Place {
+            rule: intent.rule,
+            source_id: intent.source_id.clone(),
+            name: intent.name.clone(),
+            mark: intent.mark.clone(),
+            link: intent.link.clone(),
+        };
+        let mut link = self.link(intent.rule, &place);
+        if error.code == provost_connector::ErrorCode::NotFound && link.target_id.is_some() {
+            // The linked account vanished: the next look matches anew, and creates where the rule says so.
+            *self.rows.linked.entry(link.class.clone()).or_default() -= 1;
+            link.target_id = None;
+            link.sent = None;
+            link.mark.clear();
+        }
+        if link.target_id.is_none() {
+            link.state = LinkState::Failed;
+        }
+        self.rows.links.push((link, index));
+        self.escrow(intent.rule, &intent.source_id, error.code(), error.to_string(), Some(error));
+    }
+
+    fn finish_event(
+        &mut self,
+        settled: &Settled,
+        seq: i64,
+        status: EventStatus,
+        code: Option<Code>,
+        target_id: Option<ObjectId>,
+        detail: Option<String>,
+    ) {
+        self.rows.outcomes.push(EventOutcome {
+            seq,
+            status,
+            code,
+            target_id,
+            detail,
+            finished: self.now_ms,
+            duration_ms: settled.duration_ms,
+        });
+    }
+
+    /// Brings the table of references to what the object should refer to; the second pass sends them.
+    pub fn references(&mut self, delta: &ReferenceDelta) {
+        let job = &self.cycle.job.name;
+        let row = |key: &ReferenceKey, state| ReferenceRow { job: job.clone(), key: key.clone(), state, ref_target: None };
+        self.rows.references.extend(delta.gained.iter().map(|key| row(key, ReferenceState::Wanted)));
+        self.rows.references.extend(delta.lost.iter().map(|lost| ReferenceRow {
+            ref_target: lost.sent.clone(),
+            ..row(&lost.key, ReferenceState::Unwanted)
+        }));
+        self.rows.dropped_references.extend(delta.dropped.iter().cloned());
+    }
+
+    fn escrow(&mut self, rule: usize, id: &ObjectId, code: Code, message: String, error: Option<&ConnectorError>) {
+        let key = (self.cycle.rule(rule).from.clone(), id.clone());
+        let earlier = self.escrows.get(&key);
+        let tries = earlier.map_or(0, |row| row.tries) + 1;
+        let row = EscrowRow {
+            job: self.cycle.job.name.clone(),
+            class: key.0.clone(),
+            source_id: id.clone(),
+            tries,
+            first_failed: earlier.map_or(self.now_ms, |row| row.first_failed),
+            next_try: self.now_ms.saturating_add(retry::wait_ms(tries, error)),
+            code,
+            message,
+        };
+        self.rows.escrows.push(row.clone());
+        self.escrows.insert(key, row);
+    }
+
+    fn release(&mut self, rule: usize, id: &ObjectId) {
+        if self.escrows.is_empty() {
+            return;
+        }
+        let class = self.cycle.rule(rule).from.clone();
+        if self.escrows.remove(&(class.clone(), id.clone())).is_some() {
+            self.rows.released.entry(class).or_default().push(id.clone());
+        }
+    }
+}
+
+fn hint_json(hint: Option<&str>) -> Option<String> {
+    hint.map(|hint| serde_json::json!({ "hint": hint }).to_string())
+}

@@ -1,0 +1,125 @@
+//! Sends what is stored as planned: the disables and deletes of a cycle that passed its guard, a plan that somebody
+//! applies, a held cycle that somebody releases. One way for all three.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use provost_model::Text;
+use provost_store::EventRow;
+
+use super::intent::{Detail, Intent};
+use super::pool::{Pool, Unit};
+use super::recorder::Notes;
+use super::Cycle;
+use crate::decide::{Act, AttributeChange};
+use crate::error::EngineError;
+
+const PAGE: i64 = 500;
+
+/// Sends every open operation of `plan`, in its order.
+pub(super) async fn apply_planned(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    plan: &str,
+) -> Result<(), EngineError> {
+    let max_batch = cycle.target.capabilities().max_batch.max(1);
+    let mut after = 0;
+    loop {
+        let events = cycle.store.open_events(plan, after, PAGE).await?;
+        let Some(last) = events.last() else { break };
+        after = last.seq;
+        let mut batch = Vec::new();
+        for intent in intents(cycle, plan, events).await? {
+            batch.push(intent);
+            if batch.len() >= max_batch {
+                pool.submit(Unit::Apply(std::mem::take(&mut batch))).await?;
+            }
+        }
+        if !batch.is_empty() {
+            pool.submit(Unit::Apply(batch)).await?;
+        }
+    }
+    pool.drain().await?;
+    notes.flush().await
+}
+
+/// Whether every operation of the plan still stands on what it was made on: the links are as they were.
+pub(crate) async fn check_unmoved(cycle: &Cycle, plan: &str) -> Result<(), EngineError> {
+    let mut after = 0;
+    loop {
+        let events = cycle.store.open_events(plan, after, PAGE).await?;
+        let Some(last) = events.last() else { return Ok(()) };
+        after = last.seq;
+        let details: Vec<Option<i64>> = events.iter().map(|event| detail(event).map(|d| d.link_changed)).collect::<Result<_, _>>()?;
+        let names: Vec<(Text, String)> =
+            events.iter().map(|event| (Text::from(&*event.source_id), event.name.clone())).collect();
+        for (intent, (was, (id, name))) in intents(cycle, plan, events).await?.iter().zip(details.into_iter().zip(names)) {
+            let now = intent.link.as_ref().map(|link| link.changed);
+            if now != was {
+                let message = format!("`{name}` ({id}) was provisioned in another way since the plan was made");
+                return Err(EngineError::Moved { message });
+            }
+        }
+    }
+}
+
+fn detail(event: &EventRow) -> Result<Detail, EngineError> {
+    event.detail.as_deref().and_then(|text| serde_json::from_str(text).ok()).ok_or_else(|| EngineError::Plan {
+        plan: event.cycle.to_string(),
+        message: format!("the stored operation {} cannot be read", event.seq),
+        hint: "make a new plan",
+    })
+}
+
+/// Stored rows as intents again, with the links of today, in the rows' order.
+async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec<Intent>, EngineError> {
+    let broken = |message: String| EngineError::Plan { plan: plan.to_owned(), message, hint: "make a new plan" };
+    let mut links = std::collections::HashMap::new();
+    for (at, rule) in cycle.job.rules.iter().enumerate() {
+        let ids: Vec<&str> =
+            events.iter().filter(|event| event.class == rule.from).map(|event| event.source_id.as_str()).collect();
+        for link in cycle.store.links(&cycle.job.name, &rule.from, &ids).await? {
+            links.insert((at, link.source_id.clone()), link);
+        }
+    }
+    let mut intents = Vec::with_capacity(events.len());
+    for event in events {
+        let Some(rule) = cycle.job.rules.iter().position(|rule| rule.from == event.class) else {
+            return Err(broken(format!("the job has no rule for class `{}` any more", event.class)));
+        };
+        let detail = detail(&event)?;
+        let mut changes: Vec<AttributeChange> = serde_json::from_str(&event.changes)
+            .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
+        for change in &mut changes {
+            // Paths are shared with the rule where they are the rule's, so that masking knows them again.
+            if let Some(mapping) = cycle.rule(rule).mappings.iter().find(|mapping| mapping.path == change.path) {
+                change.path = mapping.path.clone();
+            }
+        }
+        let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
+        let link = links.remove(&(rule, event.source_id.clone())).map(Box::new);
+        intents.push(Intent {
+            rule,
+            source_id: event.source_id,
+            name: Text::from(event.name),
+            reason: Cow::Owned(event.reason),
+            mark: detail.mark,
+            link,
+            act: Act {
+                action,
+                target_id: event.target_id,
+                adopted: detail.adopted,
+                changes,
+                references: None,
+                state: detail.state,
+                leaves: detail.leaves,
+                base: detail.base,
+            },
+            references: detail.references,
+            event: Some(event.seq),
+            record: None,
+        });
+    }
+    Ok(intents)
+}

@@ -1,0 +1,587 @@
+//! Reads one class of the source page by page and decides about each object. The only place where a cycle of a million
+//! and one of three differ is how much of it is skipped.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
+use provost_model::{ObjectId, Record, Text};
+use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
+use tokio::sync::mpsc;
+
+use super::find::{Finder, is_absent, look_up_page, matching_values};
+use super::intent::{Intent, Lost, ReferenceDelta};
+use super::known::{Known, id_hash, mark};
+use super::outcome::{Place, Settled};
+use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets};
+use super::recorder::{Note, Notes};
+use super::{ClassRead, Cycle, absent};
+use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::CycleKind;
+use crate::rule::Rule;
+
+const PAGE: usize = 1000;
+/// Marks per query: 1.6 MB of text.
+const MARKS: i64 = 50_000;
+
+/// Reads, decides and hands over one class. Returns how the read ended; units may still be under way.
+pub(super) async fn class(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    cursors: &std::collections::BTreeMap<provost_model::ClassName, Text>,
+    at: usize,
+) -> Result<ClassRead, EngineError> {
+    let rule = cycle.rule(at);
+    let can = cycle.source.capabilities().class(&rule.from).cloned().unwrap_or_default();
+    let feed = cursors
+        .get(&rule.from)
+        .filter(|_| cycle.kind == CycleKind::Incremental && can.changes && !rule.volatile)
+        .map(|text| provost_connector::Cursor(text.clone()));
+    let mut planner = Planner::new(cycle, notes, pool, at).await?;
+    if let Some(cursor) = feed {
+        match planner.read(ScanMode::Changes { cursor: Some(cursor) }).await {
+            Err(EngineError::Connection { error, .. }) if error.code == ErrorCode::CursorExpired => {
+                tracing::info!(job.name = %cycle.job.name, class = %rule.from, "the cursor expired, reading everything");
+            }
+            other => {
+                let end = other?;
+                planner.retry_escrows().await?;
+                planner.finish().await?;
+                absent::leaving(cycle, notes, at).await?;
+                let incomplete = planner.judge(&end);
+                return Ok(ClassRead { incomplete, count: end.count, cursor: end.cursor, full: false, orphans: 0 });
+            }
+        }
+    }
+    // The cursor first, then everything: what changes while the full read runs comes with the next feed.
+    let cursor = if can.changes {
+        let request = planner.request(ScanMode::Changes { cursor: None });
+        let mut scan = cycle.source.scan(&cycle.cx, request).await.map_err(|e| source(cycle, e))?;
+        scan.next(&cycle.cx).await.map_err(|e| source(cycle, e))?.end.and_then(|end| end.cursor)
+    } else {
+        None
+    };
+    planner.load_known().await?;
+    let end = planner.read(ScanMode::Full).await?;
+    planner.finish().await?;
+    let incomplete = planner.judge(&end);
+    if incomplete.is_none() && planner.has_links {
+        absent::find(cycle, notes, at, &planner.known, &planner.seen).await?;
+    }
+    absent::leaving(cycle, notes, at).await?;
+    Ok(ClassRead { incomplete, count: end.count, cursor, full: true, orphans: 0 })
+}
+
+/// Decides about objects that somebody named.
+pub(super) async fn records(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    at: usize,
+    records: Vec<Record>,
+) -> Result<(), EngineError> {
+    let mut planner = Planner::new(cycle, notes, pool, at).await?;
+    let links = planner.links(records.iter().map(|record| record.id.as_str())).await?;
+    planner.records(records, links).await?;
+    planner.finish().await
+}
+
+/// Looks again at objects by id, after their accounts were found missing.
+pub(super) async fn again(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    at: usize,
+    ids: Vec<ObjectId>,
+) -> Result<(), EngineError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut planner = Planner::new(cycle, notes, pool, at).await?;
+    planner.fetch(&ids).await?;
+    planner.finish().await
+}
+
+fn source(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
+    EngineError::Connection { role: "source", connection: cycle.job.source.clone(), error }
+}
+
+struct Planner<'c> {
+    cycle: &'c Arc<Cycle>,
+    notes: &'c Notes,
+    pool: &'c Pool,
+    at: usize,
+    /// Some object of the class has a row in the links.
+    has_links: bool,
+    known: Arc<Known>,
+    /// Hashes of ids that were read and are not in `known`.
+    seen: HashSet<u64>,
+    /// Ids handed over in this read of a feed; one that comes again waits for the first.
+    dispatched: HashSet<ObjectId>,
+    finder: Option<Finder>,
+    batch: Vec<Intent>,
+    received: u64,
+    nameless_fault: Option<String>,
+}
+
+impl<'c> Planner<'c> {
+    async fn new(
+        cycle: &'c Arc<Cycle>,
+        notes: &'c Notes,
+        pool: &'c Pool,
+        at: usize,
+    ) -> Result<Planner<'c>, EngineError> {
+        let some = cycle.store.link_ids_page(&cycle.job.name, &cycle.rule(at).from, None, 1).await?;
+        Ok(Self {
+            cycle,
+            notes,
+            pool,
+            at,
+            has_links: !some.is_empty(),
+            known: Arc::default(),
+            seen: HashSet::new(),
+            dispatched: HashSet::new(),
+            finder: None,
+            batch: Vec::new(),
+            received: 0,
+            nameless_fault: None,
+        })
+    }
+
+    fn rule(&self) -> &'c Rule {
+        self.cycle.rule(self.at)
+    }
+
+    /// Loads what was seen last time, so that unchanged objects cost a comparison.
+    async fn load_known(&mut self) -> Result<(), EngineError> {
+        let (cycle, rule) = (self.cycle, self.rule());
+        if !self.has_links || cycle.fresh {
+            return Ok(());
+        }
+        let mut marks = Vec::new();
+        let mut after: Option<String> = None;
+        while let Some(page) = cycle.store.marks_page(&cycle.job.name, &rule.from, after.as_deref(), MARKS).await? {
+            Known::extend(&mut marks, &page.marks);
+            after = Some(page.ids_last);
+        }
+        let due = cycle.store.escrows_due(&cycle.job.name, cycle.now_ms(), 100_000).await?;
+        let due = due.iter().filter(|row| row.class == rule.from).map(|row| &row.source_id);
+        self.known = Arc::new(Known::new(marks, due));
+        Ok(())
+    }
+
+    /// Whether an object that equals what was seen last time needs no look.
+    fn skips_unchanged(&self) -> bool {
+        !self.rule().volatile && self.cycle.kind != CycleKind::Reconcile
+    }
+
+    fn request(&self, mode: ScanMode) -> ScanRequest {
+        let known = (mode == ScanMode::Full && self.skips_unchanged() && self.known.len() > 0)
+            .then(|| self.known.clone() as Arc<dyn provost_connector::KnownDigests>);
+        ScanRequest { class: self.rule().from.clone(), mode, attributes: None, page_size: PAGE, known }
+    }
+
+    /// Reads to the end. One page is fetched ahead while another is decided.
+    async fn read(&mut self, mode: ScanMode) -> Result<End, EngineError> {
+        let cycle = self.cycle;
+        let full = mode == ScanMode::Full;
+        let mut scan = cycle.source.scan(&cycle.cx, self.request(mode)).await.map_err(|e| source(cycle, e))?;
+        let (sender, mut pages) = mpsc::channel::<Result<ScanPage, provost_connector::ConnectorError>>(2);
+        let reader_cycle = cycle.clone();
+        let reader = tokio::spawn(async move {
+            loop {
+                let start = Instant::now();
+                let page = scan.next(&reader_cycle.cx).await;
+                Progress::spent(&reader_cycle.progress.phases.read, start.elapsed());
+                let last = page.as_ref().map_or(true, |page| page.end.is_some());
+                if sender.send(page).await.is_err() || last {
+                    return;
+                }
+            }
+        });
+        let mut end = None;
+        while let Some(page) = pages.recv().await {
+            let mut page = page.map_err(|e| source(cycle, e))?;
+            end = page.end.take();
+            self.page(page, full).await?;
+        }
+        reader.abort();
+        Ok(end.unwrap_or_else(|| End::incomplete(self.received, "the source stopped answering before its end")))
+    }
+
+    /// Why this read proves nothing about who left, if so.
+    fn judge(&self, end: &End) -> Option<String> {
+        if !end.complete {
+            return Some(end.reason.as_deref().unwrap_or("the source did not say that it was complete").to_owned());
+        }
+        if end.count != self.received {
+            return Some(format!("the source counted {} objects and sent {}", end.count, self.received));
+        }
+        if let Some(fault) = &self.nameless_fault {
+            return Some(format!("a row without a readable key may be anybody's: {fault}"));
+        }
+        None
+    }
+
+    async fn page(&mut self, page: ScanPage, full: bool) -> Result<(), EngineError> {
+        let cycle = self.cycle;
+        let start = Instant::now();
+        self.received += (page.items.len() + page.faults.iter().filter(|fault| fault.id.is_some()).count()) as u64;
+        Progress::add(&cycle.progress.read, page.items.len() as u64);
+        for fault in page.faults {
+            self.fault(fault).await?;
+        }
+        let mut unchanged = 0;
+        let mut records = Vec::with_capacity(page.items.len());
+        let mut gone = Vec::new();
+        for item in page.items {
+            match item {
+                // Noted as seen when its digest was compared.
+                ScanItem::Unchanged(_) => unchanged += 1,
+                ScanItem::Upsert(record) => {
+                    if full && !self.see(&record.id) {
+                        self.fault(twice(&record.id)).await?;
+                        continue;
+                    }
+                    records.push(record);
+                }
+                ScanItem::Tombstone(id) => gone.push(id),
+            }
+        }
+        if !full {
+            self.wait_for_repeated(records.iter().map(|record| &record.id).chain(&gone)).await?;
+        }
+        let known = self.links(records.iter().map(|record| record.id.as_str()).chain(gone.iter().map(|id| &**id))).await?;
+        unchanged += self.records(records, known.clone()).await?;
+        for id in gone {
+            self.gone(id, &known).await?;
+        }
+        Progress::add(&cycle.progress.unchanged, unchanged);
+        Progress::spent(&cycle.progress.phases.decide, start.elapsed());
+        if cycle.target.capabilities().max_batch <= PAGE {
+            self.send_batch().await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the object is there; false when it came before in this read.
+    fn see(&mut self, id: &ObjectId) -> bool {
+        let hash = id_hash(id);
+        // A changed object is marked as seen by the comparison of its digest, so known ones cannot be told apart here;
+        // connectors that compare refuse repeated keys themselves.
+        self.known.see(hash) || self.seen.insert(hash)
+    }
+
+    async fn fault(&mut self, fault: ScanFault) -> Result<(), EngineError> {
+        match &fault.id {
+            Some(id) => {
+                let hash = id_hash(id);
+                if !self.known.see(hash) {
+                    self.seen.insert(hash);
+                }
+            }
+            None => {
+                self.nameless_fault.get_or_insert_with(|| format!("{}: {}", fault.place, fault.error));
+            }
+        }
+        self.notes.note(Note::ReadFault(self.at, fault)).await
+    }
+
+    async fn wait_for_repeated(&mut self, mut ids: impl Iterator<Item = &ObjectId>) -> Result<(), EngineError> {
+        if ids.any(|id| self.dispatched.contains(id)) {
+            self.finish().await?;
+            self.notes.flush().await?;
+            self.dispatched.clear();
+        }
+        Ok(())
+    }
+
+    async fn links(&self, ids: impl Iterator<Item = &str>) -> Result<HashMap<ObjectId, Box<LinkRow>>, EngineError> {
+        if !self.has_links {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<&str> = ids.collect();
+        let rows = self.cycle.store.links(&self.cycle.job.name, &self.rule().from, &ids).await?;
+        Ok(rows.into_iter().map(|row| (row.source_id.clone(), Box::new(row))).collect())
+    }
+
+    /// Decides about objects that are there. Returns how many were unchanged after all.
+    async fn records(
+        &mut self,
+        records: Vec<Record>,
+        mut links: HashMap<ObjectId, Box<LinkRow>>,
+    ) -> Result<u64, EngineError> {
+        let (cycle, rule) = (self.cycle, self.rule());
+        let references = self.references(&links).await?;
+        let skips = self.skips_unchanged();
+        let mut unchanged = 0;
+        let mut asks = Vec::new();
+        for record in records {
+            let link = links.remove(&record.id);
+            let mark = mark(&record.id, record.digest());
+            // A connector that cannot compare digests itself sends everything; the mark tells here.
+            let is_known = self.known.is_seen(id_hash(&record.id)).is_some();
+            if skips && is_known && link.as_ref().is_some_and(|link| link.mark == mark) {
+                unchanged += 1;
+                continue;
+            }
+            let Decision { verdict, reason, name } = decide(&Subject {
+                rule,
+                id: &record.id,
+                source: Source::Present(&record),
+                link: link.as_deref(),
+                target: Target::Unknown,
+                now: cycle.now,
+            });
+            let place = Place { rule: self.at, source_id: record.id.clone(), name, mark, link };
+            match verdict {
+                Verdict::Ask => asks.push(Ask { place, record: Box::new(record) }),
+                Verdict::Act(act) => {
+                    let had: &[ReferenceRow] = references.get(&record.id).map_or(&[], Vec::as_slice);
+                    let intent = intent(rule, place, reason, act, None, had);
+                    self.dispatch(intent).await?;
+                }
+                Verdict::InStep => {
+                    unchanged += 1;
+                    if place.link.as_ref().is_some_and(|link| link.mark != place.mark) {
+                        self.notes.note(Note::Touch(place)).await?;
+                    }
+                }
+                Verdict::Skip | Verdict::Forget => self.notes.note(Note::Skip(place, reason.into_owned())).await?,
+                Verdict::Fault(fault) => self.notes.note(Note::Fault(place, fault)).await?,
+            }
+        }
+        self.asks(asks).await?;
+        Ok(unchanged)
+    }
+
+    async fn references(
+        &self,
+        links: &HashMap<ObjectId, Box<LinkRow>>,
+    ) -> Result<HashMap<ObjectId, Vec<ReferenceRow>>, EngineError> {
+        let mut found: HashMap<ObjectId, Vec<ReferenceRow>> = HashMap::new();
+        if self.rule().has_references && !links.is_empty() {
+            let ids: Vec<&str> = links.keys().map(|id| &**id).collect();
+            for row in self.cycle.store.references(&self.cycle.job.name, &self.rule().from, &ids).await? {
+                found.entry(row.key.source_id.clone()).or_default().push(row);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Objects without link: find out whether they exist at the target, in the way that costs least.
+    async fn asks(&mut self, mut asks: Vec<Ask>) -> Result<(), EngineError> {
+        if asks.is_empty() {
+            return Ok(());
+        }
+        let (cycle, rule) = (self.cycle, self.rule());
+        if self.finder.is_none() {
+            self.finder = Some(Finder::choose(cycle, rule).await?);
+        }
+        if matches!(self.finder, Some(Finder::Bulk)) {
+            return self.ask_page(asks).await;
+        }
+        for ask in asks.drain(..) {
+            self.dispatched.insert(ask.place.source_id.clone());
+            let absent = match &self.finder {
+                Some(Finder::Empty) => true,
+                Some(Finder::Index(index)) => {
+                    matching_values(rule, &ask.record, cycle.now).is_ok_and(|values| is_absent(index, &values))
+                }
+                _ => false,
+            };
+            if absent {
+                self.carry_out(ask, &[]).await?;
+            } else {
+                self.pool.submit(Unit::Ask(ask)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_page(&mut self, asks: Vec<Ask>) -> Result<(), EngineError> {
+        let (cycle, rule) = (self.cycle, self.rule());
+        let mut open = Vec::with_capacity(asks.len());
+        let mut values = Vec::with_capacity(asks.len());
+        for ask in asks {
+            match matching_values(rule, &ask.record, cycle.now) {
+                Ok(found) => {
+                    values.push(found);
+                    open.push(ask);
+                }
+                Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
+            }
+        }
+        let found = look_up_page(cycle, rule, cycle.target.as_ref(), &values).await?;
+        let mut taken = taken_targets(cycle, found.iter().map(|records| (self.at, records.as_slice()))).await?;
+        for (ask, found) in open.into_iter().zip(found) {
+            match claim(&mut taken, &ask, &found) {
+                Ok(()) => self.carry_out(ask, &found).await?,
+                Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, ask: Ask, found: &[Record]) -> Result<(), EngineError> {
+        match decided(self.cycle, ask, found) {
+            Decided::Note(note) => self.notes.note(note).await,
+            Decided::Send(intent) => self.dispatch(intent).await,
+        }
+    }
+
+    async fn gone(&mut self, id: ObjectId, links: &HashMap<ObjectId, Box<LinkRow>>) -> Result<(), EngineError> {
+        match links.get(&id) {
+            Some(link) => absent::gone(self.cycle, self.notes, self.at, link.clone()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends an intent on its way: at once, or into the plan.
+    async fn dispatch(&mut self, intent: Intent) -> Result<(), EngineError> {
+        let cycle = self.cycle;
+        let silent = intent.is_silent() && !intent.act.adopted;
+        if silent && intent.link.as_ref().is_some_and(|link| link.state == intent.act.state && link.leaves == intent.act.leaves)
+        {
+            let place = Place {
+                rule: intent.rule,
+                source_id: intent.source_id,
+                name: intent.name,
+                mark: intent.mark,
+                link: intent.link,
+            };
+            return match intent.references.is_empty() {
+                true if place.link.as_ref().is_some_and(|link| link.mark == place.mark) => Ok(()),
+                true => self.notes.note(Note::Touch(place)).await,
+                // A plan shows references when they are sent; until then they are only wished.
+                false if cycle.plan_only => Ok(()),
+                false => self.notes.note(Note::References(place, intent.references)).await,
+            };
+        }
+        if !cycle.streams() || intent.act.action.is_destructive() {
+            return self.notes.note(Note::Planned(intent)).await;
+        }
+        if intent.is_silent() {
+            let target_id = intent.act.target_id.clone().unwrap_or_default();
+            let done = provost_connector::Done { target_id, ..Default::default() };
+            return self.notes.note(Note::Settled(Settled { intent, result: Ok(done), duration_ms: 0 })).await;
+        }
+        self.dispatched.insert(intent.source_id.clone());
+        self.batch.push(intent);
+        if self.batch.len() >= cycle.target.capabilities().max_batch {
+            self.send_batch().await?;
+        }
+        Ok(())
+    }
+
+    async fn send_batch(&mut self) -> Result<(), EngineError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.pool.submit(Unit::Apply(std::mem::take(&mut self.batch))).await
+    }
+
+    /// Waits until everything of this class is settled.
+    async fn finish(&mut self) -> Result<(), EngineError> {
+        self.send_batch().await?;
+        self.pool.drain().await
+    }
+
+    /// A feed does not bring back what failed; those whose time has come are fetched.
+    async fn retry_escrows(&mut self) -> Result<(), EngineError> {
+        let (cycle, class) = (self.cycle, &self.rule().from);
+        let due = cycle.store.escrows_due(&cycle.job.name, cycle.now_ms(), 10_000).await?;
+        let due = due.into_iter().filter(|row| row.class == *class && !self.dispatched.contains(&row.source_id));
+        let ids: Vec<ObjectId> = due.map(|row| row.source_id).collect();
+        self.fetch(&ids).await
+    }
+
+    /// Reads objects by id and decides about them.
+    async fn fetch(&mut self, ids: &[ObjectId]) -> Result<(), EngineError> {
+        let (cycle, class) = (self.cycle, &self.rule().from);
+        for chunk in ids.chunks(PAGE) {
+            let mut records = Vec::new();
+            for id in chunk {
+                // Not found proves nothing here; a complete read or a tombstone will.
+                records.extend(cycle.source.get(&cycle.cx, class, id).await.map_err(|e| source(cycle, e))?);
+            }
+            let links = self.links(records.iter().map(|record| record.id.as_str())).await?;
+            self.records(records, links).await?;
+        }
+        Ok(())
+    }
+}
+
+fn twice(id: &ObjectId) -> ScanFault {
+    let error = provost_connector::ConnectorError::new(ErrorCode::Constraint, "the source returned this object twice")
+        .hint("make the key unique in the source");
+    ScanFault { place: Text::from(id.as_str()), id: Some(id.clone()), error }
+}
+
+/// An act with what the references have to become.
+pub(super) fn intent(
+    rule: &Rule,
+    place: Place,
+    reason: Cow<'static, str>,
+    mut act: Act,
+    record: Option<Box<Record>>,
+    had: &[ReferenceRow],
+) -> Intent {
+    let references = match act.references.take() {
+        Some(wishes) => delta(rule, &place.source_id, wishes, had),
+        None => ReferenceDelta::default(),
+    };
+    let link = place.link;
+    // A link that failed or was skipped says nothing about the target.
+    let act = if act.target_id.is_none() { Act { state: LinkState::Linked, ..act } } else { act };
+    Intent {
+        rule: place.rule,
+        source_id: place.source_id,
+        name: place.name,
+        reason,
+        mark: place.mark,
+        link,
+        act,
+        references,
+        event: None,
+        record,
+    }
+}
+
+fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[ReferenceRow]) -> ReferenceDelta {
+    let wanted: HashSet<ReferenceKey> = wishes
+        .into_iter()
+        .map(|wish| ReferenceKey {
+            class: rule.from.clone(),
+            source_id: id.clone(),
+            path: Text::from(wish.path.to_string()),
+            ref_class: wish.to.class,
+            ref_id: wish.to.id,
+        })
+        .collect();
+    let mut delta = ReferenceDelta::default();
+    let mut have = HashSet::new();
+    for row in had {
+        let is_wanted = wanted.contains(&row.key);
+        match row.state {
+            ReferenceState::Wanted | ReferenceState::Sent if is_wanted => {
+                have.insert(&row.key);
+            }
+            ReferenceState::Sent => {
+                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
+            }
+            // Wanted again before it was taken away: it is there.
+            ReferenceState::Unwanted if is_wanted => {}
+            ReferenceState::Unwanted => {}
+            ReferenceState::Wanted => delta.dropped.push(row.key.clone()),
+        }
+    }
+    delta.gained = wanted.iter().filter(|key| !have.contains(key)).cloned().collect();
+    delta.gained.sort();
+    delta
+}

@@ -1,0 +1,405 @@
+//! The hands of a cycle: a fixed number of workers that ask and write at the target, and the adopter, which takes over
+//! accounts that exist. All decisions are [`decide`]'s; workers only carry questions and operations.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Scope};
+use provost_model::{Action, ObjectId, Operation, Record};
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::task::JoinSet;
+
+use super::Cycle;
+use super::find::{look_up, matching_values};
+use super::intent::Intent;
+use super::outcome::{Place, Settled};
+use super::recorder::{Note, Notes};
+use crate::decide::{Fault, Source, Subject, Target, Verdict, decide};
+use crate::error::EngineError;
+use crate::progress::Progress;
+
+/// Accounts that are taken over per look into the links.
+const ADOPTIONS: usize = 100;
+
+/// An object whose target has to be asked before anything is decided.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub place: Place,
+    pub record: Box<Record>,
+}
+
+pub(super) enum Unit {
+    Apply(Vec<Intent>),
+    Ask(Ask),
+}
+
+/// An object and what the target has under its matching attributes.
+struct Matched {
+    ask: Ask,
+    found: Vec<Record>,
+}
+
+pub(super) struct Pool {
+    units: mpsc::Sender<Unit>,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    cycle: Arc<Cycle>,
+    notes: Notes,
+    matched: mpsc::UnboundedSender<Matched>,
+    open: AtomicUsize,
+    idle: Notify,
+    /// The first error that ends the cycle.
+    failed: Mutex<Option<EngineError>>,
+}
+
+impl Shared {
+    fn close(&self, units: usize) {
+        if self.open.fetch_sub(units, Ordering::AcqRel) == units {
+            self.idle.notify_waiters();
+        }
+    }
+
+    async fn fail(&self, error: EngineError) {
+        self.failed.lock().await.get_or_insert(error);
+        self.cycle.cx.cancel.cancel();
+    }
+}
+
+impl Pool {
+    pub fn start(cycle: &Arc<Cycle>, notes: Notes) -> Self {
+        let workers = cycle.target.capabilities().max_in_flight.max(1);
+        let (units, queue) = mpsc::channel(workers * 2);
+        let (matched, found) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            cycle: cycle.clone(),
+            notes,
+            matched,
+            open: AtomicUsize::new(0),
+            idle: Notify::new(),
+            failed: Mutex::new(None),
+        });
+        let queue = Arc::new(Mutex::new(queue));
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers {
+            tasks.spawn(work(shared.clone(), queue.clone()));
+        }
+        tasks.spawn(adopt(shared.clone(), found, workers));
+        Self { units, shared, tasks }
+    }
+
+    /// Hands a unit to the next free worker; waits while all are busy.
+    pub async fn submit(&self, unit: Unit) -> Result<(), EngineError> {
+        self.shared.open.fetch_add(1, Ordering::AcqRel);
+        if self.shared.cycle.cx.cancel.is_cancelled() || self.units.send(unit).await.is_err() {
+            self.shared.close(1);
+            return Err(self.error().await);
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is under way, adoptions included.
+    pub async fn drain(&self) -> Result<(), EngineError> {
+        loop {
+            let idle = self.shared.idle.notified();
+            if self.shared.open.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            idle.await;
+        }
+        if self.shared.failed.lock().await.is_some() {
+            return Err(self.error().await);
+        }
+        Ok(())
+    }
+
+    /// Ends the workers and gives back the error that stopped the cycle, if one did.
+    pub async fn stop(mut self) -> Option<EngineError> {
+        drop(self.units);
+        self.tasks.abort_all();
+        while self.tasks.join_next().await.is_some() {}
+        self.shared.failed.lock().await.take()
+    }
+
+    async fn error(&self) -> EngineError {
+        self.shared.failed.lock().await.take().unwrap_or(EngineError::Cancelled)
+    }
+}
+
+async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Unit>>>) {
+    loop {
+        let Some(unit) = queue.lock().await.recv().await else { return };
+        if !shared.cycle.cx.cancel.is_cancelled() {
+            let result = match unit {
+                Unit::Apply(intents) => apply(&shared, intents).await,
+                Unit::Ask(ask) => ask_and_decide(&shared, ask).await,
+            };
+            if let Err(error) = result {
+                shared.fail(error).await;
+            }
+        }
+        shared.close(1);
+    }
+}
+
+/// Asks the target about one object. What does not exist is created right here; what exists goes to the adopter.
+async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
+    let cycle = &shared.cycle;
+    let rule = cycle.rule(ask.place.rule);
+    let values = match matching_values(rule, &ask.record, cycle.now) {
+        Ok(values) => values,
+        Err(fault) => return shared.notes.note(Note::Fault(ask.place, fault)).await,
+    };
+    let start = Instant::now();
+    let found = look_up(cycle, rule, &values).await;
+    Progress::spent(&cycle.progress.phases.find, start.elapsed());
+    match found {
+        Ok(found) if found.is_empty() => carry_out(shared, ask, &[]).await,
+        Ok(found) => {
+            shared.open.fetch_add(1, Ordering::AcqRel);
+            // The adopter lives as long as the pool.
+            if shared.matched.send(Matched { ask, found }).is_err() {
+                shared.close(1);
+            }
+            Ok(())
+        }
+        Err(error) if error.scope == Scope::Job => Err(target(cycle, error)),
+        Err(error) => {
+            let fault = Fault { code: provost_model::Explain::code(&error), message: error.to_string(), hint: error.hint };
+            shared.notes.note(Note::Fault(ask.place, fault)).await
+        }
+    }
+}
+
+fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
+    EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error }
+}
+
+/// Decides with what the target has, and does it.
+async fn carry_out(shared: &Shared, ask: Ask, found: &[Record]) -> Result<(), EngineError> {
+    match decided(&shared.cycle, ask, found) {
+        Decided::Note(note) => shared.notes.note(note).await,
+        Decided::Send(intent) => apply(shared, vec![intent]).await,
+    }
+}
+
+/// What follows for an object without link from what the target has.
+pub(super) enum Decided {
+    Note(Note),
+    Send(Intent),
+}
+
+pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
+    let rule = cycle.rule(ask.place.rule);
+    let decision = decide(&Subject {
+        rule,
+        id: &ask.record.id,
+        source: Source::Present(&ask.record),
+        link: ask.place.link.as_deref(),
+        target: Target::Matched(found),
+        now: cycle.now,
+    });
+    let place = Place { name: decision.name, ..ask.place };
+    match decision.verdict {
+        Verdict::Act(act) => {
+            let intent = super::planner::intent(rule, place, decision.reason, act, Some(ask.record), &[]);
+            if cycle.streams() && !intent.act.action.is_destructive() {
+                Decided::Send(intent)
+            } else {
+                Decided::Note(Note::Planned(intent))
+            }
+        }
+        Verdict::Fault(fault) => Decided::Note(Note::Fault(place, fault)),
+        _ => Decided::Note(Note::Skip(place, decision.reason.into_owned())),
+    }
+}
+
+/// Sends intents in one call and settles each.
+async fn apply(shared: &Shared, intents: Vec<Intent>) -> Result<(), EngineError> {
+    let cycle = &shared.cycle;
+    let operations: Vec<Operation> =
+        intents.iter().map(|intent| intent.operation(cycle.rule(intent.rule), &cycle.id)).collect();
+    let start = Instant::now();
+    let applied = send(cycle, &intents, &operations).await;
+    Progress::spent(&cycle.progress.phases.send, start.elapsed());
+    let duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let mut fatal = None;
+    for ((intent, operation), applied) in intents.into_iter().zip(&operations).zip(applied) {
+        let result = match applied.outcome {
+            Outcome::Done(done) => Ok(done),
+            Outcome::Failed(error) => Err(error),
+        };
+        match result {
+            Err(error) if error.scope == Scope::Job => fatal = Some(error),
+            Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await?,
+            Err(error) if must_look(&intent, &error) => look_again(shared, intent, operation, error, duration_ms).await?,
+            Err(error) if error.code == ErrorCode::UnknownOutcome => {
+                // Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
+                let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
+                let result = match again.map(|applied| applied.outcome) {
+                    Some(Outcome::Done(done)) => Ok(done),
+                    Some(Outcome::Failed(error)) => Err(error),
+                    None => Err(error),
+                };
+                settle(shared, intent, result, duration_ms).await?;
+            }
+            result => settle(shared, intent, result, duration_ms).await?,
+        }
+    }
+    fatal.map_or(Ok(()), |error| Err(target(cycle, error)))
+}
+
+/// Intents without changes are settled without a request.
+async fn send(cycle: &Cycle, intents: &[Intent], operations: &[Operation]) -> Vec<Applied> {
+    if intents.iter().any(Intent::is_silent) {
+        let mut results = Vec::with_capacity(operations.len());
+        for (intent, operation) in intents.iter().zip(operations) {
+            if intent.is_silent() {
+                let target_id = intent.act.target_id.clone().unwrap_or_default();
+                results.push(Applied::done(operation.id.clone(), Done { target_id, ..Done::default() }));
+            } else {
+                results.extend(cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await);
+            }
+        }
+        return results;
+    }
+    cycle.target.apply(&cycle.cx, operations).await
+}
+
+/// Taking away what is not there has succeeded.
+fn is_gone(intent: &Intent, error: &ConnectorError) -> bool {
+    error.code == ErrorCode::NotFound && intent.act.action.is_destructive()
+}
+
+/// A create that clashed, or whose answer was lost: look before anything else is done.
+fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
+    intent.act.action == Action::Create
+        && intent.record.is_some()
+        && matches!(error.code, ErrorCode::AlreadyExists | ErrorCode::UnknownOutcome)
+}
+
+async fn look_again(
+    shared: &Shared,
+    mut intent: Intent,
+    operation: &Operation,
+    error: ConnectorError,
+    duration_ms: i64,
+) -> Result<(), EngineError> {
+    let cycle = &shared.cycle;
+    let rule = cycle.rule(intent.rule);
+    let Some(record) = intent.record.take() else { return settle(shared, intent, Err(error), duration_ms).await };
+    let values = matching_values(rule, &record, cycle.now).unwrap_or_default();
+    match look_up(cycle, rule, &values).await {
+        Ok(found) if !found.is_empty() => {
+            let place = Place {
+                rule: intent.rule,
+                source_id: intent.source_id,
+                name: intent.name,
+                mark: intent.mark,
+                link: intent.link,
+            };
+            shared.open.fetch_add(1, Ordering::AcqRel);
+            if shared.matched.send(Matched { ask: Ask { place, record }, found }).is_err() {
+                shared.close(1);
+            }
+            Ok(())
+        }
+        // Looked, and it is not there: now, and only now, the create may be sent again.
+        Ok(_) if error.code == ErrorCode::UnknownOutcome => {
+            let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
+            let result = match again.map(|applied| applied.outcome) {
+                Some(Outcome::Done(done)) => Ok(done),
+                Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
+                Some(Outcome::Failed(second)) => Err(second),
+                None => Err(error),
+            };
+            settle(shared, intent, result, duration_ms).await
+        }
+        Err(failed) if failed.scope == Scope::Job => Err(target(cycle, failed)),
+        Ok(_) | Err(_) => settle(shared, intent, Err(error), duration_ms).await,
+    }
+}
+
+async fn settle(
+    shared: &Shared,
+    mut intent: Intent,
+    result: Result<Done, ConnectorError>,
+    duration_ms: i64,
+) -> Result<(), EngineError> {
+    intent.record = None;
+    shared.notes.note(Note::Settled(Settled { intent, result, duration_ms })).await
+}
+
+/// Takes over accounts that exist, unless another source object has them. Looks at the links of many at once, after
+/// everything that was settled before is in the store.
+async fn adopt(shared: Arc<Shared>, mut matched: mpsc::UnboundedReceiver<Matched>, in_flight: usize) {
+    let mut page = Vec::new();
+    while matched.recv_many(&mut page, ADOPTIONS).await > 0 {
+        let count = page.len();
+        if !shared.cycle.cx.cancel.is_cancelled()
+            && let Err(error) = adopt_page(&shared, &mut page, in_flight).await
+        {
+            shared.fail(error).await;
+        }
+        page.clear();
+        shared.close(count);
+    }
+}
+
+async fn adopt_page(shared: &Shared, page: &mut Vec<Matched>, in_flight: usize) -> Result<(), EngineError> {
+    shared.notes.flush().await?;
+    let mut taken = taken_targets(&shared.cycle, page.iter().map(|m| (m.ask.place.rule, &m.found[..]))).await?;
+    let mut free = Vec::with_capacity(page.len());
+    for matched in page.drain(..) {
+        match claim(&mut taken, &matched.ask, &matched.found) {
+            Ok(()) => free.push(matched),
+            Err(fault) => shared.notes.note(Note::Fault(matched.ask.place, fault)).await?,
+        }
+    }
+    let mut running = futures_util::stream::iter(free.into_iter().map(|matched| async move {
+        carry_out(shared, matched.ask, &matched.found).await
+    }))
+    .buffer_unordered(in_flight);
+    while let Some(result) = running.next().await {
+        result?;
+    }
+    Ok(())
+}
+
+/// Target objects that some source object is linked with already.
+pub(super) async fn taken_targets<'m>(
+    cycle: &Cycle,
+    matched: impl Iterator<Item = (usize, &'m [Record])>,
+) -> Result<HashSet<(usize, ObjectId)>, EngineError> {
+    let mut by_rule: std::collections::BTreeMap<usize, Vec<ObjectId>> = std::collections::BTreeMap::new();
+    for (rule, found) in matched {
+        by_rule.entry(rule).or_default().extend(found.iter().map(|record| record.id.clone()));
+    }
+    let mut taken = HashSet::new();
+    for (rule, ids) in by_rule {
+        if ids.is_empty() {
+            continue;
+        }
+        let links = cycle.store.links_by_target(&cycle.job.name, &cycle.rule(rule).from, &ids).await?;
+        taken.extend(links.into_iter().filter_map(|link| Some((rule, link.target_id?))));
+    }
+    Ok(taken)
+}
+
+/// Takes a matched account for this object; a fault when somebody else has it.
+pub(super) fn claim(taken: &mut HashSet<(usize, ObjectId)>, ask: &Ask, found: &[Record]) -> Result<(), Fault> {
+    let [record] = found else { return Ok(()) };
+    if taken.insert((ask.place.rule, record.id.clone())) {
+        return Ok(());
+    }
+    let message = format!(
+        "the account `{}` at the target matches {}, but is linked with another source object",
+        record.id, ask.place.source_id
+    );
+    Err(Fault::new("PRV-0514", message).hint("two source objects claim one account: give them different matching values"))
+}

@@ -1,0 +1,132 @@
+//! Reads the target as a whole and compares it with what was sent: drift is repaired, a missing account is made again,
+//! accounts that nobody linked are left alone.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use provost_connector::{ScanItem, ScanMode, ScanRequest};
+use provost_model::{ObjectId, Record};
+use provost_store::{LinkRow, LinkState};
+
+use super::Cycle;
+use super::known::id_hash;
+use super::outcome::Place;
+use super::planner::intent;
+use super::pool::{Pool, Unit};
+use super::recorder::{Note, Notes};
+use crate::decide::repair;
+use crate::error::EngineError;
+
+const PAGE: usize = 1000;
+
+/// What the read of the target said about one class.
+#[derive(Debug, Default)]
+pub(super) struct Reconciled {
+    /// Accounts that no source object is linked with.
+    pub orphans: u64,
+    /// Source objects whose account is missing; they have to be looked at again.
+    pub missing: Vec<ObjectId>,
+}
+
+pub(super) async fn class(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    at: usize,
+) -> Result<Reconciled, EngineError> {
+    let rule = cycle.rule(at);
+    let failed = |error| EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error };
+    notes.flush().await?;
+    let request =
+        ScanRequest { class: rule.to.clone(), mode: ScanMode::Full, attributes: None, page_size: PAGE, known: None };
+    let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(failed)?;
+    let mut seen = HashSet::new();
+    let mut reconciled = Reconciled::default();
+    let end = loop {
+        let page = scan.next(&cycle.cx).await.map_err(failed)?;
+        let records: Vec<Record> = page
+            .items
+            .into_iter()
+            .filter_map(|item| if let ScanItem::Upsert(record) = item { Some(record) } else { None })
+            .collect();
+        seen.extend(records.iter().map(|record| id_hash(&record.id)));
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        let links = cycle.store.links_by_target(&cycle.job.name, &rule.from, &ids).await?;
+        let by_target: std::collections::HashMap<&str, &LinkRow> =
+            links.iter().filter_map(|link| Some((link.target_id.as_deref()?, link))).collect();
+        for record in &records {
+            match by_target.get(record.id.as_str()) {
+                Some(link) => drift(cycle, notes, pool, at, link, record).await?,
+                None => reconciled.orphans += 1,
+            }
+        }
+        if let Some(end) = page.end {
+            break end;
+        }
+    };
+    if end.complete {
+        missing(cycle, notes, at, &seen, &mut reconciled).await?;
+    } else {
+        tracing::warn!(reason = end.reason.as_deref(), "the target was not read to its end: nobody counts as missing");
+    }
+    pool.drain().await?;
+    notes.flush().await?;
+    Ok(reconciled)
+}
+
+async fn drift(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    pool: &Pool,
+    at: usize,
+    link: &LinkRow,
+    record: &Record,
+) -> Result<(), EngineError> {
+    let rule = cycle.rule(at);
+    let Some((act, reason)) = repair(rule, link, record) else { return Ok(()) };
+    let place = Place {
+        rule: at,
+        source_id: link.source_id.clone(),
+        name: link.name.as_str().into(),
+        mark: link.mark.clone(),
+        link: Some(Box::new(link.clone())),
+    };
+    let intent = intent(rule, place, reason, act, None, &[]);
+    if !cycle.streams() || intent.act.action.is_destructive() {
+        return notes.note(Note::Planned(intent)).await;
+    }
+    pool.submit(Unit::Apply(vec![intent])).await
+}
+
+/// Links whose account was not seen at the target lose it; their objects are looked at again.
+async fn missing(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    at: usize,
+    seen: &HashSet<u64>,
+    reconciled: &mut Reconciled,
+) -> Result<(), EngineError> {
+    let class = &cycle.rule(at).from;
+    let mut after: Option<String> = None;
+    loop {
+        let links = cycle.store.link_page(&cycle.job.name, class, after.as_deref(), PAGE as i64).await?;
+        let Some(last) = links.last() else { return Ok(()) };
+        after = Some(last.source_id.to_string());
+        for mut link in links {
+            let Some(target_id) = &link.target_id else { continue };
+            // An account that left on purpose may be gone for good.
+            if seen.contains(&id_hash(target_id)) || link.state == LinkState::Disabled {
+                continue;
+            }
+            reconciled.missing.push(link.source_id.clone());
+            if cycle.plan_only {
+                continue;
+            }
+            link.target_id = None;
+            link.sent = None;
+            link.mark.clear();
+            link.state = LinkState::Failed;
+            notes.note(Note::Relink(Box::new(link))).await?;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The one writer of a cycle: collects notes from all tasks and writes them by the page, each page one fenced transaction
+//! with events, links, references, escrow and the job's counters together. A cycle that lost its lease writes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use provost_connector::ScanFault;
+use provost_model::{ClassName, ObjectId};
+use provost_store::{EscrowRow, JobRow, LinkRow, ReferenceKey, ReferenceRow};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::Cycle;
+use super::intent::{Intent, ReferenceDelta};
+use super::outcome::{Builder, Place, Rows, Settled};
+use crate::decide::Fault;
+use crate::error::EngineError;
+use crate::guard::Intended;
+use crate::progress::Progress;
+
+/// Notes per transaction, and how long a first note waits for company.
+const PAGE: usize = 500;
+const LINGER: Duration = Duration::from_millis(10);
+
+/// Something that happened to one object.
+#[derive(Debug)]
+pub(crate) enum Note {
+    Touch(Place),
+    Skip(Place, String),
+    Forget(usize, ObjectId),
+    Fault(Place, Fault),
+    ReadFault(usize, ScanFault),
+    Planned(Intent),
+    Settled(Settled),
+    /// Only the wished references of a linked object changed.
+    References(Place, ReferenceDelta),
+    /// References that were sent or taken away at the target, with the event that says so.
+    Sent { event: Box<provost_store::EventRow>, sent: Vec<ReferenceRow>, gone: Vec<ReferenceKey> },
+    /// A link as it has to be now: an account that is missing at the target.
+    Relink(Box<LinkRow>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// The handle of the recorder; clones write to the same one.
+#[derive(Clone)]
+pub(crate) struct Notes(mpsc::Sender<Note>);
+
+impl Notes {
+    /// Hands a note over. Fails only when the recorder has stopped; its error comes from [`Recorder::finish`].
+    pub async fn note(&self, note: Note) -> Result<(), EngineError> {
+        self.0.send(note).await.map_err(|_| EngineError::Cancelled)
+    }
+
+    /// Waits until everything noted so far is in the store.
+    pub async fn flush(&self) -> Result<(), EngineError> {
+        let (done, wait) = oneshot::channel();
+        self.note(Note::Flush(done)).await?;
+        wait.await.map_err(|_| EngineError::Cancelled)
+    }
+}
+
+pub(crate) struct Recorder {
+    notes: Notes,
+    task: JoinHandle<Result<JobRow, EngineError>>,
+    linked: Arc<AtomicI64>,
+    intended: Arc<Mutex<Intended>>,
+}
+
+impl Recorder {
+    pub fn start(cycle: Arc<Cycle>, job: JobRow) -> Self {
+        let (sender, receiver) = mpsc::channel(4 * PAGE);
+        let linked = Arc::new(AtomicI64::new(job.linked.values().sum()));
+        let intended = Arc::new(Mutex::new(Intended::default()));
+        let writer = Writer { cycle, job, linked: linked.clone(), intended: intended.clone(), escrows: HashMap::new() };
+        Self { notes: Notes(sender), task: tokio::spawn(writer.run(receiver)), linked, intended }
+    }
+
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
+    }
+
+    /// Objects that the job has at the target, as recorded so far.
+    pub fn linked(&self) -> u64 {
+        u64::try_from(self.linked.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Operations stored as planned so far.
+    pub async fn intended(&self) -> Intended {
+        *self.intended.lock().await
+    }
+
+    /// Ends the recorder once every other handle is dropped, and gives the job's row back with its counters.
+    pub async fn finish(self) -> Result<JobRow, EngineError> {
+        drop(self.notes);
+        match self.task.await {
+            Ok(result) => result,
+            Err(_) => Err(EngineError::Cancelled),
+        }
+    }
+}
+
+struct Writer {
+    cycle: Arc<Cycle>,
+    job: JobRow,
+    linked: Arc<AtomicI64>,
+    intended: Arc<Mutex<Intended>>,
+    escrows: HashMap<(ClassName, ObjectId), EscrowRow>,
+}
+
+impl Writer {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Note>) -> Result<JobRow, EngineError> {
+        for row in self.cycle.store.escrows(&self.cycle.job.name).await? {
+            self.escrows.insert((row.class.clone(), row.source_id.clone()), row);
+        }
+        let mut page = Vec::with_capacity(2 * PAGE);
+        loop {
+            if receiver.recv_many(&mut page, PAGE).await == 0 {
+                return Ok(self.job);
+            }
+            // A few milliseconds of patience turn many small transactions into one.
+            let patience = tokio::time::sleep(LINGER);
+            tokio::pin!(patience);
+            while page.len() < PAGE && !page.iter().any(|note| matches!(note, Note::Flush(_))) {
+                let room = PAGE - page.len();
+                tokio::select! {
+                    biased;
+                    more = receiver.recv_many(&mut page, room) => if more == 0 { break },
+                    () = &mut patience => break,
+                }
+            }
+            self.write(&mut page).await?;
+        }
+    }
+
+    async fn write(&mut self, page: &mut Vec<Note>) -> Result<(), EngineError> {
+        let start = Instant::now();
+        let mut flushed = Vec::new();
+        let cycle = self.cycle.clone();
+        let now_ms = cycle.now_ms();
+        let mut builder = Builder { cycle: &cycle, escrows: &mut self.escrows, now_ms, rows: Rows::default() };
+        for note in page.drain(..) {
+            match note {
+                // A plan leaves the links as they are; it tells what it would do and what it cannot.
+                Note::Fault(place, fault) if cycle.plan_only => builder.fault_event(&place, &fault, None),
+                Note::Touch(_) | Note::Skip(..) | Note::Forget(..) | Note::References(..) | Note::Relink(_)
+                    if cycle.plan_only => {}
+                Note::Touch(place) => builder.touch(&place),
+                Note::Skip(place, reason) => builder.skip(&place, reason),
+                Note::Forget(rule, id) => builder.forget(rule, id),
+                Note::Fault(place, fault) => builder.fault(&place, &fault),
+                Note::ReadFault(rule, fault) => builder.read_fault(rule, &fault),
+                Note::Planned(intent) => {
+                    self.intended.lock().await.add(intent.act.action);
+                    builder.planned(&intent);
+                }
+                Note::Settled(settled) => builder.settled(settled),
+                Note::References(place, delta) => {
+                    builder.touch(&place);
+                    builder.references(&delta);
+                }
+                Note::Sent { event, sent, gone } => {
+                    builder.rows.events.push(*event);
+                    builder.rows.references.extend(sent);
+                    builder.rows.dropped_references.extend(gone);
+                }
+                Note::Relink(link) => {
+                    *builder.rows.linked.entry(link.class.clone()).or_default() -= 1;
+                    builder.rows.links.push((*link, None));
+                }
+                Note::Flush(done) => flushed.push(done),
+            }
+        }
+        let rows = builder.rows;
+        self.store(rows).await?;
+        Progress::spent(&cycle.progress.phases.record, start.elapsed());
+        for done in flushed {
+            // Whoever waited may be gone; the write stands all the same.
+            let _ = done.send(());
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, mut rows: Rows) -> Result<(), EngineError> {
+        let cycle = &self.cycle;
+        let job = &cycle.job.name;
+        let mut tx = cycle.store.fenced(&cycle.lease).await?;
+        tx.append_events(&mut rows.events).await?;
+        tx.finish_events(&rows.outcomes).await?;
+        let links: Vec<LinkRow> = rows
+            .links
+            .into_iter()
+            .map(|(mut link, event)| {
+                link.event = event.map(|at| rows.events[at].seq).or(link.event);
+                link
+            })
+            .collect();
+        tx.save_links(&links).await?;
+        for (class, ids) in &rows.forgotten {
+            tx.delete_links(job, class, ids).await?;
+            tx.delete_references_of(job, class, ids).await?;
+        }
+        tx.delete_references(job, &rows.dropped_references).await?;
+        tx.save_references(&rows.references).await?;
+        tx.save_escrows(&rows.escrows).await?;
+        for (class, ids) in &rows.released {
+            tx.delete_escrows(job, class, ids).await?;
+        }
+        if !rows.linked.is_empty() {
+            for (class, change) in &rows.linked {
+                *self.job.linked.entry(class.clone()).or_default() += change;
+            }
+            tx.save_job(&self.job).await?;
+        }
+        tx.commit().await?;
+        self.linked.store(self.job.linked.values().sum(), Ordering::Relaxed);
+        Ok(())
+    }
+}

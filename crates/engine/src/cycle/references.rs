@@ -1,0 +1,172 @@
+//! The second pass: references are sent once both ends have an account. What cannot be sent yet stays wished, so that a
+//! reference heals itself in the cycle that brings the other object into scope.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use provost_connector::Outcome;
+use provost_model::{Action, AttributePath, Change, ChangeOp, Operation, OperationId, Text, Value};
+use provost_store::{EventRow, EventStatus, PendingReference, ReferenceRow, ReferenceState};
+
+use super::Cycle;
+use super::recorder::{Note, Notes};
+use crate::error::EngineError;
+use crate::progress::Progress;
+
+const PAGE: i64 = 2000;
+
+pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(), EngineError> {
+    if !cycle.job.rules.iter().any(|rule| rule.has_references) {
+        return Ok(());
+    }
+    let in_flight = cycle.target.capabilities().max_in_flight.max(1);
+    let mut after = None;
+    loop {
+        let page = cycle.store.pending_references(&cycle.job.name, after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return notes.flush().await };
+        let last_key = last.key.clone();
+        let mut groups = groups(&page);
+        if page.len() as i64 == PAGE && groups.len() > 1 {
+            // The last object's references may go on in the next page; it waits, so that its changes go out together.
+            groups.pop();
+        }
+        after = groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
+        let mut running = futures_util::stream::iter(groups.into_iter().map(|group| send(cycle, notes, group)))
+            .buffer_unordered(in_flight);
+        while let Some(result) = running.next().await {
+            result?;
+        }
+    }
+}
+
+/// Pending references by referring object and path; they come sorted by key.
+fn groups(page: &[PendingReference]) -> Vec<&[PendingReference]> {
+    page.chunk_by(|a, b| a.key.class == b.key.class && a.key.source_id == b.key.source_id && a.key.path == b.key.path)
+        .collect()
+}
+
+async fn send(cycle: &Arc<Cycle>, notes: &Notes, group: &[PendingReference]) -> Result<(), EngineError> {
+    let Some(first) = group.first() else { return Ok(()) };
+    let Some(rule) = cycle.job.rules.iter().find(|rule| rule.from == first.key.class) else { return Ok(()) };
+    let mapping = rule.mapping(&first.key.path);
+    let multi = mapping.is_some_and(|mapping| mapping.multi);
+    let Some(path) = mapping.map(|m| m.path.clone()).or_else(|| Some(Arc::new(first.key.path.parse().ok()?))) else {
+        return Ok(());
+    };
+    let chunk_size = if multi { rule.max_values.max(1) } else { group.len() };
+    for chunk in group.chunks(chunk_size) {
+        let changes = if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) };
+        send_chunk(cycle, notes, rule, changes, chunk).await?;
+    }
+    Ok(())
+}
+
+fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
+    let ids = |state| -> Vec<Value> {
+        let of_state = chunk.iter().filter(|pending| pending.state == state);
+        of_state.filter_map(|pending| Some(Value::Text(pending.ref_target.clone()?.0))).collect()
+    };
+    let mut changes = Vec::new();
+    for (state, op) in [(ReferenceState::Wanted, ChangeOp::Add), (ReferenceState::Unwanted, ChangeOp::Remove)] {
+        let values = ids(state);
+        if !values.is_empty() {
+            changes.push(Change { path: path.clone(), op, value: Value::List(values) });
+        }
+    }
+    changes
+}
+
+fn single_change(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
+    let wanted = chunk.iter().find(|pending| pending.state == ReferenceState::Wanted);
+    match wanted.and_then(|pending| pending.ref_target.clone()) {
+        Some(id) => vec![Change::set(path.clone(), Value::Text(id.0))],
+        None => vec![Change::unset(path.clone())],
+    }
+}
+
+async fn send_chunk(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    rule: &crate::rule::Rule,
+    changes: Vec<Change>,
+    chunk: &[PendingReference],
+) -> Result<(), EngineError> {
+    let Some(first) = chunk.first() else { return Ok(()) };
+    let start = Instant::now();
+    let shown = serde_json::to_string(&changes).unwrap_or_default();
+    let mut duration_ms = 0;
+    let mut outcome = None;
+    if !changes.is_empty() {
+        let operation = Operation {
+            id: OperationId::from(format!("{}/{}/{}/{}", cycle.id, rule.from, first.key.source_id, first.key.path)),
+            action: Action::Update,
+            class: rule.to.clone(),
+            target_id: Some(first.owner_target.clone()),
+            changes,
+            if_match: None,
+        };
+        outcome = cycle.target.apply(&cycle.cx, &[operation]).await.pop().map(|applied| applied.outcome);
+        duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Progress::spent(&cycle.progress.phases.send, start.elapsed());
+    }
+    let now_ms = cycle.now_ms();
+    let mut event = EventRow {
+        seq: 0,
+        job: cycle.job.name.clone(),
+        cycle: cycle.id.clone(),
+        class: first.key.class.clone(),
+        source_id: first.key.source_id.clone(),
+        target_id: Some(first.owner_target.clone()),
+        action: Action::Update.as_str().into(),
+        status: EventStatus::Done,
+        code: None,
+        created: now_ms,
+        finished: Some(now_ms),
+        duration_ms,
+        name: String::new(),
+        reason: reason(chunk),
+        changes: shown,
+        detail: None,
+    };
+    let (mut sent, mut gone) = (Vec::new(), Vec::new());
+    match outcome {
+        Some(Outcome::Failed(error)) if error.scope == provost_connector::Scope::Job => {
+            return Err(EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error });
+        }
+        Some(Outcome::Failed(error)) => {
+            // The rows stay pending, so the next cycle tries again.
+            Progress::add(&cycle.progress.failed, 1);
+            event.status = EventStatus::Failed;
+            event.code = Some(Text::from(error.code.number()));
+            event.reason = format!("{}; failed: {error}", event.reason);
+            event.detail = serde_json::to_string(&error).ok();
+        }
+        Some(Outcome::Done(_)) | None => {
+            Progress::add(&cycle.progress.updated, u64::from(outcome.is_some()));
+            for pending in chunk {
+                match pending.state {
+                    ReferenceState::Wanted => sent.push(ReferenceRow {
+                        job: cycle.job.name.clone(),
+                        key: pending.key.clone(),
+                        state: ReferenceState::Sent,
+                        ref_target: pending.ref_target.clone(),
+                    }),
+                    _ => gone.push(pending.key.clone()),
+                }
+            }
+        }
+    }
+    notes.note(Note::Sent { event: Box::new(event), sent, gone }).await
+}
+
+fn reason(chunk: &[PendingReference]) -> String {
+    let wanted = chunk.iter().filter(|pending| pending.state == ReferenceState::Wanted).count();
+    let unwanted = chunk.len() - wanted;
+    let path = chunk.first().map_or("", |pending| pending.key.path.as_str());
+    match (wanted, unwanted) {
+        (_, 0) => format!("{wanted} reference(s) of `{path}` can be sent now"),
+        (0, _) => format!("{unwanted} reference(s) of `{path}` are gone"),
+        _ => format!("{wanted} reference(s) of `{path}` to send, {unwanted} gone"),
+    }
+}

@@ -1,0 +1,239 @@
+//! The door to the engine: runs, plans, releases. Each takes the job's lease first, so that one node at a time works on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use provost_connector::{ConnectorError, Context, Session};
+use provost_model::{Clock, ConnectionName, CycleId, JobName};
+use provost_store::{CycleStatus as StoredStatus, JobRow, Lease, Store};
+
+use crate::cycle::{self, Cycle};
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::{CycleKind, CycleReport};
+use crate::rule::{self, Job};
+use crate::spec::JobSpec;
+
+/// How long a silent owner keeps a job, and how often a living one says so.
+const LEASE_MS: i64 = 30_000;
+const RENEW: Duration = Duration::from_secs(10);
+
+/// Where the engine gets its sessions from: configured, wrapped in layers, shared by all jobs of a connection.
+#[async_trait]
+pub trait Connections: Send + Sync {
+    async fn session(&self, name: &ConnectionName) -> Result<Arc<dyn Session>, ConnectorError>;
+}
+
+/// What a run shall read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunOptions {
+    /// Look at every object again, whatever was seen before.
+    pub full: bool,
+    /// Read the target as well, and repair what differs.
+    pub reconcile: bool,
+}
+
+/// Cheap to clone; clones share the store and the sessions.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) connections: Arc<dyn Connections>,
+    pub(crate) clock: Arc<dyn Clock>,
+    owner: String,
+}
+
+/// A job with its two sessions.
+pub(crate) struct Opened {
+    pub job: Arc<Job>,
+    pub source: Arc<dyn Session>,
+    pub target: Arc<dyn Session>,
+}
+
+impl Engine {
+    pub fn new(store: Store, connections: Arc<dyn Connections>, clock: Arc<dyn Clock>) -> Self {
+        let owner = format!("{}/{}", std::process::id(), uuid::Uuid::now_v7());
+        Self { store, connections, clock, owner }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Compiles the job against what its connections have today.
+    pub async fn check(&self, name: &JobName, spec: &JobSpec) -> Result<Arc<Job>, EngineError> {
+        Ok(self.open(name, spec).await?.job)
+    }
+
+    /// One cycle: initial when the job is new or its rules changed, incremental otherwise.
+    pub async fn run(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        options: RunOptions,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        self.conduct(name, spec, options, false, progress, cx).await
+    }
+
+    /// What a run would do, stored under the report's cycle id; nothing is sent.
+    pub async fn plan(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        options: RunOptions,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        self.conduct(name, spec, options, true, progress, cx).await
+    }
+
+    async fn conduct(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        options: RunOptions,
+        plan_only: bool,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let opened = self.open(name, spec).await?;
+        let held = self.hold(name).await?;
+        let result = self.cycle(&opened, &held.lease, options, plan_only, progress, cx).await;
+        held.release(self).await;
+        result
+    }
+
+    /// One cycle under a lease that the caller holds.
+    pub(crate) async fn cycle(
+        &self,
+        opened: &Opened,
+        lease: &Lease,
+        options: RunOptions,
+        plan_only: bool,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let job = &opened.job;
+        let mut row = self.store.job(&job.name).await?.unwrap_or_else(|| JobRow::new(job.name.clone()));
+        let changed = row.rules_digest != job.digest;
+        let kind = match () {
+            () if options.reconcile => CycleKind::Reconcile,
+            () if changed || options.full || row.last_success.is_none() => CycleKind::Initial,
+            () => CycleKind::Incremental,
+        };
+        let fresh = changed || options.full;
+        if !plan_only {
+            self.supersede(lease, &mut row).await?;
+            if fresh {
+                // In one step with the new rules, so that a cycle that dies here is taken up under them.
+                let mut tx = self.store.fenced(lease).await?;
+                tx.clear_marks(&job.name, None).await?;
+                row.rules_digest.clone_from(&job.digest);
+                tx.save_job(&row).await?;
+                tx.commit().await?;
+            }
+        }
+        if let Some(count) = row.counts.values().copied().reduce(|a, b| a.saturating_add(b)) {
+            Progress::add(&progress.expected, u64::try_from(count).unwrap_or(0));
+        }
+        let cycle = Cycle {
+            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
+            kind,
+            job: job.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            source: opened.source.clone(),
+            target: opened.target.clone(),
+            progress,
+            cx: cx.child(),
+            now: self.clock.now(),
+            plan_only,
+            fresh,
+        };
+        let renewal = self.keep(lease.clone(), cycle.cx.clone());
+        let result = cycle::run(Arc::new(cycle), row).await;
+        renewal.abort();
+        result
+    }
+
+    /// A newer cycle decides anew about what an older one held or left behind when it was interrupted.
+    async fn supersede(&self, lease: &Lease, row: &mut JobRow) -> Result<(), EngineError> {
+        let mut left: Vec<_> = self.store.cycles(&row.name, 20).await?;
+        left.retain(|cycle| cycle.status == StoredStatus::Running || row.held_plan.as_ref() == Some(&cycle.id));
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.fenced(lease).await?;
+        for mut cycle in left {
+            tx.discard_events(&cycle.id).await?;
+            let interrupted = cycle.status == StoredStatus::Running;
+            cycle.status = if interrupted { StoredStatus::Failed } else { StoredStatus::Discarded };
+            let note = if interrupted { "interrupted" } else { "a newer cycle decided anew" };
+            cycle.note = Some(note.into());
+            tx.save_cycle(&cycle).await?;
+        }
+        row.held_plan = None;
+        tx.save_job(row).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn open(&self, name: &JobName, spec: &JobSpec) -> Result<Opened, EngineError> {
+        let cx = Context::new(name.as_str());
+        let fail = |role, connection: &ConnectionName| {
+            let connection = connection.clone();
+            move |error| EngineError::Connection { role, connection, error }
+        };
+        let source = self.connections.session(&spec.source).await.map_err(fail("source", &spec.source))?;
+        let target = self.connections.session(&spec.target).await.map_err(fail("target", &spec.target))?;
+        let source_schema = source.schema(&cx).await.map_err(fail("source", &spec.source))?;
+        let target_schema = target.schema(&cx).await.map_err(fail("target", &spec.target))?;
+        let job = rule::compile(name, spec, &source_schema, &target_schema, target.capabilities())
+            .map_err(|problems| EngineError::Rules { job: name.clone(), problems })?;
+        Ok(Opened { job: Arc::new(job), source, target })
+    }
+
+    /// Takes the job's lease.
+    pub(crate) async fn hold(&self, name: &JobName) -> Result<Held, EngineError> {
+        let key = format!("job/{name}");
+        match self.store.claim(&key, &self.owner, LEASE_MS, self.clock.now_ms()).await? {
+            Some(lease) => Ok(Held { lease }),
+            None => {
+                let owner = self.store.leases().await?.into_iter().find(|row| row.key == key).map(|row| row.owner);
+                Err(EngineError::Busy { job: name.clone(), owner: owner.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// Says regularly that the owner lives; cancels the work once somebody else has the lease.
+    pub(crate) fn keep(&self, lease: Lease, cx: Context) -> tokio::task::JoinHandle<()> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEW).await;
+                if let Err(error) = store.renew(&lease, LEASE_MS, clock.now_ms()).await {
+                    tracing::error!(lease.key, error = %error, "the lease could not be renewed");
+                    cx.cancel.cancel();
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// The lease of a job, held for one call.
+pub(crate) struct Held {
+    pub lease: Lease,
+}
+
+impl Held {
+    /// Gives the lease back. A failure costs the next owner half a minute, no more.
+    pub async fn release(self, engine: &Engine) {
+        let due = self.lease.due;
+        if let Err(error) = engine.store.release(self.lease, due).await {
+            tracing::warn!(error = %error, "the lease could not be released");
+        }
+    }
+}

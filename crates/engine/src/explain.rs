@@ -1,0 +1,292 @@
+//! Why: for one object the whole trace, from the source's values to what was done and what comes next. Reads only.
+
+use provost_connector::{Context, LookupRequest};
+use provost_lang::{Context as LangContext, Outcome};
+use provost_model::{Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
+use provost_store::{EventQuery, EventRow, LinkRow};
+
+use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
+use crate::engine::{Engine, Opened};
+use crate::error::EngineError;
+use crate::report::{
+    ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace,
+};
+use crate::rule::Rule;
+use crate::spec::JobSpec;
+
+/// Earlier events that an explanation shows.
+const HISTORY: i64 = 20;
+
+impl Engine {
+    /// Explains the source objects that satisfy the filter; objects that left are found by their id.
+    pub async fn explain(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        filter: &Filter,
+        cx: &Context,
+    ) -> Result<Vec<Explanation>, EngineError> {
+        let opened = self.open(name, spec).await?;
+        let found = self.find(&opened, filter, cx).await?;
+        let mut explanations = Vec::new();
+        for (rule, record) in &found {
+            explanations.push(self.explain_record(&opened, *rule, record, cx).await?);
+        }
+        if explanations.is_empty()
+            && let Some(id) = named_id(filter)
+        {
+            for rule in &opened.job.rules {
+                if let Some(link) = self.store.links(name, &rule.from, &[id.as_str()]).await?.pop() {
+                    explanations.push(self.explain_gone(&opened, rule, &link).await?);
+                }
+            }
+        }
+        Ok(explanations)
+    }
+
+    pub(crate) async fn explain_record(
+        &self,
+        opened: &Opened,
+        at: usize,
+        record: &Record,
+        cx: &Context,
+    ) -> Result<Explanation, EngineError> {
+        let rule = &opened.job.rules[at];
+        let now = self.clock.now();
+        let link = self.store.links(&opened.job.name, &rule.from, &[record.id.as_str()]).await?.pop();
+        let linked = link.as_ref().is_some_and(|link| link.target_id.is_some());
+        let mut matching = Vec::new();
+        let mut matched = Vec::new();
+        if !linked {
+            matched = ask(opened, rule, record, now, cx, &mut matching).await?;
+        }
+        let subject = Subject {
+            rule,
+            id: &record.id,
+            source: Source::Present(record),
+            link: link.as_ref(),
+            target: if linked { Target::Unknown } else { Target::Matched(&matched) },
+            now,
+        };
+        let decision = decide(&subject);
+        let mut explanation = self.outline(opened, rule, &record.id, link.as_ref(), decision).await?;
+        explanation.source = source_values(rule, record);
+        if let Some(scope) = &rule.scope {
+            explanation.in_scope = scope.matches(&record.attributes);
+            explanation.scope = scope
+                .clauses(&record.attributes)
+                .into_iter()
+                .map(|verdict| ClauseTrace { clause: verdict.clause, value: verdict.value, matched: verdict.matched })
+                .collect();
+        }
+        explanation.matching = matching;
+        explanation.mappings = mappings(rule, record, now);
+        Ok(explanation)
+    }
+
+    async fn explain_gone(&self, opened: &Opened, rule: &Rule, link: &LinkRow) -> Result<Explanation, EngineError> {
+        let decision = decide(&Subject {
+            rule,
+            id: &link.source_id,
+            source: Source::Absent,
+            link: Some(link),
+            target: Target::Unknown,
+            now: self.clock.now(),
+        });
+        let mut explanation = self.outline(opened, rule, &link.source_id, Some(link), decision).await?;
+        explanation.in_scope = false;
+        explanation.reason = format!("not in the source now; {}", explanation.reason);
+        Ok(explanation)
+    }
+
+    async fn outline(
+        &self,
+        opened: &Opened,
+        rule: &Rule,
+        id: &ObjectId,
+        link: Option<&LinkRow>,
+        decision: Decision,
+    ) -> Result<Explanation, EngineError> {
+        let (word, changes) = match &decision.verdict {
+            Verdict::Act(act) => {
+                let changes = act.changes.iter().map(|change| change_trace(rule, change)).collect();
+                let silent = act.changes.is_empty() && act.action == provost_model::Action::Update;
+                (if silent { "none" } else { act.action.as_str() }, changes)
+            }
+            Verdict::Fault(_) => ("fault", Vec::new()),
+            Verdict::Skip => ("skip", Vec::new()),
+            Verdict::Ask | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
+        };
+        let query = EventQuery {
+            job: Some(opened.job.name.clone()),
+            source_id: Some(id.clone()),
+            limit: HISTORY,
+            ..EventQuery::default()
+        };
+        let history = self.store.events(&query).await?.iter().map(history).collect();
+        let escrows = self.store.escrows(&opened.job.name).await?;
+        let escrow = escrows.into_iter().find(|row| row.class == rule.from && row.source_id == *id);
+        let next = match (escrow, link.and_then(|link| link.leaves)) {
+            (Some(row), _) => Some(format!("in escrow after {} tries, next try {}", row.tries, time(row.next_try))),
+            (None, Some(end)) => Some(format!("deleted at the target after {}", time(end))),
+            (None, None) => None,
+        };
+        Ok(Explanation {
+            job: opened.job.name.clone(),
+            class: rule.from.clone(),
+            source_id: id.clone(),
+            name: decision.name,
+            source: Vec::new(),
+            scope: Vec::new(),
+            in_scope: true,
+            link: link.map(|link| LinkTrace {
+                target_id: link.target_id.clone(),
+                state: link.state.as_str().into(),
+                changed: time(link.changed),
+            }),
+            matching: Vec::new(),
+            mappings: Vec::new(),
+            decision: word.into(),
+            reason: decision.reason.into_owned(),
+            changes,
+            next,
+            history,
+        })
+    }
+}
+
+/// Asks the target by each matching attribute, and notes what was asked and found.
+async fn ask(
+    opened: &Opened,
+    rule: &Rule,
+    record: &Record,
+    now: Timestamp,
+    cx: &Context,
+    traces: &mut Vec<MatchTrace>,
+) -> Result<Vec<Record>, EngineError> {
+    let context = LangContext::new(&record.attributes, now);
+    for matching in &rule.matching {
+        let mut trace =
+            MatchTrace { target: matching.path.to_string(), value: None, found: Vec::new(), note: None };
+        let value = match matching.source.eval(&context) {
+            Ok(Outcome::Value(value)) if !value.is_unassigned() => value,
+            Ok(_) => {
+                trace.note = Some("the source has no value".into());
+                traces.push(trace);
+                continue;
+            }
+            Err(error) => {
+                trace.note = Some(error.to_string());
+                traces.push(trace);
+                continue;
+            }
+        };
+        trace.value = Some(value.clone());
+        let request = LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value] };
+        match opened.target.lookup(cx, request).await {
+            Ok(mut found) => {
+                let found = found.pop().unwrap_or_default();
+                trace.found = found.iter().map(|record| record.id.clone()).collect();
+                traces.push(trace);
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+            }
+            Err(error) => {
+                return Err(EngineError::Connection { role: "target", connection: opened.job.target.clone(), error });
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The values of every attribute that the rule reads.
+fn source_values(rule: &Rule, record: &Record) -> Vec<(Text, Value)> {
+    let expressions = rule.mappings.iter().map(|m| &m.expression).chain(rule.matching.iter().map(|m| &m.source));
+    let mut names: Vec<&Text> = expressions.flat_map(provost_lang::Expression::attributes).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let value = record.attributes.get(name).or_else(|| {
+                let path: provost_model::AttributePath = name.parse().ok()?;
+                path.get(&record.attributes)
+            })?;
+            Some((name.clone(), value.clone()))
+        })
+        .collect()
+}
+
+fn mappings(rule: &Rule, record: &Record, now: Timestamp) -> Vec<MappingTrace> {
+    let context = LangContext::new(&record.attributes, now);
+    rule.mappings
+        .iter()
+        .map(|mapping| {
+            let (value, note) = match mapping.expression.eval(&context) {
+                Ok(Outcome::Value(_)) if mapping.sensitive => (None, Some("masked".to_owned())),
+                Ok(Outcome::Value(value)) => (Some(value), None),
+                Ok(Outcome::IgnoreAttribute) => (None, Some("left alone".to_owned())),
+                Ok(Outcome::IgnoreObject) => (None, Some("ignores the object".to_owned())),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            let expression = mapping.expression.source().to_owned();
+            MappingTrace { target: mapping.key.to_string(), expression, value, note }
+        })
+        .collect()
+}
+
+fn change_trace(rule: &Rule, change: &crate::decide::AttributeChange) -> ChangeTrace {
+    let path = change.path.to_string();
+    let hide = rule.mapping(&path).is_some_and(|mapping| mapping.sensitive);
+    let show = |value: &Option<Value>| value.clone().map(|value| if hide { Value::text("[masked]") } else { value });
+    let op = if change.after.is_some() { "set" } else { "unset" };
+    ChangeTrace { path, op: op.into(), before: show(&change.before), after: show(&change.after) }
+}
+
+fn history(event: &EventRow) -> HistoryEntry {
+    #[derive(serde::Deserialize)]
+    struct Stored {
+        path: String,
+        #[serde(default)]
+        op: Option<Text>,
+        #[serde(default)]
+        before: Option<Value>,
+        #[serde(default)]
+        after: Option<Value>,
+        #[serde(default)]
+        value: Option<Value>,
+    }
+    let stored: Vec<Stored> = serde_json::from_str(&event.changes).unwrap_or_default();
+    HistoryEntry {
+        at: time(event.created),
+        cycle: event.cycle.clone(),
+        action: event.action.clone(),
+        status: event.status.as_str().into(),
+        code: event.code.clone(),
+        reason: event.reason.clone(),
+        changes: stored
+            .into_iter()
+            .map(|change| ChangeTrace {
+                path: change.path,
+                op: change.op.unwrap_or_else(|| "set".into()),
+                before: change.before,
+                after: change.after.or(change.value),
+            })
+            .collect(),
+    }
+}
+
+fn time(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| format!("{time:.0}"))
+}
+
+/// The id that a filter of one `eq` names, for objects that are not in the source any more.
+fn named_id(filter: &Filter) -> Option<ObjectId> {
+    match filter {
+        Filter::Term(term) if matches!(term.op, Operator::Eq | Operator::Equals) => {
+            Some(ObjectId::from(term.value.to_text()?.as_ref()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! Provision on demand: named objects through the same way as a cycle, with the trace of each.
+
+use std::sync::Arc;
+
+use provost_connector::{Context, FindRequest};
+use provost_model::{CycleId, Filter, JobName, Record, Text};
+use provost_store::{EventQuery, EventStatus, JobRow};
+
+use crate::cycle::{self, Cycle};
+use crate::engine::{Engine, Opened};
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::{CycleKind, Explanation, ProvisionReport};
+use crate::spec::JobSpec;
+
+/// Objects that one call may name: on demand is for people somebody looks at.
+const LIMIT: usize = 50;
+
+impl Engine {
+    /// Provisions the source objects that satisfy the filter now. With `dry_run` only explains what would be done.
+    pub async fn provision(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        filter: &Filter,
+        dry_run: bool,
+        cx: &Context,
+    ) -> Result<Vec<ProvisionReport>, EngineError> {
+        let opened = self.open(name, spec).await?;
+        let found = self.find(&opened, filter, cx).await?;
+        let mut explanations = Vec::with_capacity(found.len());
+        for (rule, record) in &found {
+            explanations.push(self.explain_record(&opened, *rule, record, cx).await?);
+        }
+        if dry_run {
+            let dry = |explanation| ProvisionReport {
+                explanation,
+                result: "dry run".into(),
+                error: None,
+                code: None,
+                hint: None,
+            };
+            return Ok(explanations.into_iter().map(dry).collect());
+        }
+        let held = self.hold(name).await?;
+        let result = self.provide(&opened, &held.lease, found, cx).await;
+        held.release(self).await;
+        let cycle = result?;
+        let mut reports = Vec::with_capacity(explanations.len());
+        for explanation in explanations {
+            reports.push(self.outcome(&cycle, explanation).await?);
+        }
+        Ok(reports)
+    }
+
+    async fn provide(
+        &self,
+        opened: &Opened,
+        lease: &provost_store::Lease,
+        found: Vec<(usize, Record)>,
+        cx: &Context,
+    ) -> Result<CycleId, EngineError> {
+        let job = &opened.job;
+        let row = self.store.job(&job.name).await?.unwrap_or_else(|| JobRow::new(job.name.clone()));
+        let cycle = Arc::new(Cycle {
+            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
+            kind: CycleKind::OnDemand,
+            job: job.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            source: opened.source.clone(),
+            target: opened.target.clone(),
+            progress: Arc::<Progress>::default(),
+            cx: cx.child(),
+            now: self.clock.now(),
+            plan_only: false,
+            fresh: false,
+        });
+        let id = cycle.id.clone();
+        cycle::run_records(cycle, row, found).await?;
+        Ok(id)
+    }
+
+    async fn outcome(&self, cycle: &CycleId, explanation: Explanation) -> Result<ProvisionReport, EngineError> {
+        let query = EventQuery {
+            cycle: Some(cycle.clone()),
+            source_id: Some(explanation.source_id.clone()),
+            ..EventQuery::default()
+        };
+        let events = self.store.events(&query).await?;
+        let failed = events.iter().find(|event| matches!(event.status, EventStatus::Failed | EventStatus::Unknown));
+        let (result, event) = match (failed, events.first()) {
+            (Some(event), _) => ("failed", Some(event)),
+            (None, Some(event)) if event.status == EventStatus::Skipped => ("skipped", Some(event)),
+            (None, Some(event)) if matches!(event.status, EventStatus::Planned | EventStatus::Held) => ("held", Some(event)),
+            (None, Some(event)) => ("done", Some(event)),
+            (None, None) => ("in step", None),
+        };
+        let hint = event.and_then(|event| {
+            let detail: serde_json::Value = serde_json::from_str(event.detail.as_deref()?).ok()?;
+            Some(detail.get("hint")?.as_str()?.to_owned())
+        });
+        Ok(ProvisionReport {
+            explanation,
+            result: Text::from(result),
+            error: failed.map(|event| event.reason.clone()),
+            code: failed.and_then(|event| event.code.as_ref()).map(ToString::to_string),
+            hint,
+        })
+    }
+
+    /// Source objects of any rule's class that satisfy the filter.
+    pub(crate) async fn find(
+        &self,
+        opened: &Opened,
+        filter: &Filter,
+        cx: &Context,
+    ) -> Result<Vec<(usize, Record)>, EngineError> {
+        let mut found = Vec::new();
+        let mut refused = None;
+        for (at, rule) in opened.job.rules.iter().enumerate() {
+            let request =
+                FindRequest { class: rule.from.clone(), filter: filter.clone(), page_size: LIMIT + 1, cursor: None };
+            match opened.source.find(cx, request).await {
+                Ok(page) => found.extend(page.records.into_iter().map(|record| (at, record))),
+                // A class that lacks the attribute has nothing to say; another one may.
+                Err(error) => refused = Some(error),
+            }
+        }
+        if found.is_empty()
+            && let Some(error) = refused
+        {
+            return Err(EngineError::Connection { role: "source", connection: opened.job.source.clone(), error });
+        }
+        if found.len() > LIMIT {
+            return Err(EngineError::Filter {
+                message: format!("it names more than {LIMIT} objects"),
+                hint: Some("make the filter narrower, or run the whole job with `provost run`".into()),
+            });
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,192 @@
+//! Stored plans: apply exactly what was shown, release or discard what a guard held.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use provost_connector::Context;
+use provost_model::{Digest, JobName};
+use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState};
+
+use crate::cycle::{self, Cycle, check_unmoved};
+use crate::engine::{Engine, Opened, RunOptions};
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::{CycleKind, CycleReport};
+use crate::spec::JobSpec;
+
+impl Engine {
+    /// Sends a stored plan. The job is planned once more first: when anything differs from what was shown, nothing is
+    /// sent, and the error names what moved.
+    pub async fn apply(
+        &self,
+        plan: &str,
+        spec_of: &(dyn Fn(&JobName) -> Option<JobSpec> + Sync),
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let wrong = |message: &str, hint| EngineError::Plan { plan: plan.into(), message: message.into(), hint };
+        let row = self.store.cycle(plan).await?;
+        let row = row.ok_or_else(|| wrong("there is no such plan", "`provost plan JOB` prints the id of the plan it made"))?;
+        if row.status != StoredStatus::Planned {
+            let message = format!("it is {}, not planned", row.status);
+            return Err(wrong(&message, "make a new plan with `provost plan JOB`"));
+        }
+        let spec = spec_of(&row.job).ok_or_else(|| wrong("its job is not configured", "use the configuration it was made with"))?;
+        let opened = self.open(&row.job, &spec).await?;
+        let held = self.hold(&row.job).await?;
+        let result = self.apply_held(&row, &opened, &held.lease, progress, cx).await;
+        held.release(self).await;
+        result
+    }
+
+    async fn apply_held(
+        &self,
+        row: &CycleRow,
+        opened: &Opened,
+        lease: &provost_store::Lease,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let full = row.note.as_deref() == Some("full");
+        let reconcile = row.note.as_deref() == Some("reconcile");
+        let options = RunOptions { full, reconcile };
+        let again = self.cycle(opened, lease, options, true, Arc::default(), cx).await?;
+        let moved = self.difference(&row.id, &again.cycle).await?;
+        let mut tx = self.store.fenced(lease).await?;
+        tx.discard_events(&again.cycle).await?;
+        if let Some(mut second) = self.store.cycle(&again.cycle).await? {
+            second.status = StoredStatus::Discarded;
+            second.note = Some(format!("made to check plan {}", row.id));
+            tx.save_cycle(&second).await?;
+        }
+        tx.commit().await?;
+        if let Some(message) = moved {
+            return Err(EngineError::Moved { message });
+        }
+        self.send(row, opened, lease, progress, cx).await
+    }
+
+    /// The first difference between two plans, in words; `None` when they intend the same.
+    async fn difference(&self, old: &str, new: &str) -> Result<Option<String>, EngineError> {
+        let mut intended = HashMap::new();
+        let mut after = 0;
+        loop {
+            let events = self.store.open_events(old, after, 1000).await?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            for event in events {
+                intended.insert((event.class.clone(), event.source_id.clone()), fingerprint(&event));
+            }
+        }
+        after = 0;
+        loop {
+            let events = self.store.open_events(new, after, 1000).await?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            for event in events {
+                match intended.remove(&(event.class.clone(), event.source_id.clone())) {
+                    Some(was) if was == fingerprint(&event) => {}
+                    Some(_) => return Ok(Some(format!("`{}` ({}) would now be changed in another way", event.name, event.source_id))),
+                    None => {
+                        let message = format!("`{}` ({}) would now be affected: {}", event.name, event.source_id, event.action);
+                        return Ok(Some(message));
+                    }
+                }
+            }
+        }
+        let left = intended.into_keys().next();
+        Ok(left.map(|(class, id)| format!("nothing has to be done any more for {class} {id}")))
+    }
+
+    async fn send(
+        &self,
+        row: &CycleRow,
+        opened: &Opened,
+        lease: &provost_store::Lease,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let mut job = self.store.job(&row.job).await?.unwrap_or_else(|| JobRow::new(row.job.clone()));
+        if job.rules_digest != opened.job.digest {
+            let mut tx = self.store.fenced(lease).await?;
+            tx.clear_marks(&row.job, None).await?;
+            job.rules_digest.clone_from(&opened.job.digest);
+            tx.save_job(&job).await?;
+            tx.commit().await?;
+        }
+        let cycle = Cycle {
+            id: row.id.clone(),
+            kind: CycleKind::Incremental,
+            job: opened.job.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            source: opened.source.clone(),
+            target: opened.target.clone(),
+            progress,
+            cx: cx.child(),
+            now: self.clock.now(),
+            plan_only: false,
+            fresh: false,
+        };
+        check_unmoved(&cycle, &row.id).await?;
+        let renewal = self.keep(lease.clone(), cycle.cx.clone());
+        let result = cycle::run_plan(Arc::new(cycle), job, &row.id).await;
+        renewal.abort();
+        result
+    }
+
+    /// Lets the held part of a job's last cycle go out, once.
+    pub async fn release(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let opened = self.open(name, spec).await?;
+        let held = self.hold(name).await?;
+        let result = async {
+            let row = self.held_cycle(name).await?;
+            self.send(&row, &opened, &held.lease, progress, cx).await
+        };
+        let result = result.await;
+        held.release(self).await;
+        result
+    }
+
+    /// Gives up the held part of a job's last cycle. Returns how many operations that were.
+    pub async fn discard(&self, name: &JobName) -> Result<u64, EngineError> {
+        let held = self.hold(name).await?;
+        let result = async {
+            let mut row = self.held_cycle(name).await?;
+            let mut tx = self.store.fenced(&held.lease).await?;
+            let discarded = tx.discard_events(&row.id).await?;
+            row.status = StoredStatus::Discarded;
+            row.note = Some("discarded by hand".into());
+            tx.save_cycle(&row).await?;
+            if let Some(mut job) = self.store.job(name).await? {
+                job.state = JobState::Active;
+                job.held_plan = None;
+                job.note = None;
+                tx.save_job(&job).await?;
+            }
+            tx.commit().await?;
+            Ok(discarded)
+        };
+        let result = result.await;
+        held.release(self).await;
+        result
+    }
+
+    async fn held_cycle(&self, name: &JobName) -> Result<CycleRow, EngineError> {
+        let nothing = || EngineError::NothingHeld { job: name.clone() };
+        let plan = self.store.job(name).await?.and_then(|job| job.held_plan).ok_or_else(nothing)?;
+        self.store.cycle(&plan).await?.ok_or_else(nothing)
+    }
+}
+
+/// What a planned operation intends, apart from when and by which plan.
+fn fingerprint(event: &provost_store::EventRow) -> Digest {
+    let target = event.target_id.as_deref().unwrap_or_default();
+    Digest::of_bytes(format!("{}\0{target}\0{}", event.action, event.changes).as_bytes())
+}

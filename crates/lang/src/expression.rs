@@ -1,0 +1,176 @@
+//! A mapping expression, compiled once and evaluated for every object.
+
+use std::fmt;
+use std::str::FromStr;
+
+use provost_model::{Text, Value};
+
+use crate::program::{self, Compiled, Frame, NodeKind, Recorder, Stop};
+use crate::syntax::{self, Parsed, Tree};
+use crate::trace::{Trace, Traced};
+use crate::{Context, EvalError, LangError};
+
+/// A compiled mapping expression. Immutable and shared freely between threads.
+///
+/// ```
+/// use provost_lang::{Context, Expression, Outcome};
+/// use provost_model::{Attributes, Timestamp, Value};
+///
+/// let source: Attributes = [("login", "ADA")].into_iter().collect();
+/// let context = Context::new(&source, Timestamp::UNIX_EPOCH);
+///
+/// let mail = Expression::compile(r#"ToLower(Join("@", [login], "example.org"))"#)?;
+/// assert_eq!(mail.eval(&context), Ok(Outcome::Value(Value::text("ada@example.org"))));
+///
+/// // An absent attribute is null, and most functions pass null on.
+/// let missing = Expression::compile("ToLower([alias])")?;
+/// assert_eq!(missing.eval(&context), Ok(Outcome::Value(Value::Null)));
+/// # Ok::<(), Vec<provost_lang::LangError>>(())
+/// ```
+#[derive(Debug)]
+pub struct Expression {
+    source: Text,
+    tree: Tree,
+    compiled: Compiled,
+}
+
+/// What an evaluation gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The attribute's new value. [`Value::Null`] is "no value", which the mapping's settings skip, default or clear.
+    Value(Value),
+    /// Leave this attribute out of the change: neither set nor clear it.
+    IgnoreAttribute,
+    /// Leave the whole object alone (as the result of a mapping onto `objectFilter`).
+    IgnoreObject,
+}
+
+impl Expression {
+    /// Compiles an expression, or lists everything that is wrong with it, in the order of the text.
+    ///
+    /// ```
+    /// use provost_lang::Expression;
+    ///
+    /// let errors = Expression::compile(r#"Join(displayName, Mid([a], "x", 1))"#).unwrap_err();
+    /// let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    /// assert_eq!(texts, [
+    ///     "`displayName` is neither a function call nor a keyword at column 6",
+    ///     "`start` of `Mid` takes a whole number, not `x` at column 28",
+    /// ]);
+    /// assert_eq!(errors[0].hint.as_deref(), Some("write [displayName] for the attribute, or \"displayName\" for the text"));
+    /// ```
+    pub fn compile(source: &str) -> Result<Self, Vec<LangError>> {
+        let Parsed { tree, mut errors } = syntax::parse(source);
+        let (compiled, semantic) = program::compile(&tree);
+        errors.extend(semantic);
+        if !errors.is_empty() {
+            errors.sort_by_key(|error| (error.span.start, error.span.end));
+            return Err(errors);
+        }
+        Ok(Self { source: Text::from(source), tree, compiled })
+    }
+
+    /// The tree and the errors of its text, for editors. Unknown functions and wrong arguments are [`compile`]'s to find.
+    ///
+    /// [`compile`]: Expression::compile
+    ///
+    /// ```
+    /// let parsed = provost_lang::Expression::parse("Join(\"@\", [login], ");
+    /// assert_eq!(parsed.tree.to_string(), r#"Join("@", [login])"#);
+    /// assert_eq!(parsed.errors[0].to_string(), "missing `)` at column 20");
+    /// ```
+    pub fn parse(source: &str) -> Parsed {
+        syntax::parse(source)
+    }
+
+    /// The value for one object. An error concerns this object alone.
+    pub fn eval(&self, context: &Context<'_>) -> Result<Outcome, EvalError> {
+        match (Frame { context, recorder: None }).eval(&self.compiled.root) {
+            Ok(datum) => Ok(Outcome::Value(datum.into_value())),
+            Err(Stop::IgnoreAttribute) => Ok(Outcome::IgnoreAttribute),
+            Err(Stop::IgnoreObject) => Ok(Outcome::IgnoreObject),
+            Err(Stop::Failed(error)) if self.is_redacted() => Err(EvalError { found: None, ..*error }),
+            Err(Stop::Failed(error)) => Err(*error),
+        }
+    }
+
+    /// The same evaluation with the result of every part, for `explain`.
+    pub fn trace(&self, context: &Context<'_>) -> Trace {
+        let recorder = Recorder::new(&self.source, &self.compiled.redacted);
+        let frame = Frame { context, recorder: Some(recorder) };
+        // The outcome is the outermost entry of the trace.
+        let _ = frame.eval(&self.compiled.root);
+        frame.recorder.and_then(Recorder::finish).unwrap_or_else(|| Trace {
+            expression: self.source.to_string(),
+            span: self.tree.span.clone(),
+            result: Traced::Value(Value::Null),
+            children: Vec::new(),
+        })
+    }
+
+    /// The text it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The canonical text: documented spellings, one blank after a comma. Compiles to the same expression.
+    ///
+    /// ```
+    /// let expression = provost_lang::Expression::compile("TOLOWER( [a]&\"x\" )").unwrap();
+    /// assert_eq!(expression.display().to_string(), "ToLower([a] & \"x\")");
+    /// ```
+    pub fn display(&self) -> impl fmt::Display + '_ {
+        &self.tree
+    }
+
+    /// The names of all source attributes it may read, each once, in the order of the text.
+    ///
+    /// ```
+    /// let expression = provost_lang::Expression::compile("IIF([a] = \"\", [b], [a])").unwrap();
+    /// assert_eq!(expression.attributes(), ["a", "b"]);
+    /// ```
+    pub fn attributes(&self) -> &[Text] {
+        &self.compiled.attributes
+    }
+
+    /// The attribute, if the expression is a lone `[attribute]`: a direct mapping.
+    pub fn direct_attribute(&self) -> Option<&str> {
+        match &self.compiled.root.kind {
+            NodeKind::Attribute(attribute) => Some(&attribute.name),
+            _ => None,
+        }
+    }
+
+    /// Whether every object gets the same value: it reads no attribute and nothing of its surroundings.
+    pub fn is_constant(&self) -> bool {
+        self.compiled.is_constant
+    }
+
+    /// Whether the same object may give another value later: it uses `Now`, `Guid` or `RandomString`. Such a mapping
+    /// cannot be skipped because its source is unchanged.
+    pub fn is_volatile(&self) -> bool {
+        self.compiled.is_volatile
+    }
+
+    /// Whether its value must be shown as `[Redact]`.
+    pub fn is_redacted(&self) -> bool {
+        !self.compiled.redacted.is_empty()
+    }
+}
+
+impl FromStr for Expression {
+    type Err = Vec<LangError>;
+    fn from_str(source: &str) -> Result<Self, Vec<LangError>> {
+        Self::compile(source)
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tree.fmt(f)
+    }
+}

@@ -1,0 +1,311 @@
+//! The command line as clap reads it. Texts here are the manual: administrators read `provost help COMMAND`.
+//!
+//! What a command does is in [`crate::command`], one file each.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::output::Color;
+
+/// Keeps people's accounts, groups and roles right in every application they use
+#[derive(Debug, Parser)]
+#[command(name = "provost", version, max_term_width = 110, after_help = EXIT_STATUS)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 done; 1 failed, or the source could not be read to its end; 2 the plan has changes
+(plan --exit-code); 3 held by a guard; 64 bad usage. Data goes to stdout, everything else to stderr.";
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", env = "PROVOST_CONFIG", default_value = "provost.yaml")]
+    pub config: PathBuf,
+    /// Where the state is kept; `data` beside the configuration unless given
+    #[arg(long, global = true, value_name = "DIR", env = "PROVOST_DATA")]
+    pub data: Option<PathBuf>,
+    /// Keep the state in this database instead: postgres://… or sqlite:PATH
+    #[arg(long, global = true, value_name = "URL", env = "PROVOST_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub color: Color,
+    /// Log what happens to stderr; -vv for every request
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the examples under `tests:` through the rules, without going online
+    #[command(after_help = "Examples:\n  provost test\n  provost test --config other/provost.yaml --json")]
+    Test(FileArgs),
+    /// Compute what a job would do, store it and show it; nothing is sent
+    #[command(after_help = "\
+Examples:
+  provost plan hr-to-directory
+  provost plan hr-to-directory --full --limit 1000 > plan.txt
+  provost plan hr-to-directory --exit-code || echo 'there is something to do, or it failed'
+
+`provost apply PLAN` then does exactly that, and refuses when the world has moved on.")]
+    Plan(PlanArgs),
+    /// Do exactly what a stored plan says
+    #[command(after_help = "Example:\n  provost apply \"$(provost plan hr-to-directory --json | jq -r .cycle)\"")]
+    Apply(ApplyArgs),
+    /// Run one cycle of a job
+    #[command(after_help = "\
+Examples:
+  provost run hr-to-directory
+  provost run directory-to-slack --reconcile
+
+Without --full or --reconcile a job reads what changed since its last cycle, and everything the first time.
+Disables and deletes wait until the source was read to its end and the guards have passed; over a guard the
+job holds (exit status 3) until `provost release` or `provost discard`.")]
+    Run(RunArgs),
+    /// Provision named objects now, without waiting for a cycle
+    #[command(after_help = "Example:\n  provost provision hr-to-directory --where 'login eq \"ada\"' --dry-run")]
+    Provision(ProvisionArgs),
+    /// Tell why an object is, or is not, as it is: scope, matching, every mapping, what was done before
+    #[command(after_help = "Example:\n  provost explain hr-to-directory --where 'login eq \"ada\"'")]
+    Explain(ExplainArgs),
+    /// Show the provisioning log, newest first
+    #[command(after_help = "\
+Examples:
+  provost log --job hr-to-directory --where 'status eq \"failed\"'
+  provost log --where 'userName co \"ada\"' --since 7d
+  provost log --follow --json
+
+FILTER sees job, cycle, class, source_id, target_id, action, status, code, name, reason, and each attribute
+that was changed under its own name.")]
+    Log(LogArgs),
+    /// Let what a guard held go out
+    Release(JobArgs),
+    /// Throw away what a guard held; the next cycle computes it anew
+    Discard(JobArgs),
+    /// Jobs, their state and their last cycle
+    #[command(visible_alias = "jobs")]
+    Status,
+    /// Try a mapping expression
+    #[command(after_help = "\
+Examples:
+  provost expr 'ToLower([login])' --attributes '{\"login\": \"ADA\"}' --trace
+  provost expr --help-function Join
+  provost expr --batch < expressions.ndjson
+
+--batch reads a JSON object a line, {\"expression\": …, \"attributes\": {…}, \"now\"?: RFC 3339, \"taken\"?: […]},
+and answers each with {\"value\": …}, {\"ignored\": \"attribute\"|\"object\"} or {\"error\": …}.")]
+    Expr(ExprArgs),
+    /// Try a scoping filter
+    #[command(after_help = "\
+Examples:
+  provost filter 'status eq \"active\" and level ge 5' --record '{\"status\": \"active\", \"level\": 7}'
+  provost filter --batch < filters.ndjson
+
+--batch reads a JSON object a line, {\"filter\": …, \"record\": {…}}, and answers each with {\"matches\": …} or
+{\"error\": …}.")]
+    Filter(FilterArgs),
+    /// Tokens for the API and for SCIM clients
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Passwords and tokens of connections
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// The systems Provost can connect to
+    #[command(subcommand)]
+    Connector(ConnectorCommand),
+    /// Check everything: configuration, store, connections, jobs, disk
+    #[command(after_help = "Example:\n  provost doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
+    Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration without going online
+    #[command(after_help = "Examples:\n  provost config check\n  provost config check staging.yaml --json")]
+    Check(FileArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FileArgs {
+    /// The configuration; that of --config unless given
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// How much a cycle reads.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub struct Depth {
+    /// Read the whole source, also when it can tell what changed
+    #[arg(long)]
+    pub full: bool,
+    /// Read the whole source and the whole target, and repair every difference
+    #[arg(long)]
+    pub reconcile: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// A job of the configuration
+    #[arg(value_name = "JOB")]
+    pub job: String,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    #[command(flatten)]
+    pub depth: Depth,
+    /// End with status 2 when the plan has changes
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Show at most so many objects; 0 shows the summary only
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The id that `provost plan` printed
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    #[command(flatten)]
+    pub depth: Depth,
+}
+
+#[derive(Debug, Args)]
+pub struct ProvisionArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Which objects of the source, as a filter on its attributes
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: String,
+    /// Show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Which objects of the source, as a filter on its attributes
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: String,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Of this job
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Of this cycle or plan
+    #[arg(long, value_name = "CYCLE")]
+    pub cycle: Option<String>,
+    /// Only events that this filter matches
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Not older than this: a time (2026-11-30, 2026-11-30T08:00:00Z) or an age (90m, 7d)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Go on and show new events as they come, oldest first
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExprArgs {
+    /// The mapping expression
+    #[arg(value_name = "EXPR", required_unless_present_any = ["batch", "help_function"])]
+    pub expression: Option<String>,
+    /// The source object's attributes as a JSON object; `-` reads them from stdin
+    #[arg(long, value_name = "JSON", conflicts_with = "batch")]
+    pub attributes: Option<String>,
+    /// Show the value of every part
+    #[arg(long, conflicts_with = "batch")]
+    pub trace: bool,
+    /// Evaluate one JSON object a line from stdin
+    #[arg(long, conflicts_with = "expression")]
+    pub batch: bool,
+    /// List the functions, or tell about one
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["expression", "batch"])]
+    pub help_function: Option<Option<String>>,
+}
+
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// The filter
+    #[arg(value_name = "FILTER", required_unless_present = "batch")]
+    pub filter: Option<String>,
+    /// The object as JSON; `-` reads it from stdin
+    #[arg(long, value_name = "JSON", conflicts_with = "batch", required_unless_present = "batch")]
+    pub record: Option<String>,
+    /// Judge one JSON object a line from stdin
+    #[arg(long, conflicts_with = "filter")]
+    pub batch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; it is shown this once
+    #[command(after_help = "Example:\n  provost token create --name entra --days 365")]
+    Create(TokenArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Who will use it
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Days until it expires; never unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub days: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Keep a secret that the configuration names as `{secret: NAME}`; its value comes from stdin
+    #[command(after_help = "\
+Examples:
+  provost secret set slack-token < token.txt
+  pass show slack | provost secret set slack-token
+
+A line break at the end is not part of the value. PROVOST_SECRET_SLACK_TOKEN in the environment overrides it.")]
+    Set(SecretArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretArgs {
+    /// The name after `secret:`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectorCommand {
+    /// The connectors of this build
+    List,
+}

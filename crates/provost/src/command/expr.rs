@@ -1,0 +1,254 @@
+//! `provost expr`: one expression on one object, or a line of NDJSON each.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufRead, BufReader};
+
+use provost_lang::{Context, Expression, LangError, Outcome, functions};
+use provost_model::{Attributes, Clock, SystemClock, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{read_attributes, without_place};
+use crate::cli::ExprArgs;
+use crate::error::{Error, Exit, Result};
+use crate::output::{Output, Style, Table};
+use crate::problem::{Problem, Source};
+
+/// Compiled expressions that a batch keeps; a batch usually tries few expressions on many objects.
+const KEPT: usize = 1_000;
+
+/// One line of a batch.
+#[derive(Deserialize)]
+struct Question {
+    expression: String,
+    #[serde(default)]
+    attributes: Attributes,
+    #[serde(default)]
+    now: Option<Timestamp>,
+    #[serde(default)]
+    taken: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Value(provost_model::Value),
+    Ignored(&'static str),
+    Error(String),
+}
+
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Value(value) => Answer::Value(value),
+            Outcome::IgnoreAttribute => Answer::Ignored("attribute"),
+            Outcome::IgnoreObject => Answer::Ignored("object"),
+        }
+    }
+}
+
+pub fn run(args: ExprArgs, output: Output) -> Result<Exit> {
+    match (args.expression, args.help_function) {
+        (_, Some(name)) => help(name.as_deref(), output),
+        (Some(expression), None) => one(&expression, args.attributes.as_deref(), args.trace, output),
+        (None, None) => batch(output),
+    }
+}
+
+fn one(text: &str, attributes: Option<&str>, trace: bool, output: Output) -> Result<Exit> {
+    let attributes = match attributes {
+        Some(json) => read_attributes(json, "--attributes")?,
+        None => Attributes::new(),
+    };
+    let source = Source::new("EXPR", text);
+    let located = |error: &LangError| {
+        let problem = Problem::new("", error.message.clone()).at(source.place(error.span.clone()));
+        Problem { code: error.code.clone(), hint: error.hint.clone(), ..problem }
+    };
+    let expression = match Expression::compile(text) {
+        Ok(expression) => expression,
+        Err(errors) if output.json => {
+            output.json(&Answer::Error(listed(&errors)))?;
+            return Ok(Exit::Failed);
+        }
+        Err(errors) => return Err(Error::Problems(errors.iter().map(located).collect())),
+    };
+    let context = Context::new(&attributes, SystemClock.now());
+    if trace && !output.json {
+        let mut data = output.data();
+        data.line(expression.trace(&context).to_string().trim_end())?;
+        data.end()?;
+    }
+    if trace && output.json {
+        output.json(&expression.trace(&context))?;
+    }
+    match expression.eval(&context) {
+        Ok(_) if trace => Ok(Exit::Done),
+        Ok(outcome) => {
+            print(outcome, output)?;
+            Ok(Exit::Done)
+        }
+        Err(_) if trace && output.json => Ok(Exit::Failed),
+        Err(error) if output.json => {
+            output.json(&Answer::Error(format!("{}: {error}", error.code)))?;
+            Ok(Exit::Failed)
+        }
+        Err(error) => {
+            let mut message = error.message.clone();
+            if let Some(found) = &error.found {
+                message = format!("{message}: `{found}`");
+            }
+            let problem = Problem::new("", message).at(source.place(error.span.clone()));
+            Err(Problem { code: error.code, hint: error.hint, ..problem }.into())
+        }
+    }
+}
+
+fn print(outcome: Outcome, output: Output) -> Result<()> {
+    if output.json {
+        return output.json(&Answer::from(outcome));
+    }
+    let mut data = output.data();
+    match outcome {
+        Outcome::Value(value) => data.line(value)?,
+        Outcome::IgnoreAttribute => data.line("IgnoreAttributeFlow")?,
+        Outcome::IgnoreObject => data.line("IgnoreObjectFlow")?,
+    }
+    data.end()
+}
+
+fn batch(output: Output) -> Result<Exit> {
+    let now = SystemClock.now();
+    let mut compiled = Compiled::default();
+    answer_lines(output, |line| compiled.answer(line, now))
+}
+
+/// Answers every line of stdin that is not blank. What was answered is written as soon as no more lines wait.
+pub(super) fn answer_lines<A: Serialize>(output: Output, mut answer: impl FnMut(&[u8]) -> A) -> Result<Exit> {
+    // Our own buffer, because std's does not tell whether another line waits in it.
+    let mut input = BufReader::with_capacity(64 << 10, io::stdin());
+    let mut data = output.data();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line).map_err(|error| {
+            Problem::new("PRV-0706", format!("cannot read stdin: {error}")).hint("check what is piped into the command")
+        })?;
+        if read == 0 {
+            data.end()?;
+            return Ok(Exit::Done);
+        }
+        if !line.trim_ascii().is_empty() {
+            data.json_line(&answer(line.trim_ascii()))?;
+        }
+        if input.buffer().is_empty() {
+            data.flush()?;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Compiled(HashMap<String, Result<Expression, Vec<LangError>>>);
+
+impl Compiled {
+    fn answer(&mut self, line: &[u8], now: Timestamp) -> Answer {
+        let question: Question = match serde_json::from_slice(line) {
+            Ok(question) => question,
+            Err(error) => return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error))),
+        };
+        let expression = match self.get(question.expression) {
+            Ok(expression) => expression,
+            Err(errors) => return Answer::Error(listed(errors)),
+        };
+        let taken: HashSet<String> = question.taken.iter().map(|value| value.to_lowercase()).collect();
+        let is_taken = |value: &str| taken.contains(&value.to_lowercase());
+        let context = Context::new(&question.attributes, question.now.unwrap_or(now)).with_taken(&is_taken);
+        match expression.eval(&context) {
+            Ok(outcome) => outcome.into(),
+            Err(error) => Answer::Error(format!("{}: {error}", error.code)),
+        }
+    }
+
+    fn get(&mut self, text: String) -> Result<&Expression, &Vec<LangError>> {
+        if self.0.len() >= KEPT && !self.0.contains_key(&text) {
+            self.0.clear();
+        }
+        let compile = |text: &String| Expression::compile(text);
+        self.0.entry(text).or_insert_with_key(compile).as_ref()
+    }
+}
+
+/// All errors in one line.
+pub(super) fn listed(errors: &[LangError]) -> String {
+    errors.iter().map(|error| format!("{}: {error}", error.code)).collect::<Vec<_>>().join("; ")
+}
+
+#[derive(Serialize)]
+struct FunctionHelp {
+    name: &'static str,
+    signature: String,
+    about: &'static str,
+    examples: Vec<ExampleHelp>,
+}
+
+#[derive(Serialize)]
+struct ExampleHelp {
+    expression: &'static str,
+    given: &'static str,
+    result: &'static str,
+}
+
+fn help(name: Option<&str>, output: Output) -> Result<Exit> {
+    let asked: Vec<FunctionHelp> = match name {
+        None => functions().map(describe).collect(),
+        Some(name) => match provost_lang::function(name) {
+            Some(function) => vec![describe(function)],
+            None => {
+                let near = provost_engine::rule::nearest(name, functions().map(|function| function.name));
+                let problem = Problem::new("PRV-0203", format!("there is no function `{name}`"));
+                return Err(Error::Usage(match near {
+                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                    None => problem.hint("`provost expr --help-function` lists all"),
+                }));
+            }
+        },
+    };
+    if output.json {
+        output.json(&asked)?;
+        return Ok(Exit::Done);
+    }
+    let mut data = output.data();
+    match name {
+        None => {
+            let mut table = Table::new(["function", "what it does"]);
+            for function in &asked {
+                let first = function.about.split_once(". ").map_or(function.about, |(first, _)| first);
+                table.row([function.signature.clone(), first.trim_end_matches('.').to_owned()]);
+            }
+            data.table(table)?;
+        }
+        Some(_) => {
+            for function in &asked {
+                let signature = data.paint(Style::Bold, &function.signature);
+                data.line(signature)?;
+                data.line(format_args!("\n{}", function.about))?;
+                for example in &function.examples {
+                    data.line(format_args!("\n  {}\n    on {}\n    = {}", example.expression, example.given, example.result))?;
+                }
+            }
+        }
+    }
+    data.end()?;
+    Ok(Exit::Done)
+}
+
+fn describe(function: &'static provost_lang::Function) -> FunctionHelp {
+    let examples = function.examples.iter();
+    FunctionHelp {
+        name: function.name,
+        signature: function.signature(),
+        about: function.about,
+        examples: examples
+            .map(|example| ExampleHelp { expression: example.expression, given: example.given, result: example.result })
+            .collect(),
+    }
+}

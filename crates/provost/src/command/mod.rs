@@ -1,0 +1,91 @@
+//! What each command does, one file each: read what is asked, call one thing, print what it answers.
+
+mod apply;
+mod config;
+mod connector;
+mod cycle;
+mod doctor;
+mod explain;
+mod expr;
+mod filter;
+mod hold;
+mod log;
+mod plan;
+mod provision;
+mod secret;
+mod status;
+mod test;
+mod token;
+mod trace;
+
+use std::io::{self, Read};
+
+use provost_model::{Attributes, Filter};
+
+use crate::cli::{Cli, Command, ConfigCommand, ConnectorCommand, SecretCommand, TokenCommand};
+use crate::error::{Error, Exit, Result};
+use crate::logging::{self, LogFormat};
+use crate::output::Output;
+use crate::problem::{Problem, Source};
+
+/// Runs a command to its end.
+pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
+    let global = &cli.global;
+    logging::start(global.verbose, LogFormat::Text, output);
+    match cli.command {
+        Command::Config(ConfigCommand::Check(args)) => config::check(global, args, output),
+        Command::Test(args) => test::run(global, args, output),
+        Command::Plan(args) => plan::run(global, args, output).await,
+        Command::Apply(args) => apply::run(global, args, output).await,
+        Command::Run(args) => cycle::run(global, args, output).await,
+        Command::Provision(args) => provision::run(global, args, output).await,
+        Command::Explain(args) => explain::run(global, args, output).await,
+        Command::Log(args) => log::run(global, args, output).await,
+        Command::Release(args) => hold::release(global, args, output).await,
+        Command::Discard(args) => hold::discard(global, args, output).await,
+        Command::Status => status::run(global, output).await,
+        Command::Expr(args) => expr::run(args, output),
+        Command::Filter(args) => filter::run(args, output),
+        Command::Token(TokenCommand::Create(args)) => token::create(global, args, output).await,
+        Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
+        Command::Connector(ConnectorCommand::List) => connector::list(output),
+        Command::Doctor => doctor::run(global, output).await,
+    }
+}
+
+/// A filter from the command line.
+fn parse_filter(text: &str, option: &str) -> Result<Filter> {
+    text.parse().map_err(|error: provost_model::filter::FilterError| {
+        let place = Source::new(option, text).place(error.span.clone());
+        let problem = Problem::new("PRV-0201", error.message).at(place);
+        Error::Usage(Problem { hint: error.hint, ..problem })
+    })
+}
+
+/// An object's attributes from the command line, or from stdin where it says `-`.
+fn read_attributes(text: &str, option: &str) -> Result<Attributes> {
+    let text = match text {
+        "-" => {
+            let mut all = String::new();
+            io::stdin().lock().read_to_string(&mut all).map_err(|error| {
+                Error::Usage(Problem::new("PRV-0706", format!("cannot read {option} from stdin: {error}")))
+            })?;
+            all
+        }
+        text => text.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        let source = Source::new(option, text.as_str());
+        let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = line_start + error.column().saturating_sub(1);
+        let message = format!("{option} is no JSON object: {}", without_place(&error));
+        let problem = Problem::new("PRV-0706", message).at(source.place(at..at));
+        Error::Usage(problem.hint("write for example '{\"login\": \"ada\"}'; the shell needs the single quotes"))
+    })
+}
+
+/// serde_json's message without the place, which is shown by other means.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}

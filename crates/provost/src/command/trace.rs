@@ -1,0 +1,111 @@
+//! Attribute changes and explanations as text.
+
+use provost_engine::report::{ChangeTrace, Explanation};
+use provost_model::Value;
+
+use crate::error::Result;
+use crate::output::{Data, Style};
+
+/// Longer values are cut; `--json` has them whole.
+const LONGEST: usize = 80;
+
+/// `attribute: before → after`, one line each.
+pub fn changes(data: &mut Data, changes: &[ChangeTrace]) -> Result<()> {
+    let width = changes.iter().map(|change| change.path.chars().count()).max().unwrap_or(0).min(40);
+    for change in changes {
+        let before = shown(change.before.as_ref());
+        let after = data.paint(Style::Green, shown(change.after.as_ref()));
+        let sign = match change.op.as_str() {
+            "add" => "+ ",
+            "remove" => "- ",
+            _ => "",
+        };
+        match (&change.before, sign) {
+            (None, "") => data.line(format_args!("    {:width$}  {after}", change.path))?,
+            (_, "") => data.line(format_args!("    {:width$}  {before} → {after}", change.path))?,
+            _ => data.line(format_args!("    {:width$}  {sign}{after}", change.path))?,
+        }
+    }
+    Ok(())
+}
+
+/// A value on one line.
+pub fn shown(value: Option<&Value>) -> String {
+    let text = match value {
+        None => return "∅".to_owned(),
+        Some(Value::Text(text)) if text.is_empty() => "\"\"".to_owned(),
+        Some(value) => value.to_string(),
+    };
+    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let head: String = text.chars().take(LONGEST).collect();
+    format!("{head}…")
+}
+
+/// The whole trace of an object.
+pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
+    let name = data.paint(Style::Bold, if trace.name.is_empty() { trace.source_id.as_str() } else { &trace.name });
+    data.line(format_args!("{} {name} ({}) in job {}", trace.class, trace.source_id, trace.job))?;
+
+    section(data, "source")?;
+    for (attribute, value) in &trace.source {
+        data.line(format_args!("    {attribute} = {}", shown(Some(value))))?;
+    }
+
+    let verdict = if trace.in_scope { "in scope" } else { "out of scope" };
+    section(data, &format!("scope: {verdict}"))?;
+    for clause in &trace.scope {
+        let mark = mark(data, clause.matched);
+        data.line(format_args!("    {mark} {}   [{}]", clause.clause, shown(clause.value.as_ref())))?;
+    }
+
+    match &trace.link {
+        Some(link) => {
+            let id = link.target_id.as_deref().unwrap_or("no account");
+            section(data, &format!("link: {} {id}, since {}", link.state, link.changed))?;
+        }
+        None => section(data, "link: none yet")?,
+    }
+    for matching in &trace.matching {
+        let found = match matching.found.len() {
+            0 => "nothing".to_owned(),
+            _ => matching.found.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        let note = matching.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+        data.line(format_args!("    {} eq {} → {found}{note}", matching.target, shown(matching.value.as_ref())))?;
+    }
+
+    section(data, "mappings")?;
+    for mapping in &trace.mappings {
+        let value = shown(mapping.value.as_ref());
+        let note = mapping.note.as_ref().map_or(String::new(), |note| format!("   ({note})"));
+        data.line(format_args!("    {} = {value}{note}", mapping.target))?;
+        let expression = data.paint(Style::Dim, &mapping.expression);
+        data.line(format_args!("        {expression}"))?;
+    }
+
+    section(data, &format!("decision: {} — {}", trace.decision, trace.reason))?;
+    changes(data, &trace.changes)?;
+    if let Some(next) = &trace.next {
+        section(data, &format!("next: {next}"))?;
+    }
+    if !trace.history.is_empty() {
+        section(data, "history, newest first")?;
+        for entry in &trace.history {
+            let code = entry.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
+            data.line(format_args!("    {} {} {}{code}: {}", entry.at, entry.action, entry.status, entry.reason))?;
+        }
+    }
+    Ok(())
+}
+
+fn section(data: &mut Data, title: &str) -> Result<()> {
+    let title = data.paint(Style::Blue, title);
+    data.line(format_args!("  {title}"))
+}
+
+fn mark(data: &Data, holds: bool) -> String {
+    if holds { data.paint(Style::Green, "✓") } else { data.paint(Style::Red, "✗") }
+}

@@ -1,0 +1,77 @@
+//! The runs of the jobs, with what came of them.
+
+use provost_model::{CycleId, JobName};
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Param, Record, Row};
+use crate::{CycleKind, CycleStatus, Result, Store, Transaction};
+
+/// One run of a job, or one stored plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleRow {
+    pub id: CycleId,
+    pub job: JobName,
+    pub kind: CycleKind,
+    pub status: CycleStatus,
+    pub started: i64,
+    pub finished: Option<i64>,
+    /// JSON.
+    pub summary: String,
+    pub note: Option<String>,
+}
+
+impl Record for CycleRow {
+    const TABLE: &'static str = "cycle";
+    const COLUMNS: &'static [&'static str] = &["id", "job", "kind", "status", "started", "finished", "summary", "note"];
+    const KEY: &'static [&'static str] = &["id"];
+    type Key<'a> = &'a str;
+
+    fn key(&self) -> &str {
+        &self.id
+    }
+
+    fn values<'a>(&'a self, put: &mut dyn FnMut(Param<'a>)) {
+        put((&self.id).into());
+        put((&self.job).into());
+        put(self.kind.as_str().into());
+        put(self.status.as_str().into());
+        put(self.started.into());
+        put(self.finished.into());
+        put((&self.summary).into());
+        put(Param::free_option(&self.note));
+    }
+
+    fn read(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id()?,
+            job: row.id()?,
+            kind: row.word()?,
+            status: row.word()?,
+            started: row.int()?,
+            finished: row.int_option()?,
+            summary: row.text()?,
+            note: row.text_option()?,
+        })
+    }
+}
+
+impl Store {
+    pub async fn cycle(&self, id: &str) -> Result<Option<CycleRow>> {
+        let mut sql = CycleRow::select(self.db().sql());
+        sql.push(" where id = ").bind(id);
+        self.db().row(sql).await?.map(|mut row| CycleRow::read(&mut row)).transpose()
+    }
+
+    /// The newest cycles of a job, newest first.
+    pub async fn cycles(&self, job: &str, limit: i64) -> Result<Vec<CycleRow>> {
+        let mut sql = CycleRow::select(self.db().sql());
+        sql.push(" where job = ").bind(job).push(" order by started desc, id desc limit ").bind(limit);
+        CycleRow::read_all(self.db().rows(sql).await?)
+    }
+}
+
+impl Transaction {
+    pub async fn save_cycle(&mut self, cycle: &CycleRow) -> Result<()> {
+        self.upsert(std::slice::from_ref(cycle)).await
+    }
+}

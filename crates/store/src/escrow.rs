@@ -1,0 +1,92 @@
+//! Objects that failed and wait for their next try.
+
+use std::borrow::Borrow;
+
+use provost_model::{ClassName, Code, JobName, ObjectId};
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Param, Record, Row};
+use crate::store::texts;
+use crate::{Result, Store, Transaction};
+
+/// One object that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscrowRow {
+    pub job: JobName,
+    pub class: ClassName,
+    pub source_id: ObjectId,
+    pub tries: i64,
+    pub first_failed: i64,
+    pub next_try: i64,
+    /// Of the last failure.
+    pub code: Code,
+    pub message: String,
+}
+
+impl Record for EscrowRow {
+    const TABLE: &'static str = "escrow";
+    const COLUMNS: &'static [&'static str] =
+        &["job", "class", "source_id", "tries", "first_failed", "next_try", "code", "message"];
+    const KEY: &'static [&'static str] = &["job", "class", "source_id"];
+    type Key<'a> = (&'a str, &'a str, &'a str);
+
+    fn key(&self) -> Self::Key<'_> {
+        (&self.job, &self.class, &self.source_id)
+    }
+
+    fn values<'a>(&'a self, put: &mut dyn FnMut(Param<'a>)) {
+        put((&self.job).into());
+        put((&self.class).into());
+        put((&self.source_id).into());
+        put(self.tries.into());
+        put(self.first_failed.into());
+        put(self.next_try.into());
+        put(self.code.as_str().into());
+        put(Param::free(&self.message));
+    }
+
+    fn read(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            job: row.id()?,
+            class: row.id()?,
+            source_id: row.id()?,
+            tries: row.int()?,
+            first_failed: row.int()?,
+            next_try: row.int()?,
+            code: Code(row.text()?.into()),
+            message: row.text()?,
+        })
+    }
+}
+
+impl Store {
+    /// All objects of a job that wait, by class and source id.
+    pub async fn escrows(&self, job: &str) -> Result<Vec<EscrowRow>> {
+        let mut sql = EscrowRow::select(self.db().sql());
+        sql.push(" where job = ").bind(job).push(" order by class, source_id");
+        EscrowRow::read_all(self.db().rows(sql).await?)
+    }
+
+    /// Those whose time has come, longest due first.
+    pub async fn escrows_due(&self, job: &str, now_ms: i64, limit: i64) -> Result<Vec<EscrowRow>> {
+        let mut sql = EscrowRow::select(self.db().sql());
+        sql.push(" where job = ").bind(job).push(" and next_try <= ").bind(now_ms);
+        sql.push(" order by next_try, class, source_id limit ").bind(limit);
+        EscrowRow::read_all(self.db().rows(sql).await?)
+    }
+
+    pub async fn count_escrows(&self, job: &str) -> Result<i64> {
+        let sql = self.db().fixed("select count(*) from escrow where job = $1").value(job);
+        self.db().row(sql).await?.map_or(Ok(0), |mut row| row.int())
+    }
+}
+
+impl Transaction {
+    pub async fn save_escrows(&mut self, escrows: &[EscrowRow]) -> Result<()> {
+        self.upsert(escrows).await
+    }
+
+    pub async fn delete_escrows<I: Borrow<str>>(&mut self, job: &str, class: &str, ids: &[I]) -> Result<u64> {
+        self.on_objects("delete from escrow", job, class, "source_id", &texts(ids)).await
+    }
+}

@@ -1,0 +1,181 @@
+//! The provisioning log, and the plan: an operation and the event that tells its outcome are one row in two states.
+//!
+//! Sequence numbers come from a counter that is raised in the writing transaction and stays locked until that ends, so rows
+//! become visible in the order of their numbers and a reader who asks for what is after a number misses nothing. Append last
+//! in a transaction, to hold that lock shortly. Reading is in [`crate::event_query`].
+
+use provost_model::{ClassName, Code, CycleId, JobName, ObjectId, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Param, Record, Row, chunks};
+use crate::{EventStatus, Result, Store, StoreError, Transaction};
+
+const NEXT: &str = "update sequence set value = value + $1 where name = 'event' returning value";
+const DISCARD: &str = "update event set status = 'discarded' where cycle = $1 and status in ('planned', 'held')";
+const PRUNE: &str = include_str!("../sql/event_prune.sql");
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Given by [`Transaction::append_events`].
+    pub seq: i64,
+    pub job: JobName,
+    pub cycle: CycleId,
+    pub class: ClassName,
+    pub source_id: ObjectId,
+    pub target_id: Option<ObjectId>,
+    /// What was done: a [`provost_model::Action`], or another word of the engine.
+    pub action: Text,
+    pub status: EventStatus,
+    pub code: Option<Text>,
+    pub created: i64,
+    pub finished: Option<i64>,
+    pub duration_ms: i64,
+    /// The object's display name.
+    pub name: String,
+    pub reason: String,
+    /// A JSON array of `{path, op, before, after}`.
+    pub changes: String,
+    /// JSON.
+    pub detail: Option<String>,
+}
+
+/// What came of a planned event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventOutcome {
+    pub seq: i64,
+    pub status: EventStatus,
+    pub code: Option<Code>,
+    /// Replaces the planned one, if there is one.
+    pub target_id: Option<ObjectId>,
+    pub detail: Option<String>,
+    pub finished: i64,
+    pub duration_ms: i64,
+}
+
+impl Record for EventRow {
+    const TABLE: &'static str = "event";
+    const COLUMNS: &'static [&'static str] = &[
+        "seq",
+        "job",
+        "cycle",
+        "class",
+        "source_id",
+        "target_id",
+        "action",
+        "status",
+        "code",
+        "created",
+        "finished",
+        "duration_ms",
+        "name",
+        "reason",
+        "changes",
+        "detail",
+    ];
+    const KEY: &'static [&'static str] = &["seq"];
+    type Key<'a> = i64;
+
+    fn key(&self) -> i64 {
+        self.seq
+    }
+
+    fn values<'a>(&'a self, put: &mut dyn FnMut(Param<'a>)) {
+        put(self.seq.into());
+        put((&self.job).into());
+        put((&self.cycle).into());
+        put((&self.class).into());
+        put((&self.source_id).into());
+        put((&self.target_id).into());
+        put(self.action.as_str().into());
+        put(self.status.as_str().into());
+        put(self.code.as_deref().into());
+        put(self.created.into());
+        put(self.finished.into());
+        put(self.duration_ms.into());
+        put(Param::free(&self.name));
+        put(Param::free(&self.reason));
+        put((&self.changes).into());
+        put((&self.detail).into());
+    }
+
+    fn read(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            seq: row.int()?,
+            job: row.id()?,
+            cycle: row.id()?,
+            class: row.id()?,
+            source_id: row.id()?,
+            target_id: row.id_option()?,
+            action: row.id()?,
+            status: row.word()?,
+            code: row.id_option()?,
+            created: row.int()?,
+            finished: row.int_option()?,
+            duration_ms: row.int()?,
+            name: row.text()?,
+            reason: row.text()?,
+            changes: row.text()?,
+            detail: row.text_option()?,
+        })
+    }
+}
+
+impl Transaction {
+    /// Gives the events their numbers, in their order, and writes them.
+    pub async fn append_events(&mut self, events: &mut [EventRow]) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = events.len() as i64;
+        let next = self.fixed(NEXT).value(count);
+        let last = match self.row(next).await? {
+            Some(mut row) => row.int()?,
+            None => return Err(StoreError::corrupt("sequence", "the row 'event' is missing")),
+        };
+        for (event, seq) in events.iter_mut().zip(last - count + 1..) {
+            event.seq = seq;
+        }
+        self.insert(events).await
+    }
+
+    /// Records what came of events, each of them once per call. Numbers that are not there are passed over; how many were
+    /// there comes back.
+    pub async fn finish_events(&mut self, outcomes: &[EventOutcome]) -> Result<u64> {
+        let mut touched = 0;
+        for chunk in chunks(outcomes, 7) {
+            let mut sql = self.sql();
+            sql.push("with outcome (seq, status, code, target_id, detail, finished, duration_ms) as (values ");
+            for (at, outcome) in chunk.iter().enumerate() {
+                sql.push(if at > 0 { ", (" } else { "(" }).bind(outcome.seq);
+                sql.push(", ").bind(outcome.status.as_str());
+                sql.push(", ").bind(outcome.code.as_ref().map(Code::as_str));
+                sql.push(", ").bind(&outcome.target_id);
+                sql.push(", ").bind(&outcome.detail);
+                sql.push(", ").bind(outcome.finished);
+                sql.push(", ").bind(outcome.duration_ms).push(")");
+            }
+            sql.push(") update event set status = outcome.status, code = outcome.code");
+            sql.push(", target_id = coalesce(outcome.target_id, event.target_id)");
+            sql.push(", detail = coalesce(outcome.detail, event.detail)");
+            sql.push(", finished = outcome.finished, duration_ms = outcome.duration_ms");
+            sql.push(" from outcome where event.seq = outcome.seq");
+            touched += self.run(sql).await?;
+        }
+        Ok(touched)
+    }
+
+    /// Marks all open events of a cycle as discarded; how many they were.
+    pub async fn discard_events(&mut self, cycle: &str) -> Result<u64> {
+        let sql = self.fixed(DISCARD).value(cycle);
+        self.run(sql).await
+    }
+}
+
+impl Store {
+    /// Deletes up to `limit` of the oldest events from before `before_ms`, but none that a plan still needs; how many they
+    /// were. Call it until it deletes fewer than `limit`.
+    pub async fn prune_events(&self, before_ms: i64, limit: i64) -> Result<u64> {
+        self.db().write(self.db().fixed(PRUNE).value(before_ms).value(limit)).await
+    }
+}

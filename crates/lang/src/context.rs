@@ -60,6 +60,9 @@ impl Source for Attributes {
     }
 }
 
+/// Fills a buffer with random bytes.
+pub type Fill<'a> = &'a dyn Fn(&mut [u8]);
+
 /// The surroundings of one evaluation.
 ///
 /// ```
@@ -79,7 +82,7 @@ pub struct Context<'a> {
     pub(crate) now: Timestamp,
     pub(crate) taken: Option<&'a dyn Fn(&str) -> bool>,
     pub(crate) default_domain: Option<&'a str>,
-    pub(crate) random: Option<&'a dyn Fn(&mut [u8])>,
+    pub(crate) random: Option<Fill<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -101,7 +104,7 @@ impl<'a> Context<'a> {
 
     /// Where `Guid` and `RandomString` take their bytes from, so that a plan can be replayed. Without it they come from
     /// the operating system.
-    pub fn with_random(self, fill: &'a dyn Fn(&mut [u8])) -> Self {
+    pub fn with_random(self, fill: Fill<'a>) -> Self {
         Self { random: Some(fill), ..self }
     }
 }

@@ -63,10 +63,13 @@ pub mod code {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message} at column {}", span.start + 1)]
 pub struct LangError {
+    /// One of [`code`].
     pub code: Code,
     /// Byte offsets into the source. An error of a compiled filter, whose text is gone, has `0..0`.
     pub span: Range<usize>,
+    /// What is wrong, in lower case and without a full stop.
     pub message: String,
+    /// What to do about it.
     pub hint: Option<String>,
 }
 
@@ -106,11 +109,13 @@ impl Explain for LangError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
 pub struct EvalError {
+    /// One of [`code`], `PRV-0220` and above.
     pub code: Code,
     /// The part of the source that failed, in byte offsets.
     pub span: Range<usize>,
     /// Never holds an attribute value, so that it can be logged. What `Error("…")` says is its author's own text.
     pub message: String,
+    /// What to do about it.
     pub hint: Option<String>,
     /// The value that did not fit, for `explain` and the console; not for logs. Absent where the expression redacts.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,6 +113,7 @@ impl Expression {
         &self.source
     }
 
+    /// What it was compiled from, as a tree.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }

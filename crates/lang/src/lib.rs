@@ -4,6 +4,8 @@
 //! neither does I/O, reads the clock or knows where attributes come from. The functions are one table, [`functions`];
 //! where Entra's documentation is silent or contradicts itself, `gaps.md` beside this crate says what was decided.
 
+#![warn(missing_docs)]
+
 mod context;
 mod dates;
 mod datum;
@@ -15,7 +17,7 @@ mod scope;
 mod syntax;
 mod trace;
 
-pub use context::{Context, Source};
+pub use context::{Context, Fill, Source};
 pub use error::{EvalError, LangError, code};
 pub use expression::{Expression, Outcome};
 pub use functions::{Example, Form, Function, Kind, Nature, Origin, Parameter, find as function, functions};

@@ -31,7 +31,9 @@ pub struct Trace {
     pub expression: String,
     /// Its place in the source, in byte offsets.
     pub span: Range<usize>,
+    /// What it gave.
     pub result: Traced,
+    /// What it asked for; constants are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Trace>,
 }
@@ -40,11 +42,15 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Traced {
+    /// A value; null for none.
     Value(Value),
     /// A value that `Redact` hides.
     Redacted,
+    /// The attribute is left out of the change.
     IgnoreAttribute,
+    /// The whole object is left alone.
     IgnoreObject,
+    /// It failed, or a part of it did.
     Error(EvalError),
 }
 

@@ -4,7 +4,7 @@
 //! does: all marks, the links of one page, outcomes of planned events, overwriting. Prints rates; asserts nothing.
 
 use std::io::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use provost_store::{EventOutcome, EventRow, EventStatus, LinkRow, LinkState, Result, Store};
 
@@ -56,14 +56,32 @@ fn event(number: usize) -> EventRow {
     }
 }
 
-struct Report(Instant);
+/// When a step began, by the wall and by the processor.
+struct Report(Instant, Duration);
+
+fn processor() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
 
 impl Report {
     fn line(&mut self, what: &str, rows: usize) {
         let seconds = self.0.elapsed().as_secs_f64();
         let rate = rows as f64 / seconds;
-        let _ = writeln!(std::io::stdout(), "{what:<44}{rows:>9} rows {seconds:>8.3} s {rate:>10.0} rows/s");
-        self.0 = Instant::now();
+        let cost = (processor() - self.1).as_secs_f64() * 1e6 / rows.max(1) as f64;
+        let _ = writeln!(
+            std::io::stdout(),
+            "{what:<32}{rows:>9} rows {seconds:>8.3} s {rate:>10.0} rows/s {cost:>8.2} us of CPU each"
+        );
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        *self = Self::new();
+    }
+
+    fn new() -> Self {
+        Self(Instant::now(), processor())
     }
 }
 
@@ -77,8 +95,8 @@ async fn main() -> Result<()> {
     let lease = store.claim(JOB, "example", i64::MAX / 2, 0).await?;
     let lease = lease.unwrap_or_else(|| unreachable!("a new store, or one whose leases all expired"));
 
-    let mut report = Report(Instant::now());
-    let mut made = std::time::Duration::ZERO;
+    let mut report = Report::new();
+    let mut made = Duration::ZERO;
     for start in (0..rows).step_by(page) {
         let range = start..(start + page).min(rows);
         let began = Instant::now();
@@ -92,10 +110,10 @@ async fn main() -> Result<()> {
     }
     report.line("links and events, new (pairs)", rows);
     let _ = writeln!(std::io::stdout(), "    of which making the rows {:.3} s", made.as_secs_f64());
-    report.0 = Instant::now();
+    report.begin();
 
     let outcomes: Vec<_> = (1..=rows as i64).map(outcome).collect();
-    report.0 = Instant::now();
+    report.begin();
     for chunk in outcomes.chunks(page) {
         let mut tx = store.fenced(&lease).await?;
         tx.finish_events(chunk).await?;
@@ -104,7 +122,7 @@ async fn main() -> Result<()> {
     report.line("outcomes of events", rows);
 
     let links: Vec<_> = (0..rows).map(link).collect();
-    report.0 = Instant::now();
+    report.begin();
     for chunk in links.chunks(page) {
         let mut tx = store.fenced(&lease).await?;
         tx.save_links(chunk).await?;
@@ -124,11 +142,11 @@ async fn main() -> Result<()> {
     for size in [1, 500, 10_000] {
         let ids: Vec<_> = links.iter().step_by((rows / size).max(1)).take(size).map(|link| &*link.source_id).collect();
         store.links(JOB, "User", &ids).await?;
-        report.0 = Instant::now();
+        report.begin();
         let found = store.links(JOB, "User", &ids).await?.len();
         report.line("links by source id, scattered", found);
     }
-    report.0 = Instant::now();
+    report.begin();
     let found = store.link_page(JOB, "User", None, 50_000).await?.len();
     report.line("links, one page", found);
     store.close().await;

@@ -11,6 +11,7 @@
 pub mod config;
 pub mod cycle;
 pub mod db;
+pub mod directory;
 pub mod error;
 pub mod escrow;
 pub mod event;
@@ -28,6 +29,7 @@ pub mod words;
 pub use config::ConfigRow;
 pub use cycle::CycleRow;
 pub use db::{Db, Transaction};
+pub use directory::{Lookup, MemberRow, ResourceRow};
 pub use error::{Result, StoreError};
 pub use escrow::EscrowRow;
 pub use event::{EventOutcome, EventRow};

@@ -116,11 +116,7 @@ impl Pattern {
                 }
                 Part::Half(count) => {
                     let names = if *count == 1 { ["A", "P"] } else { ["AM", "PM"] };
-                    half = Some(if scanner.eat(names[0]) {
-                        0
-                    } else {
-                        scanner.eat(names[1]).then_some(12)?
-                    });
+                    half = Some(if scanner.eat(names[0]) { 0 } else { scanner.eat(names[1]).then_some(12)? });
                 }
                 Part::Offset(_) => offset = scanner.offset()?,
                 Part::Zone => {

@@ -59,10 +59,7 @@ impl Scanner<'_> {
 
     /// The index of the name in the list, whole or by its first three letters.
     pub(super) fn name(&mut self, names: &[&str]) -> Option<usize> {
-        names
-            .iter()
-            .position(|name| self.eat(name))
-            .or_else(|| names.iter().position(|name| self.eat(&name[..3])))
+        names.iter().position(|name| self.eat(name)).or_else(|| names.iter().position(|name| self.eat(&name[..3])))
     }
 
     fn date_time(&mut self) -> Option<(Date, Time, i64)> {

@@ -48,7 +48,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Texts,
         sid,
         "The text of a security identifier, which is given as Base64 bytes.",
-        &[example("StringFromSid(\"AQUAAAAAAAUVAAAAoGXPfnhLm1/nfIdwUAQAAA==\")", "{}", r#""S-1-5-21-2127521184-1604012920-1887927527-1104""#)],
+        &[example(
+            "StringFromSid(\"AQUAAAAAAAUVAAAAoGXPfnhLm1/nfIdwUAQAAA==\")",
+            "{}",
+            r#""S-1-5-21-2127521184-1604012920-1887927527-1104""#,
+        )],
     ),
 ];
 
@@ -72,7 +76,8 @@ fn from_base64<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
         };
         match text {
             Some(text) => Ok(Datum::text(text)),
-            None => Err(call.wrong(0, code::VALUE_TEXT, &format!("is no {encoding} text"), None)
+            None => Err(call
+                .wrong(0, code::VALUE_TEXT, &format!("is no {encoding} text"), None)
                 .hint("name the encoding: ConvertFromBase64(source, UTF8)")),
         }
     })

@@ -18,7 +18,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             example("IIF([country] = \"CH\", \"home\", \"abroad\")", r#"{"country":"CH"}"#, r#""home""#),
             example("IIF([country] = \"\", \"unknown\", [country])", "{}", r#""unknown""#),
-            example("IIF(DateDiff(\"d\", [a], [b]) > 30, \"long\", \"short\")", r#"{"a":"2024-01-01","b":"2024-03-01"}"#, r#""long""#),
+            example(
+                "IIF(DateDiff(\"d\", [a], [b]) > 30, \"long\", \"short\")",
+                r#"{"a":"2024-01-01","b":"2024-03-01"}"#,
+                r#""long""#,
+            ),
         ],
     ),
     entry(
@@ -32,8 +36,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The value behind the first key that equals the source, in exact case; else the default, else null. The key \"\" \
          matches null and empty. An empty slot is null.",
         &[
-            example("Switch([state], \"other\", \"NSW\", \"Sydney\", \"QLD\", \"Brisbane\")", r#"{"state":"QLD"}"#, r#""Brisbane""#),
-            example("Switch([deleted], , \"False\", \"True\", \"True\", \"False\")", r#"{"deleted":true}"#, r#""False""#),
+            example(
+                "Switch([state], \"other\", \"NSW\", \"Sydney\", \"QLD\", \"Brisbane\")",
+                r#"{"state":"QLD"}"#,
+                r#""Brisbane""#,
+            ),
+            example(
+                "Switch([deleted], , \"False\", \"True\", \"True\", \"False\")",
+                r#"{"deleted":true}"#,
+                r#""False""#,
+            ),
             example("Switch([country], [country], \"\", \"Other\")", "{}", r#""Other""#),
         ],
     ),

@@ -14,8 +14,16 @@ use crate::program::{Arguments, Eval, Node, Prepared, Stop};
 
 const INTERVAL: Kind = Kind::Word(Interval::CODES);
 const STYLES: Kind = Kind::Word(&[
-    "None", "AllowLeadingWhite", "AllowTrailingWhite", "AllowInnerWhite", "AllowWhiteSpaces", "NoCurrentDateDefault",
-    "AdjustToUniversal", "AssumeLocal", "AssumeUniversal", "RoundtripKind",
+    "None",
+    "AllowLeadingWhite",
+    "AllowTrailingWhite",
+    "AllowInnerWhite",
+    "AllowWhiteSpaces",
+    "NoCurrentDateDefault",
+    "AdjustToUniversal",
+    "AssumeLocal",
+    "AssumeUniversal",
+    "RoundtripKind",
 ]);
 
 const FORMAT_FORMS: &[Form] = &[
@@ -182,7 +190,7 @@ fn format_date<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let moment = match source {
         Datum::Moment(moment) => moment,
         other => {
-            let Some(text) = call.into_text(0, other)? else { return Ok(NULL) };
+            let Some(text) = call.as_str_of(0, other)? else { return Ok(NULL) };
             let moment = with_pattern(call, input, 0, |pattern| pattern.read(&text))?;
             moment.ok_or_else(|| {
                 call.wrong(0, code::VALUE_TEXT, "does not have the input format", Some(text.into_text()))

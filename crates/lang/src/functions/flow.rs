@@ -47,7 +47,7 @@ fn select_unique<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
             continue;
         }
         let Some(taken) = call.context().taken else { return Ok(datum) };
-        let Some(text) = call.into_text(at, datum)? else { continue };
+        let Some(text) = call.as_str_of(at, datum)? else { continue };
         if !taken(&text) {
             return Ok(text.into());
         }

@@ -56,7 +56,7 @@ fn split<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let mut pieces = Vec::new();
     let mut is_null = true;
     call.for_each(0, |datum| {
-        if let Some(text) = call.into_text(0, datum)? {
+        if let Some(text) = call.as_str_of(0, datum)? {
             is_null = false;
             if delimiter.is_empty() {
                 pieces.push(Value::text(text.trim()));

@@ -35,10 +35,13 @@ pub struct Function {
     pub name: &'static str,
     /// The ways to call it, chosen by the number of arguments.
     pub forms: &'static [Form],
+    /// What it gives, as far as that is always the same.
     pub returns: Kind,
     /// What it does, in a few sentences.
     pub about: &'static str,
+    /// Empty only where the result cannot be foretold.
     pub examples: &'static [Example],
+    /// Whether its result can be computed ahead and remembered.
     pub nature: Nature,
     /// Whether Entra has it too.
     pub origin: Origin,
@@ -55,6 +58,7 @@ pub(crate) type Prepare = fn(&[Option<Node>], &std::ops::Range<usize>) -> Result
 /// One list of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
+    /// In the order of the call.
     pub parameters: &'static [Parameter],
     /// How many of the last parameters repeat together: 1 for `Join`, 2 for `Switch`, 0 for most.
     pub repeats: usize,
@@ -63,7 +67,9 @@ pub struct Form {
 /// One place in a list of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
+    /// Its name in documentation and messages.
     pub name: &'static str,
+    /// What it takes.
     pub kind: Kind,
     /// Whether its slot may stay empty.
     pub is_optional: bool,
@@ -72,6 +78,7 @@ pub struct Parameter {
 /// What a parameter takes or a function gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Whatever there is.
     Any,
     /// One text; numbers, Booleans and dates count as theirs.
     Text,
@@ -103,6 +110,7 @@ pub enum Nature {
 /// Where a function comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
+    /// Microsoft documents it.
     Entra,
     /// Provost's own; not exported to an Entra schema.
     Provost,
@@ -111,6 +119,7 @@ pub enum Origin {
 /// An example, which the tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
+    /// The call, as users write it.
     pub expression: &'static str,
     /// The source object as JSON.
     pub given: &'static str,

@@ -45,7 +45,11 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
     &[
         example("Replace([a], \"-\", , , \"_\", , )", r#"{"a":"EN-US"}"#, r#""EN_US""#),
         example("Replace([a], \"%n\", , , , , \"Dear %n!\")", r#"{"a":"Ada"}"#, r#""Dear Ada!""#),
-        example("Replace([a], , \"(?<last>\\\\w+), (?<first>\\\\w+)\", , \"${first} ${last}\", , )", r#"{"a":"Doe, Jo"}"#, r#""Jo Doe""#),
+        example(
+            "Replace([a], , \"(?<last>\\\\w+), (?<first>\\\\w+)\", , \"${first} ${last}\", , )",
+            r#"{"a":"Doe, Jo"}"#,
+            r#""Jo Doe""#,
+        ),
         example("Replace([a], , \"(?<suffix>@.*)\", \"suffix\", \"\", , )", r#"{"a":"jo@x.org"}"#, r#""jo""#),
         example("Replace([a], , \"(?<name>.*)@\", \"name\", , [mail], )", r#"{"mail":"jo@x.org"}"#, r#""jo""#),
     ],
@@ -208,8 +212,9 @@ fn group(call: &Arguments<'_, '_>, plan: &Plan, regex: &Regex) -> Result<usize, 
         return Ok(group);
     }
     let name = call.text(GROUP)?;
-    regex_dialect::group(name.as_deref().unwrap_or_default(), regex)
-        .ok_or_else(|| call.wrong(GROUP, code::VALUE_TEXT, "is no group of the pattern", name.map(|name| name.into_text())))
+    regex_dialect::group(name.as_deref().unwrap_or_default(), regex).ok_or_else(|| {
+        call.wrong(GROUP, code::VALUE_TEXT, "is no group of the pattern", name.map(|name| name.into_text()))
+    })
 }
 
 fn every_match<'a>(

@@ -69,7 +69,7 @@ fn contains<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let (mut index, mut found) = (0, 0);
     call.for_each(0, |datum| -> Result<(), Stop> {
         index += 1;
-        if found == 0 && call.into_text(0, datum)?.is_some_and(|text| text.contains(&*part)) {
+        if found == 0 && call.as_str_of(0, datum)?.is_some_and(|text| text.contains(&*part)) {
             found = index;
         }
         Ok(())

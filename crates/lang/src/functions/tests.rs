@@ -85,13 +85,20 @@ fn edges() {
         (r#"[a] = "x""#, r#"{"a":["x"]}"#, "true"),
         ("Count([a])", r#"{"a":"x"}"#, "1"),
         // Paths.
-        (r#"ToLower([emails[type eq "work"].value])"#, r#"{"emails":[{"type":"home","value":"H"},{"type":"work","value":"W"}]}"#, r#""w""#),
+        (
+            r#"ToLower([emails[type eq "work"].value])"#,
+            r#"{"emails":[{"type":"home","value":"H"},{"type":"work","value":"W"}]}"#,
+            r#""w""#,
+        ),
         ("[name.familyName]", r#"{"name":{"familyName":"Lovelace"}}"#, r#""Lovelace""#),
         ("[name.familyName]", r#"{"name.familyName":"flat"}"#, r#""flat""#),
         ("[Name]", r#"{"name":"x"}"#, "null"),
         ("[First Name]", r#"{"First Name":"x"}"#, r#""x""#),
-        ("[urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department]",
-         r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"E"}}"#, r#""E""#),
+        (
+            "[urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department]",
+            r#"{"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"E"}}"#,
+            r#""E""#,
+        ),
         // Words, case and numbers.
         ("isnullORempty([a])", "{}", "true"),
         (r#"InStr("aXx", "x", 1, "vbTextCompare")"#, "{}", "2"),
@@ -124,7 +131,10 @@ fn results_stay_bounded() {
     for _ in 0..40 {
         expression = format!(r#"Replace({expression}, "a", , , "aaaaaaaaaaaaaaaaaaaa", , )"#);
     }
-    assert_eq!(run(&expression, r#"{"a":"a"}"#), format!("PRV-0226: the result is longer than {} bytes", crate::MAX_TEXT));
+    assert_eq!(
+        run(&expression, r#"{"a":"a"}"#),
+        format!("PRV-0226: the result is longer than {} bytes", crate::MAX_TEXT)
+    );
 }
 
 #[test]

@@ -33,7 +33,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "All sources with the separator between them. A multi-valued source gives each of its values; null and empty ones \
          are passed over with their separator. Null when every source is null.",
         &[
-            example("Join(\", \", [surname], [givenName])", r#"{"surname":"Doe","givenName":"John"}"#, r#""Doe, John""#),
+            example(
+                "Join(\", \", [surname], [givenName])",
+                r#"{"surname":"Doe","givenName":"John"}"#,
+                r#""Doe, John""#,
+            ),
             example("Join(\", \", [surname], [givenName])", r#"{"surname":"Doe","givenName":""}"#, r#""Doe""#),
             example("Join(\";\", [mails])", r#"{"mails":["a@x","b@x"]}"#, r#""a@x;b@x""#),
         ],
@@ -78,10 +82,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Texts,
         trim,
         "Without white space at both ends; each value of a multi-valued attribute.",
-        &[
-            example("Trim(\" Test \")", "{}", r#""Test""#),
-            example("Trim([a])", r#"{"a":[" x","y "]}"#, r#"["x","y"]"#),
-        ],
+        &[example("Trim(\" Test \")", "{}", r#""Test""#), example("Trim([a])", r#"{"a":[" x","y "]}"#, r#"["x","y"]"#)],
     ),
     entry(
         "StripSpaces",
@@ -139,7 +140,7 @@ fn join<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let mut has_source = false;
     for at in 1..call.len() {
         call.for_each(at, |datum| {
-            let Some(text) = call.into_text(at, datum)? else { return Ok(()) };
+            let Some(text) = call.as_str_of(at, datum)? else { return Ok(()) };
             has_source = true;
             if !text.is_empty() {
                 if !out.is_empty() {
@@ -238,6 +239,6 @@ fn text_of<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     match call.get(0)? {
         text @ (Datum::Slice(_) | Datum::Ref(Value::Text(_)) | Datum::Own(Value::Text(_))) => Ok(text),
         Datum::Ref(Value::List(_)) | Datum::Own(Value::List(_)) => call.map_text(0, |text| Ok(text.into())),
-        single => Ok(call.into_text(0, single)?.map_or(NULL, Datum::from)),
+        single => Ok(call.as_str_of(0, single)?.map_or(NULL, Datum::from)),
     }
 }

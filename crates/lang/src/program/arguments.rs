@@ -60,23 +60,23 @@ impl<'a> Arguments<'_, 'a> {
 
     /// One text; `None` for null.
     pub(crate) fn text(&self, at: usize) -> Result<Option<Str<'a>>, Stop> {
-        self.into_text(at, self.single(at)?)
+        self.as_str_of(at, self.single(at)?)
     }
 
     /// Applies `change` to a text, or to each text of a list. Null stays null.
     pub(crate) fn map_text(&self, at: usize, mut change: impl FnMut(Str<'a>) -> Eval<'a>) -> Eval<'a> {
         let source = match self.get(at)? {
             Datum::Ref(Value::List(values)) => {
-                let texts = values.iter().map(|value| self.into_text(at, Datum::Ref(value)));
+                let texts = values.iter().map(|value| self.as_str_of(at, Datum::Ref(value)));
                 return collect(texts, change);
             }
             Datum::Own(Value::List(values)) => {
-                let texts = values.into_iter().map(|value| self.into_text(at, Datum::Own(value)));
+                let texts = values.into_iter().map(|value| self.as_str_of(at, Datum::Own(value)));
                 return collect(texts, change);
             }
             single => single,
         };
-        match self.into_text(at, source)? {
+        match self.as_str_of(at, source)? {
             Some(text) => change(text),
             None => Ok(NULL),
         }
@@ -88,7 +88,7 @@ impl<'a> Arguments<'_, 'a> {
         if let Some(Value::Integer(number)) = datum.as_value() {
             return Ok(Some(*number));
         }
-        match self.into_text(at, datum)? {
+        match self.as_str_of(at, datum)? {
             None => Ok(None),
             Some(text) if text.trim().is_empty() => Ok(None),
             Some(text) => match compare::whole_number(&text) {
@@ -109,7 +109,7 @@ impl<'a> Arguments<'_, 'a> {
         if let Datum::Moment(moment) = datum {
             return Ok(Some(moment));
         }
-        match self.into_text(at, datum)? {
+        match self.as_str_of(at, datum)? {
             None => Ok(None),
             Some(text) if text.trim().is_empty() => Ok(None),
             Some(text) => match dates::parse(&text) {
@@ -132,11 +132,7 @@ impl<'a> Arguments<'_, 'a> {
     }
 
     /// Each value of a list, or the one value; nothing for null.
-    pub(crate) fn for_each(
-        &self,
-        at: usize,
-        mut visit: impl FnMut(Datum<'a>) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+    pub(crate) fn for_each(&self, at: usize, mut visit: impl FnMut(Datum<'a>) -> Result<(), Stop>) -> Result<(), Stop> {
         match self.get(at)? {
             Datum::Ref(Value::List(values)) => values.iter().try_for_each(|value| visit(Datum::Ref(value))),
             Datum::Own(Value::List(values)) => values.into_iter().try_for_each(|value| visit(Datum::Own(value))),
@@ -146,7 +142,7 @@ impl<'a> Arguments<'_, 'a> {
     }
 
     /// The text of a value that came from argument `at`.
-    pub(crate) fn into_text(&self, at: usize, datum: Datum<'a>) -> Result<Option<Str<'a>>, Stop> {
+    pub(crate) fn as_str_of(&self, at: usize, datum: Datum<'a>) -> Result<Option<Str<'a>>, Stop> {
         datum.into_str().map_err(|other| {
             self.wrong(at, code::VALUE_KIND, &format!("takes a text, not a {} value", other.kind()), None)
         })

@@ -7,9 +7,9 @@ use std::ops::Range;
 use provost_model::Value;
 
 use super::{Node, NodeKind, compare};
-use crate::functions::{Form, Function, Kind, Parameter};
 use crate::datum::Datum;
 use crate::error::code;
+use crate::functions::{Form, Function, Kind, Parameter};
 use crate::{LangError, dates};
 
 /// The form that the arguments fit, or what is wrong with their number.
@@ -22,7 +22,7 @@ pub(super) fn form(
     let form = function.form(arguments.len());
     let (least, most) = (form.least(), form.parameters.len());
     let fits = if form.repeats > 0 {
-        arguments.len() >= least && (arguments.len() - most) % form.repeats == 0
+        arguments.len() >= least && (arguments.len() - most).is_multiple_of(form.repeats)
     } else {
         (least..=most).contains(&arguments.len())
     };
@@ -42,7 +42,8 @@ pub(super) fn form(
         let Some(parameter) = form.parameter(at) else { continue };
         match argument {
             None if !parameter.is_optional => {
-                let message = format!("argument {} (`{}`) of `{}` is left empty", at + 1, parameter.name, function.name);
+                let message =
+                    format!("argument {} (`{}`) of `{}` is left empty", at + 1, parameter.name, function.name);
                 errors.push(LangError::new(code::ARGUMENTS, span.clone(), message).hint(function.signature()));
             }
             None => {}
@@ -89,8 +90,10 @@ fn mismatch(kind: Kind, node: &Node) -> Option<Mismatch> {
         Kind::Integer => {
             let fits = match text {
                 Some(text) => empty || compare::whole_number(text).is_some(),
-                None => matches!(given, Kind::Any | Kind::Text | Kind::Texts | Kind::Integer)
-                    && !matches!(constant, Some(Value::Decimal(_))),
+                None => {
+                    matches!(given, Kind::Any | Kind::Text | Kind::Texts | Kind::Integer)
+                        && !matches!(constant, Some(Value::Decimal(_)))
+                }
             };
             if fits {
                 return None;
@@ -148,7 +151,9 @@ fn result_kind(node: &Node) -> Kind {
         NodeKind::Constant(Value::Text(_)) | NodeKind::Concatenation(_) => Kind::Text,
         NodeKind::Call(call) => call.function.returns,
         NodeKind::Folded { original, .. } => result_kind(original),
-        NodeKind::Constant(_) | NodeKind::Attribute(_) | NodeKind::IgnoreAttribute | NodeKind::IgnoreObject => Kind::Any,
+        NodeKind::Constant(_) | NodeKind::Attribute(_) | NodeKind::IgnoreAttribute | NodeKind::IgnoreObject => {
+            Kind::Any
+        }
     }
 }
 

@@ -159,9 +159,7 @@ const MAX_FOLDED: usize = 4_096;
 fn fold(node: Node) -> Node {
     let is_fixed = |part: &Node| matches!(part.kind, NodeKind::Constant(_) | NodeKind::Folded { .. });
     let can_fold = match &node.kind {
-        NodeKind::Call(call) => {
-            call.function.nature == Nature::Pure && call.arguments.iter().flatten().all(is_fixed)
-        }
+        NodeKind::Call(call) => call.function.nature == Nature::Pure && call.arguments.iter().flatten().all(is_fixed),
         NodeKind::Compare { left, right, .. } => is_fixed(left) && is_fixed(right),
         NodeKind::Concatenation(parts) => parts.iter().all(is_fixed),
         _ => false,

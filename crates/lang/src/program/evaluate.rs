@@ -59,6 +59,10 @@ impl<'a> Recorder<'a> {
         self.open.into_inner().pop()?.pop()
     }
 
+    fn is_outermost(&self) -> bool {
+        self.open.borrow().len() == 1
+    }
+
     fn enter(&self) {
         self.open.borrow_mut().push(Vec::new());
     }
@@ -94,6 +98,9 @@ impl<'a> Frame<'a> {
     fn step_recorded(&self, node: &'a Node, recorder: &Recorder<'a>) -> Eval<'a> {
         if let NodeKind::Folded { original, .. } = &node.kind {
             return self.step_recorded(original, recorder);
+        }
+        if matches!(node.kind, NodeKind::Constant(_)) && !recorder.is_outermost() {
+            return self.step(node);
         }
         recorder.enter();
         let result = self.step(node);

@@ -38,12 +38,19 @@ pub(crate) enum NodeKind {
     Constant(Value),
     Attribute(Attribute),
     Call(Call),
-    Compare { operator: Comparison, left: Box<Node>, right: Box<Node> },
+    Compare {
+        operator: Comparison,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
     Concatenation(Box<[Node]>),
     IgnoreAttribute,
     IgnoreObject,
     /// A part without attributes that was computed once; its own steps are kept for the trace.
-    Folded { result: Folded, original: Box<Node> },
+    Folded {
+        result: Folded,
+        original: Box<Node>,
+    },
 }
 
 #[derive(Debug)]

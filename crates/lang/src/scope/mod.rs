@@ -47,7 +47,11 @@ enum Test {
     Not(Box<Test>),
     Clause(Box<Clause>),
     /// One element satisfies all of it.
-    Each { text: Text, place: Box<Place>, test: Box<Test> },
+    Each {
+        text: Text,
+        place: Box<Place>,
+        test: Box<Test>,
+    },
 }
 
 /// What one clause of a filter said about an object.
@@ -143,11 +147,9 @@ impl Test {
             },
             Filter::Term(term) => {
                 let exact = match parent {
-                    Some(parent) => case_exact(&AttributePath {
-                        filter: None,
-                        sub: Some(term.path.name.clone()),
-                        ..parent.clone()
-                    }),
+                    Some(parent) => {
+                        case_exact(&AttributePath { filter: None, sub: Some(term.path.name.clone()), ..parent.clone() })
+                    }
                     None => case_exact(&term.path),
                 };
                 let place = Place::compile(&term.path, case_exact, errors);

@@ -68,7 +68,8 @@ fn scim_operators() {
 
 #[test]
 fn entra_operators() {
-    let record = r#"{"dept":"Sales","n":"15","flag":"true","off":false,"empty":"","mail":"ada@domain.com","tags":["a","b"]}"#;
+    let record =
+        r#"{"dept":"Sales","n":"15","flag":"true","off":false,"empty":"","mail":"ada@domain.com","tags":["a","b"]}"#;
     for (filter, want) in [
         (r#"dept EQUALS "Sales" and dept NOT EQUALS "sales""#, "t"),
         (r#"dept EQUALS "sales""#, "f"),
@@ -118,8 +119,10 @@ fn clauses_are_told_one_by_one() {
     let filter = ScopeFilter::compile(&filter.parse().unwrap()).unwrap();
     let record = r#"{"dept":"y","emails":[{"type":"work"}],"name":{"familyName":"L"}}"#;
     let verdicts = filter.clauses(&serde_json::from_str(record).unwrap());
-    let told: Vec<_> =
-        verdicts.iter().map(|v| format!("{} {} {}", v.clause, v.matched, serde_json::to_string(&v.value).unwrap())).collect();
+    let told: Vec<_> = verdicts
+        .iter()
+        .map(|v| format!("{} {} {}", v.clause, v.matched, serde_json::to_string(&v.value).unwrap()))
+        .collect();
     assert_eq!(
         told,
         [

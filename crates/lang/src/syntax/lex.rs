@@ -167,9 +167,8 @@ impl Lexer<'_> {
         }
         // The name surely ended before the next separator; go on from there, to find further errors.
         let end = self.source[start..].find([',', ')']).map_or(self.source.len(), |at| start + at);
-        self.errors.push(
-            LangError::new(code::UNCLOSED, start..end, "attribute without its closing `]`").hint("write [name]"),
-        );
+        self.errors
+            .push(LangError::new(code::UNCLOSED, start..end, "attribute without its closing `]`").hint("write [name]"));
         self.push(Token::Bad, start..end)
     }
 

@@ -25,6 +25,7 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Tree {
     /// Byte offsets into the source.
     pub span: Range<usize>,
+    /// What it is, with its parts.
     pub kind: TreeKind,
 }
 
@@ -36,9 +37,23 @@ pub enum TreeKind {
     /// `[name]`, without its brackets.
     Attribute(Text),
     /// `Name(…)`. An argument is `None` where the slot is empty, which differs from an empty text.
-    Call { name: Text, name_span: Range<usize>, arguments: Vec<Option<Tree>> },
+    Call {
+        /// As written; letter case does not matter.
+        name: Text,
+        /// The place of the name alone.
+        name_span: Range<usize>,
+        /// The slots between the commas.
+        arguments: Vec<Option<Tree>>,
+    },
     /// `left = right` and its like.
-    Compare { operator: Comparison, left: Box<Tree>, right: Box<Tree> },
+    Compare {
+        /// What is asked.
+        operator: Comparison,
+        /// Before the operator.
+        left: Box<Tree>,
+        /// After the operator.
+        right: Box<Tree>,
+    },
     /// `a & b & c`.
     Concatenation(Vec<Tree>),
     /// A bare word: a keyword such as `IgnoreAttributeFlow` or `vbTextCompare`, or a mistake that the checker reports.
@@ -50,11 +65,17 @@ pub enum TreeKind {
 /// The operators of conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
+    /// `=`
     Equal,
+    /// `<>`
     NotEqual,
+    /// `<`
     Less,
+    /// `<=`
     LessOrEqual,
+    /// `>`
     Greater,
+    /// `>=`
     GreaterOrEqual,
 }
 
@@ -75,7 +96,9 @@ impl Comparison {
 /// The tree of a text and what is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
+    /// Complete; [`TreeKind::Invalid`] where the text could not be read.
     pub tree: Tree,
+    /// In the order of the text.
     pub errors: Vec<LangError>,
 }
 

@@ -93,13 +93,10 @@ impl Parser<'_> {
             Token::Word(word) if word.eq_ignore_ascii_case("or") => {
                 ("`or` is no operator".to_owned(), Some("write Or(first, second)"))
             }
-            Token::Compare(_) => {
-                ("comparisons cannot follow each other".to_owned(), Some("write And(first, second)"))
+            Token::Compare(_) => ("comparisons cannot follow each other".to_owned(), Some("write And(first, second)")),
+            _ => {
+                (format!("unexpected `{}`", clip(&found)), Some("separate arguments with `,` and join texts with `&`"))
             }
-            _ => (
-                format!("unexpected `{}`", clip(&found)),
-                Some("separate arguments with `,` and join texts with `&`"),
-            ),
         };
         self.error(span, message).hint = hint.map(str::to_owned);
     }

@@ -59,20 +59,35 @@ fn errors_say_what_and_where() {
         ("Trim(\"a\",\"b\")", "PRV-0204 `Trim` takes 1 argument, not 2 at column 1"),
         ("Mid([a],,1)", "PRV-0204 argument 2 (`start`) of `Mid` is left empty at column 1"),
         ("Switch([a],[b],\"k\")", "PRV-0204 `Switch` takes 4 arguments or more, 2 at a time, not 3 at column 1"),
-        ("Replace([a], \"x\")", "PRV-0204 these arguments of `Replace` do not say what to replace with what at column 1"),
+        (
+            "Replace([a], \"x\")",
+            "PRV-0204 these arguments of `Replace` do not say what to replace with what at column 1",
+        ),
         ("Mid([a],\"x\",1)", "PRV-0205 `start` of `Mid` takes a whole number, not `x` at column 9"),
         ("Mid([a],Now(),1)", "PRV-0205 `start` of `Mid` takes a whole number, not a date at column 9"),
-        ("DateAdd(\"w\",1,Now())", "PRV-0205 `interval` of `DateAdd` takes one of yyyy, m, d, ww, h, n, s, not `w` at column 9"),
+        (
+            "DateAdd(\"w\",1,Now())",
+            "PRV-0205 `interval` of `DateAdd` takes one of yyyy, m, d, ww, h, n, s, not `w` at column 9",
+        ),
         ("CDate(\"soon\")", "PRV-0205 `dateString` of `CDate` takes a date, not `soon` at column 7"),
         ("Replace([a],,\"(\",,\"\",,)", "PRV-0207 the regular expression is invalid: unclosed group at column 14"),
         ("Replace([a],,\"(x)\",\"g\",\"\",,)", "PRV-0207 the regular expression has no group `g` at column 20"),
-        ("ToLower(SelectUniqueValue([a],[b]))", "PRV-0209 `SelectUniqueValue` is nested in another function at column 9"),
+        (
+            "ToLower(SelectUniqueValue([a],[b]))",
+            "PRV-0209 `SelectUniqueValue` is nested in another function at column 9",
+        ),
         ("FormatDateTime([a],\"'x\",\"s\")", "PRV-0211 the pattern lacks a closing ' at column 20"),
         // Several at once, in the order of the text.
-        ("Foo([a], Trim(), x)", "PRV-0203 unknown function `Foo` at column 1; PRV-0204 `Trim` takes 1 argument, not 0 at \
-                                 column 10; PRV-0206 `x` is neither a function call nor a keyword at column 18"),
-        ("Join(\"\", [a] [b], 'c', Foo())", "PRV-0201 unexpected `[b]` at column 14; PRV-0201 unexpected `'` at column 19; \
-                                 PRV-0203 unknown function `Foo` at column 24"),
+        (
+            "Foo([a], Trim(), x)",
+            "PRV-0203 unknown function `Foo` at column 1; PRV-0204 `Trim` takes 1 argument, not 0 at \
+                                 column 10; PRV-0206 `x` is neither a function call nor a keyword at column 18",
+        ),
+        (
+            "Join(\"\", [a] [b], 'c', Foo())",
+            "PRV-0201 unexpected `[b]` at column 14; PRV-0201 unexpected `'` at column 19; \
+                                 PRV-0203 unknown function `Foo` at column 24",
+        ),
     ] {
         assert_eq!(canonical(source), want, "{source}");
     }

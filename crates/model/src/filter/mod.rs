@@ -24,7 +24,10 @@ pub enum Filter {
     Not(Box<Filter>),
     Term(Term),
     /// `emails[type eq "work" and value ew ".org"]`: one element satisfies all of it.
-    Each { path: AttributePath, filter: Box<Filter> },
+    Each {
+        path: AttributePath,
+        filter: Box<Filter>,
+    },
 }
 
 /// `attribute operator value`.
@@ -103,10 +106,7 @@ impl Operator {
 
     /// Whether a value follows the operator.
     pub fn takes_value(self) -> bool {
-        !matches!(
-            self,
-            Operator::Pr | Operator::IsTrue | Operator::IsFalse | Operator::IsNull | Operator::IsNotNull
-        )
+        !matches!(self, Operator::Pr | Operator::IsTrue | Operator::IsFalse | Operator::IsNull | Operator::IsNotNull)
     }
 }
 

@@ -13,7 +13,10 @@ fn parses_and_prints_canonically() {
         ("not(a pr) and (b pr)", "not (a pr) and b pr"),
         (r#"emails[type eq "work" and value co "@x"]"#, r#"emails[type eq "work" and value co "@x"]"#),
         (r#"emails[type eq "work"].value eq "x""#, r#"emails[type eq "work" and value eq "x"]"#),
-        ("urn:ietf:params:scim:schemas:core:2.0:User:name.familyName pr", "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName pr"),
+        (
+            "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName pr",
+            "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName pr",
+        ),
         (r#"[Job Title] REGEX MATCH "^Dr\d""#, r#"[Job Title] REGEX MATCH "^Dr\\d""#),
         ("dept is not null", "dept IS NOT NULL"),
         (r#"country in ("DE","FR")"#, r#"country in ("DE", "FR")"#),

@@ -7,8 +7,11 @@ use super::{Db, Dialect, Transaction};
 use crate::{Result, StoreError};
 
 /// All migrations, in order; the first is version 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../sql/schema/0001-engine.sql"), include_str!("../../sql/schema/0002-service.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../sql/schema/0001-engine.sql"),
+    include_str!("../../sql/schema/0002-service.sql"),
+    include_str!("../../sql/schema/0003-directory.sql"),
+];
 
 /// The schema version of this program.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -29,6 +29,7 @@ impl Db {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", std::env::var("CKPT").unwrap_or("1000".into()))
             .pragma("cache_size", cache(options.writer_cache_mib));
         let read = common.pragma("query_only", "on").pragma("cache_size", cache(options.reader_cache_mib));
 

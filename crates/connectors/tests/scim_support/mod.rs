@@ -1,0 +1,110 @@
+//! What the tests of `scim` share: a session on any address, and operations in one expression.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_connector::{
+    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, ScanItem, ScanMode, ScanRequest,
+    Secret, Session, Settings,
+};
+use provost_connectors::scim::ScimConnector;
+use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};
+use serde_json::{Value as Json, json};
+
+/// Knows one secret, `token`.
+pub struct OneSecret(pub String);
+
+#[async_trait]
+impl Host for OneSecret {
+    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
+        match handle {
+            "token" => Ok(Secret::new(self.0.clone())),
+            other => Err(ConnectorError::new(ErrorCode::InvalidConfig, format!("no secret `{other}`"))),
+        }
+    }
+}
+
+pub fn settings(values: Json) -> Settings {
+    let Json::Object(values) = values else { unreachable!("settings are an object") };
+    Settings::new(values, std::env::temp_dir())
+}
+
+pub async fn try_connect(url: &str, token: &str, more: Json) -> Result<Arc<dyn Session>, ConnectorError> {
+    let mut values = json!({"url": url, "token": {"secret": "token"}});
+    values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    ScimConnector::default().configure(settings(values), Arc::new(OneSecret(token.to_owned()))).await
+}
+
+pub async fn connect(url: &str, token: &str, more: Json) -> Arc<dyn Session> {
+    try_connect(url, token, more).await.unwrap()
+}
+
+pub fn cx() -> Context {
+    Context::new("test")
+}
+
+pub fn change(op: ChangeOp, path: &str, value: Json) -> Change {
+    Change { path: Arc::new(path.parse().unwrap()), op, value: Value::from_json(&value) }
+}
+
+pub fn set(path: &str, value: Json) -> Change {
+    change(ChangeOp::Set, path, value)
+}
+
+pub fn operation(action: Action, class: &str, id: Option<&ObjectId>, changes: Vec<Change>) -> Operation {
+    Operation { id: "op-1".into(), action, class: class.into(), target_id: id.cloned(), changes, if_match: None }
+}
+
+pub async fn apply(session: &dyn Session, operation: &Operation) -> Result<Done, ConnectorError> {
+    let mut applied = session.apply(&cx(), std::slice::from_ref(operation)).await;
+    let Applied { operation: id, outcome } = applied.pop().unwrap();
+    assert!(applied.is_empty() && id == operation.id);
+    match outcome {
+        Outcome::Done(done) => Ok(done),
+        Outcome::Failed(error) => Err(error),
+    }
+}
+
+pub fn user(name: &str) -> Operation {
+    let changes = vec![
+        set("userName", json!(name)),
+        set("externalId", json!(format!("ext-{name}"))),
+        set("active", json!("True")),
+        set("name.givenName", json!("Ada")),
+        set("name.familyName", json!("Lovelace")),
+        set("emails[type eq \"work\"].value", json!(name)),
+        set("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", json!("Engines")),
+    ];
+    operation(Action::Create, "User", None, changes)
+}
+
+pub fn scan_request(class: &str, page_size: usize) -> ScanRequest {
+    ScanRequest { class: class.into(), mode: ScanMode::Full, attributes: None, page_size, known: None }
+}
+
+/// Reads a class to its end: the records, the pages, the connector's last word.
+pub async fn scan_all(session: &dyn Session, class: &str, page_size: usize) -> (Vec<Record>, usize, End) {
+    let mut scan = session.scan(&cx(), scan_request(class, page_size)).await.unwrap();
+    let (mut records, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = scan.next(&cx()).await.unwrap();
+        pages += 1;
+        assert!(pages < 100, "the scan never ends");
+        records.extend(page.items.into_iter().filter_map(|item| match item {
+            ScanItem::Upsert(record) => Some(record),
+            _ => None,
+        }));
+        if let Some(end) = page.end {
+            return (records, pages, end);
+        }
+    }
+}
+
+pub fn members(record: &Record) -> Vec<String> {
+    let list = record.attributes.find("members").and_then(Value::as_list).unwrap_or_default();
+    let id = |member: &Value| member.as_complex()?.find("value")?.as_text().map(str::to_owned);
+    let mut ids: Vec<String> = list.iter().filter_map(id).collect();
+    ids.sort();
+    ids
+}

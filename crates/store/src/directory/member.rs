@@ -1,0 +1,120 @@
+//! Table `member`: who belongs to which group. A group's row in `resource` moves in the feed when its members change.
+
+use std::borrow::Borrow;
+
+use provost_model::ObjectId;
+use serde::{Deserialize, Serialize};
+
+use crate::db::{LIST_MAX, Param, Record, Row};
+use crate::store::texts;
+use crate::{Result, Store, Transaction};
+
+/// One membership.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MemberRow {
+    pub group_id: ObjectId,
+    pub member_id: ObjectId,
+    /// `User` or `Group`.
+    pub member_kind: String,
+}
+
+impl Record for MemberRow {
+    const TABLE: &'static str = "member";
+    const COLUMNS: &'static [&'static str] = &["group_id", "member_id", "member_kind"];
+    const KEY: &'static [&'static str] = &["group_id", "member_id"];
+    type Key<'a> = (&'a str, &'a str);
+
+    fn key(&self) -> Self::Key<'_> {
+        (&self.group_id, &self.member_id)
+    }
+
+    fn values<'a>(&'a self, put: &mut dyn FnMut(Param<'a>)) {
+        put((&self.group_id).into());
+        put((&self.member_id).into());
+        put(self.member_kind.as_str().into());
+    }
+
+    fn read(row: &mut Row) -> Result<Self> {
+        Ok(Self { group_id: row.id()?, member_id: row.id()?, member_kind: row.text()? })
+    }
+}
+
+impl Store {
+    /// All members of these groups, by group and member.
+    pub async fn members_of<I: Borrow<str>>(&self, groups: &[I]) -> Result<Vec<MemberRow>> {
+        let groups = texts(groups);
+        let mut found = Vec::new();
+        for chunk in groups.chunks(LIST_MAX) {
+            let mut sql = MemberRow::select(self.db().sql());
+            sql.push(" where group_id in ").list(chunk).push(" order by group_id, member_id");
+            found.extend(MemberRow::read_all(self.db().rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+
+    /// The memberships of these objects, by object and group.
+    pub async fn memberships_of<I: Borrow<str>>(&self, members: &[I]) -> Result<Vec<MemberRow>> {
+        let members = texts(members);
+        let mut found = Vec::new();
+        for chunk in members.chunks(LIST_MAX) {
+            let mut sql = MemberRow::select(self.db().sql());
+            sql.push(" where member_id in ").list(chunk).push(" order by member_id, group_id");
+            found.extend(MemberRow::read_all(self.db().rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+}
+
+impl Transaction {
+    /// Which of these are members already.
+    pub async fn members_among<I: Borrow<str>>(&mut self, group: &str, members: &[I]) -> Result<Vec<ObjectId>> {
+        let members = texts(members);
+        let mut found = Vec::new();
+        for chunk in members.chunks(LIST_MAX) {
+            let mut sql = self.sql();
+            sql.push("select member_id from member where group_id = ").bind(group);
+            sql.push(" and member_id in ").list(chunk);
+            for mut row in self.rows(sql).await? {
+                found.push(row.id()?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// All members of a group, as this transaction sees them.
+    pub async fn members_of_group(&mut self, group: &str) -> Result<Vec<MemberRow>> {
+        let mut sql = MemberRow::select(self.sql());
+        sql.push(" where group_id = ").bind(group);
+        MemberRow::read_all(self.rows(sql).await?)
+    }
+
+    /// Adds members; those that are there stay.
+    pub async fn add_members(&mut self, members: &[MemberRow]) -> Result<()> {
+        self.upsert(members).await
+    }
+
+    pub async fn remove_members<I: Borrow<str>>(&mut self, group: &str, members: &[I]) -> Result<u64> {
+        let members = texts(members);
+        let mut touched = 0;
+        for chunk in members.chunks(LIST_MAX) {
+            let mut sql = self.sql();
+            sql.push("delete from member where group_id = ").bind(group).push(" and member_id in ").list(chunk);
+            touched += self.run(sql).await?;
+        }
+        Ok(touched)
+    }
+
+    /// Removes all memberships of deleted objects, as groups and as members.
+    pub async fn forget_members<I: Borrow<str>>(&mut self, ids: &[I]) -> Result<()> {
+        let ids = texts(ids);
+        for chunk in ids.chunks(LIST_MAX) {
+            let mut sql = self.sql();
+            sql.push("delete from member where group_id in ").list(chunk);
+            self.run(sql).await?;
+            let mut sql = self.sql();
+            sql.push("delete from member where member_id in ").list(chunk);
+            self.run(sql).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Table `resource`: one row a user or group. Deleted ones stay as tombstones, which the change feed shows.
+
+use std::borrow::Borrow;
+
+use provost_model::ObjectId;
+use serde::{Deserialize, Serialize};
+
+use crate::db::{LIST_MAX, Param, Record, Row};
+use crate::store::texts;
+use crate::{Result, Store, StoreError, Transaction};
+
+const NEXT: &str = "update sequence set value = value + $1 where name = 'directory' returning value";
+
+/// One resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceRow {
+    /// The resource type: `User`, `Group`.
+    pub kind: String,
+    pub id: ObjectId,
+    /// Given by the writing transaction.
+    pub seq: i64,
+    /// 1 for a new resource, one more with each change.
+    pub version: i64,
+    /// The userName or displayName, prepared by the caller for comparison. Unique among living users.
+    pub name_key: String,
+    pub external_id: Option<String>,
+    pub created: i64,
+    pub modified: i64,
+    pub deleted: Option<i64>,
+    /// JSON; empty for a tombstone.
+    pub body: String,
+}
+
+/// By what [`Store::resources_by`] looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    Id,
+    NameKey,
+    ExternalId,
+}
+
+impl Record for ResourceRow {
+    const TABLE: &'static str = "resource";
+    const COLUMNS: &'static [&'static str] = &[
+        "kind",
+        "id",
+        "seq",
+        "version",
+        "name_key",
+        "external_id",
+        "created",
+        "modified",
+        "deleted",
+        "body",
+    ];
+    const KEY: &'static [&'static str] = &["kind", "id"];
+    type Key<'a> = (&'a str, &'a str);
+
+    fn key(&self) -> Self::Key<'_> {
+        (&self.kind, &self.id)
+    }
+
+    fn values<'a>(&'a self, put: &mut dyn FnMut(Param<'a>)) {
+        put(self.kind.as_str().into());
+        put((&self.id).into());
+        put(self.seq.into());
+        put(self.version.into());
+        put((&self.name_key).into());
+        put((&self.external_id).into());
+        put(self.created.into());
+        put(self.modified.into());
+        put(self.deleted.into());
+        put((&self.body).into());
+    }
+
+    fn read(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            kind: row.text()?,
+            id: row.id()?,
+            seq: row.int()?,
+            version: row.int()?,
+            name_key: row.text()?,
+            external_id: row.text_option()?,
+            created: row.int()?,
+            modified: row.int()?,
+            deleted: row.int_option()?,
+            body: row.text()?,
+        })
+    }
+}
+
+impl Store {
+    /// Living resources whose column has one of these values, in no order.
+    pub async fn resources_by<I: Borrow<str>>(&self, kind: &str, by: Lookup, values: &[I]) -> Result<Vec<ResourceRow>> {
+        let values = texts(values);
+        let mut found = Vec::with_capacity(values.len());
+        for chunk in values.chunks(LIST_MAX) {
+            let mut sql = ResourceRow::select(self.db().sql());
+            condition(&mut sql, kind, by).list(chunk);
+            found.extend(ResourceRow::read_all(self.db().rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+
+    /// Up to `limit` living resources after an id, by id.
+    pub async fn resource_page(&self, kind: &str, after: Option<&str>, limit: i64) -> Result<Vec<ResourceRow>> {
+        let mut sql = ResourceRow::select(self.db().sql());
+        sql.push(" where deleted is null and kind = ").bind(kind).push(" and id > ").bind(after.unwrap_or(""));
+        sql.push(" order by id limit ").bind(limit);
+        ResourceRow::read_all(self.db().rows(sql).await?)
+    }
+
+    /// Up to `limit` living resources from an offset, by id: for index paging.
+    pub async fn resource_slice(&self, kind: &str, offset: i64, limit: i64) -> Result<Vec<ResourceRow>> {
+        let mut sql = ResourceRow::select(self.db().sql());
+        sql.push(" where deleted is null and kind = ").bind(kind);
+        sql.push(" order by id limit ").bind(limit).push(" offset ").bind(offset);
+        ResourceRow::read_all(self.db().rows(sql).await?)
+    }
+
+    /// Up to `limit` resources that changed after a sequence number, tombstones included, in the order of the changes.
+    pub async fn resource_changes(&self, kind: &str, after: i64, limit: i64) -> Result<Vec<ResourceRow>> {
+        let mut sql = ResourceRow::select(self.db().sql());
+        sql.push(" where kind = ").bind(kind).push(" and seq > ").bind(after);
+        sql.push(" order by seq limit ").bind(limit);
+        ResourceRow::read_all(self.db().rows(sql).await?)
+    }
+
+    /// The newest sequence number of all resources.
+    pub async fn directory_seq(&self) -> Result<i64> {
+        let row = self.db().row(self.db().fixed("select value from sequence where name = 'directory'")).await?;
+        row.map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// Living resources of a kind. Counts them: exact, and as slow as a scan of an index.
+    pub async fn count_resources(&self, kind: &str) -> Result<i64> {
+        let sql = self.db().fixed("select count(*) from resource where kind = $1 and deleted is null").value(kind);
+        self.db().row(sql).await?.map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// Whether there is any living resource of the kind.
+    pub async fn has_resources(&self, kind: &str) -> Result<bool> {
+        let sql = self.db().fixed("select 1 from resource where kind = $1 and deleted is null limit 1").value(kind);
+        Ok(self.db().row(sql).await?.is_some())
+    }
+}
+
+fn condition<'s, 'a>(sql: &'s mut crate::db::Sql<'a>, kind: &'a str, by: Lookup) -> &'s mut crate::db::Sql<'a> {
+    match (by, kind) {
+        // The kind stands in the text, not among the values: only so can the partial indexes be used.
+        (Lookup::NameKey, "User") => sql.push(" where kind = 'User' and deleted is null and name_key in "),
+        (Lookup::NameKey, _) => {
+            sql.push(" where kind <> 'User' and deleted is null and kind = ").bind(kind).push(" and name_key in ")
+        }
+        (Lookup::Id, _) => sql.push(" where deleted is null and kind = ").bind(kind).push(" and id in "),
+        (Lookup::ExternalId, _) => sql
+            .push(" where external_id is not null and deleted is null and kind = ")
+            .bind(kind)
+            .push(" and external_id in "),
+    }
+}
+
+impl Transaction {
+    /// Living resources whose column has one of these values, as this transaction sees them.
+    pub async fn resources_by<I: Borrow<str>>(
+        &mut self,
+        kind: &str,
+        by: Lookup,
+        values: &[I],
+    ) -> Result<Vec<ResourceRow>> {
+        let values = texts(values);
+        let mut found = Vec::with_capacity(values.len());
+        for chunk in values.chunks(LIST_MAX) {
+            let mut sql = ResourceRow::select(self.sql());
+            condition(&mut sql, kind, by).list(chunk);
+            found.extend(ResourceRow::read_all(self.rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+
+    /// Inserts new resources and gives them their sequence numbers.
+    pub async fn insert_resources(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
+        self.number(rows).await?;
+        self.insert(rows).await
+    }
+
+    /// Overwrites resources, tombstones among them, and gives them new sequence numbers.
+    pub async fn update_resources(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
+        self.number(rows).await?;
+        self.upsert(rows).await
+    }
+
+    async fn number(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let count = rows.len() as i64;
+        let next = self.fixed(NEXT).value(count);
+        let last = match self.row(next).await? {
+            Some(mut row) => row.int()?,
+            None => return Err(StoreError::corrupt("sequence", "the row 'directory' is missing")),
+        };
+        for (row, seq) in rows.iter_mut().zip(last - count + 1..) {
+            row.seq = seq;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock that orders directory writes before anything is read, so that what is checked stays true until the
+    /// commit.
+    pub async fn lock_directory(&mut self) -> Result<()> {
+        let lock = self.fixed(NEXT).value(0);
+        self.row(lock).await.map(drop)
+    }
+}

@@ -1,5 +1,6 @@
 //! The HTTP layer against a server that plays a script: what is *not sent*, what is *maybe sent*, and what travels.
 #![cfg(feature = "scim")]
+#![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,10 @@ async fn script(steps: &'static [Step]) -> Script {
     serve(steps, |stream| async move { Some(stream) }).await
 }
 
-async fn serve<S, F>(steps: &'static [Step], wrap: impl Fn(tokio::net::TcpStream) -> F + Send + Sync + 'static) -> Script
+async fn serve<S, F>(
+    steps: &'static [Step],
+    wrap: impl Fn(tokio::net::TcpStream) -> F + Send + Sync + 'static,
+) -> Script
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Option<S>> + Send + 'static,
@@ -85,7 +89,8 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     loop {
         if let Some(head) = text.find("\r\n\r\n") {
             let lower = text[..head].to_ascii_lowercase();
-            let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
+            let length =
+                lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
             if text.len() >= head + 4 + length.unwrap_or(0) {
                 return Some(text);
             }
@@ -229,9 +234,11 @@ async fn an_answer_that_breaks_off_still_tells_its_status() {
 
 #[tokio::test]
 async fn answers_have_a_longest_length() {
-    let long: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n{}", "x".repeat(1001)).into());
+    let long: &'static str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n{}", "x".repeat(1001)).into());
     let chunk = "x".repeat(600);
-    let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n{chunk}\r\n258\r\n{chunk}\r\n0\r\n\r\n");
+    let chunked =
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n{chunk}\r\n258\r\n{chunk}\r\n0\r\n\r\n");
     let steps = vec![Step::AnswerAndClose(long), Step::AnswerAndClose(chunked.leak())];
     let server = script(steps.leak()).await;
     let client = client(&format!("http://127.0.0.1:{}", server.port), 5_000, None);
@@ -241,7 +248,8 @@ async fn answers_have_a_longest_length() {
 
 #[tokio::test]
 async fn a_redirect_elsewhere_is_not_followed() {
-    let away = "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.example/Users\r\nContent-Length: 0\r\n\r\n";
+    let away =
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.example/Users\r\nContent-Length: 0\r\n\r\n";
     let found = "HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n";
     let server = script(vec![Step::Answer(away), Step::Answer(found)].leak()).await;
     let client = client(&format!("http://127.0.0.1:{}", server.port), 5_000, None);
@@ -276,7 +284,8 @@ fn certificate(folder: &std::path::Path) -> (Arc<tokio_rustls::rustls::ServerCon
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     let issuer = rcgen::Issuer::new(authority, authority_key);
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let ca = folder.join("ca.pem");
     std::fs::write(&ca, authority_certificate.pem()).unwrap();
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
@@ -304,7 +313,11 @@ async fn a_private_authority_is_trusted_when_it_is_named() {
     let base = format!("https://localhost:{}", server.port);
     let trusting = client(&base, 5_000, Some(ca.clone()));
     assert_eq!(post(&trusting).await.unwrap().status, 201);
-    assert_eq!(post(&trusting).await.unwrap().status, 201, "a redirect on the same host is followed, method and body kept");
+    assert_eq!(
+        post(&trusting).await.unwrap().status,
+        201,
+        "a redirect on the same host is followed, method and body kept"
+    );
     assert!(server.requests.lock().await[2].starts_with("POST /Users/ HTTP/1.1\r\n"));
 
     let error = post(&client(&base, 5_000, None)).await.unwrap_err();

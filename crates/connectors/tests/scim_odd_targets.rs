@@ -1,5 +1,6 @@
 //! Targets that answer oddly, played by a server that knows a few canned answers.
 #![cfg(feature = "scim")]
+#![allow(clippy::unwrap_used)]
 
 mod scim_support;
 
@@ -35,7 +36,8 @@ async fn target(answer: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'sta
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
                     let path = parts.uri.path_and_query().unwrap().as_str().trim_start_matches("/scim");
-                    let (status, headers, text) = answer(parts.method.as_str(), path, std::str::from_utf8(&body).unwrap());
+                    let (status, headers, text) =
+                        answer(parts.method.as_str(), path, std::str::from_utf8(&body).unwrap());
                     let mut response = Response::builder().status(status);
                     for (name, value) in headers {
                         response = response.header(name, value);
@@ -79,7 +81,9 @@ async fn a_create_without_a_body_is_found_by_its_location_or_its_name() {
         }
         ("POST", _) if body.contains("\"numbered\"") => bare(200, r#"{"ID":7,"meta":null}"#),
         ("POST", _) => bare(201, ""),
-        ("GET", path) if path.contains("silent") => bare(200, r#"{"Resources":[{"id":"9","userName":"silent"}],"totalResults":"1"}"#),
+        ("GET", path) if path.contains("silent") => {
+            bare(200, r#"{"Resources":[{"id":"9","userName":"silent"}],"totalResults":"1"}"#)
+        }
         _ => bare(200, r#"{"totalResults":0}"#),
     })
     .await;
@@ -97,7 +101,9 @@ async fn a_create_without_a_body_is_found_by_its_location_or_its_name() {
 async fn a_target_that_ignores_filters_is_not_believed() {
     let url = target(|_, path, _| match path {
         // All there is: whoever is not in it does not exist.
-        path if path.starts_with("/Groups") => bare(200, r#"{"totalResults":1,"Resources":[{"id":"g","displayName":"G"}]}"#),
+        path if path.starts_with("/Groups") => {
+            bare(200, r#"{"totalResults":1,"Resources":[{"id":"g","displayName":"G"}]}"#)
+        }
         _ => bare(200, page(0, 10, Some(500))),
     })
     .await;
@@ -122,22 +128,50 @@ async fn scans_end_and_say_whether_they_saw_everything() {
     let cases: Vec<(&str, Pages, bool, u64)> = vec![
         ("honest", |start, count| page(start, (start + count).min(26), Some(25)), true, 25),
         ("smaller pages than asked for", |start, _| page(start, (start + 3).min(26), Some(25)), true, 25),
-        ("more announced than there is", |start, count| page(start.min(21), (start + count).min(21), Some(25)), false, 20),
-        ("starts again behind its end", |start, count| {
-            if start > 20 { page(1, 11, Some(25)) } else { page(start, start + count, Some(25)) }
-        }, false, 20),
-        ("no total, empty page at the end", |start, count| page(start.min(26), (start + count).min(26), None), true, 25),
+        (
+            "more announced than there is",
+            |start, count| page(start.min(21), (start + count).min(21), Some(25)),
+            false,
+            20,
+        ),
+        (
+            "starts again behind its end",
+            |start, count| {
+                if start > 20 { page(1, 11, Some(25)) } else { page(start, start + count, Some(25)) }
+            },
+            false,
+            20,
+        ),
+        (
+            "no total, empty page at the end",
+            |start, count| page(start.min(26), (start + count).min(26), None),
+            true,
+            25,
+        ),
         ("no total, repeats its only page", |_, _| page(1, 8, None), false, 7),
-        ("loses one on the way", |start, count| {
-            if start == 1 { page(1, 1 + count, Some(25)) } else { page(start, (start + count).min(25), Some(24)) }
-        }, false, 24),
-        ("gains one on the way", |start, count| {
-            page(start, (start + count).min(27), Some(if start == 1 { 25 } else { 26 }))
-        }, true, 26),
-        ("repeats one of the page before", |start, count| {
-            let from = if start == 1 { 1 } else { start - 1 };
-            page(from, (start + count - 1).min(25), Some(25))
-        }, false, 24),
+        (
+            "loses one on the way",
+            |start, count| {
+                if start == 1 { page(1, 1 + count, Some(25)) } else { page(start, (start + count).min(25), Some(24)) }
+            },
+            false,
+            24,
+        ),
+        (
+            "gains one on the way",
+            |start, count| page(start, (start + count).min(27), Some(if start == 1 { 25 } else { 26 })),
+            true,
+            26,
+        ),
+        (
+            "repeats one of the page before",
+            |start, count| {
+                let from = if start == 1 { 1 } else { start - 1 };
+                page(from, (start + count - 1).min(25), Some(25))
+            },
+            false,
+            24,
+        ),
     ];
     for (what, pages, complete, count) in cases {
         let url = target(move |_, path, _| {
@@ -146,7 +180,12 @@ async fn scans_end_and_say_whether_they_saw_everything() {
         .await;
         let session = session(&url, json!({})).await;
         let (records, _, end) = scan_all(session.as_ref(), "User", 10).await;
-        assert_eq!((end.complete, end.count, records.len() as u64), (complete, count, count), "{what}: {:?}", end.reason);
+        assert_eq!(
+            (end.complete, end.count, records.len() as u64),
+            (complete, count, count),
+            "{what}: {:?}",
+            end.reason
+        );
         assert_eq!(end.reason.is_some(), !complete, "{what}");
     }
 }
@@ -155,7 +194,9 @@ async fn scans_end_and_say_whether_they_saw_everything() {
 async fn cursors_are_followed_to_their_end() {
     let url = target(|_, path, _| match path {
         path if path.contains("cursor=c2") => bare(200, r#"{"Resources":[{"id":"3"}]}"#),
-        path if path.contains("cursor=old") => bare(400, r#"{"status":"400","scimType":"expiredCursor","detail":"old"}"#),
+        path if path.contains("cursor=old") => {
+            bare(400, r#"{"status":"400","scimType":"expiredCursor","detail":"old"}"#)
+        }
         path if path.contains("cursor=&") => bare(200, r#"{"Resources":[{"id":"1"},{"id":"2"}],"nextCursor":"c2"}"#),
         _ => bare(500, ""),
     })
@@ -166,7 +207,9 @@ async fn cursors_are_followed_to_their_end() {
     assert!(!session.capabilities().class("User").unwrap().count);
 
     let url = target(|_, path, _| match path {
-        path if path.contains("cursor=old") => bare(400, r#"{"status":"400","scimType":"expiredCursor","detail":"old"}"#),
+        path if path.contains("cursor=old") => {
+            bare(400, r#"{"status":"400","scimType":"expiredCursor","detail":"old"}"#)
+        }
         _ => bare(200, r#"{"Resources":[{"id":"1"}],"nextCursor":"old"}"#),
     })
     .await;
@@ -189,7 +232,11 @@ async fn times_in_meta_are_no_change() {
     let counter = std::sync::atomic::AtomicUsize::new(0);
     let url = target(move |_, _, _| {
         let time = counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        bare(200, json!({"totalResults": 1, "Resources": [{"id": "1", "userName": "u", "meta": {"lastModified": time}}]}).to_string())
+        bare(
+            200,
+            json!({"totalResults": 1, "Resources": [{"id": "1", "userName": "u", "meta": {"lastModified": time}}]})
+                .to_string(),
+        )
     })
     .await;
     let session = session(&url, json!({})).await;
@@ -294,7 +341,10 @@ fn settings_are_checked_without_going_online() {
         (json!({"url": "https://a.example", "ca": "no-such-file.pem"}), "ca: "),
         (json!({"url": "https://a.example", "dialect": {"opcase": "lower"}}), "dialect: "),
         (json!({"url": "https://a.example", "dialect": "no-such-file.yaml"}), "dialect: "),
-        (json!({"url": "https://a.example", "token": {"secret": "t"}, "basic": {"username": "a", "password": {"secret": "p"}}}), "basic: "),
+        (
+            json!({"url": "https://a.example", "token": {"secret": "t"}, "basic": {"username": "a", "password": {"secret": "p"}}}),
+            "basic: ",
+        ),
     ] {
         let found = problems(values.clone());
         assert!(found.contains(want), "{values}: {found}");
@@ -306,7 +356,8 @@ fn settings_are_checked_without_going_online() {
 async fn a_dialect_may_be_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("dialect.yaml");
-    std::fs::write(&file, "members_per_request: 7\nrequests_per_second: 3\nmax_in_flight: 2\ndiscovery: false\n").unwrap();
+    std::fs::write(&file, "members_per_request: 7\nrequests_per_second: 3\nmax_in_flight: 2\ndiscovery: false\n")
+        .unwrap();
     let session = connect("http://127.0.0.1:1/scim", SECRET, json!({"dialect": file.to_str().unwrap()})).await;
     let capabilities = session.capabilities();
     assert_eq!((capabilities.requests_per_second, capabilities.max_in_flight), (Some(3.0), 2));

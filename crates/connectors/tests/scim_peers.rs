@@ -1,5 +1,6 @@
 //! The connector against two SCIM servers that others wrote: a strict one and a loose one.
 #![cfg(feature = "scim")]
+#![allow(clippy::unwrap_used)]
 
 mod scim_support;
 
@@ -35,8 +36,10 @@ async fn a_user_lives_and_ends() {
         let twice = apply(session, &user("ada@example.org")).await.unwrap_err();
         assert_eq!((twice.code, twice.target_status), (ErrorCode::AlreadyExists, Some(409)));
 
-        let request = lookup("User", "userName", &["nobody", "ada@example.org", "x\" or userName pr or userName eq \""]);
-        let found = session.lookup(&cx(), LookupRequest { values: request.values[..2].to_vec(), ..request.clone() }).await;
+        let request =
+            lookup("User", "userName", &["nobody", "ada@example.org", "x\" or userName pr or userName eq \""]);
+        let found =
+            session.lookup(&cx(), LookupRequest { values: request.values[..2].to_vec(), ..request.clone() }).await;
         let found = found.unwrap();
         assert!(found[0].is_empty() && found[1].len() == 1 && found[1][0].id == id);
         // A value is data: it finds nothing, or the target says that it cannot read it; it never finds everybody.
@@ -46,7 +49,8 @@ async fn a_user_lives_and_ends() {
         }
         let by_id = session.lookup(&cx(), lookup("User", "id", &[&id, "nobody"])).await.unwrap();
         assert_eq!((by_id[0].len(), by_id[1].len()), (1, 0));
-        let by_mail = session.lookup(&cx(), lookup("User", "emails[type eq \"work\"].value", &["ada@example.org"])).await;
+        let by_mail =
+            session.lookup(&cx(), lookup("User", "emails[type eq \"work\"].value", &["ada@example.org"])).await;
         assert_eq!(by_mail.unwrap()[0].len(), 1);
 
         let changes = vec![
@@ -149,9 +153,11 @@ async fn a_scan_walks_all_pages() {
         assert!(records.is_empty() && pages == 1 && end.complete && end.count == 0);
         for batch in (0..250).collect::<Vec<_>>().chunks(50) {
             let all = batch.iter().map(|at| user(&format!("u{at}@example.org"))).collect::<Vec<_>>();
-            futures_util::future::join_all(all.iter().map(|one| apply(session, one))).await.into_iter().for_each(|done| {
-                done.unwrap();
-            });
+            futures_util::future::join_all(all.iter().map(|one| apply(session, one))).await.into_iter().for_each(
+                |done| {
+                    done.unwrap();
+                },
+            );
         }
         assert_eq!(session.count(&cx(), "User").await.unwrap(), 250);
         proxy.reset();
@@ -262,9 +268,16 @@ async fn a_target_tells_what_it_can() {
     for peer in peers().await {
         let session = connect(&peer.base_url(), peer.token(), json!({})).await;
         let capabilities = session.capabilities();
-        assert_eq!((capabilities.max_batch, capabilities.max_in_flight, capabilities.requests_per_second), (1, 8, None));
+        assert_eq!(
+            (capabilities.max_batch, capabilities.max_in_flight, capabilities.requests_per_second),
+            (1, 8, None)
+        );
         let (users, groups) = (capabilities.class("user").unwrap(), capabilities.class("Group").unwrap());
-        assert!(users.enablement.is_some() && groups.enablement.is_none() && users.can_look_up(&"userName".parse().unwrap()));
+        assert!(
+            users.enablement.is_some()
+                && groups.enablement.is_none()
+                && users.can_look_up(&"userName".parse().unwrap())
+        );
         assert!(users.create && users.scan && !users.changes && groups.max_values_per_change == Some(50));
         let schema = session.schema(&cx()).await.unwrap();
         let user = schema.class("User").unwrap();

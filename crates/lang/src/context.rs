@@ -26,7 +26,7 @@ pub trait Source {
     fn get(&self, name: &str) -> Option<&Value>;
 
     /// The name and value at a position, for sources that keep an order. Expressions remember where they found a name,
-    /// so that records of one shape need no search. `None` where positions mean nothing.
+    /// so that records of one shape need no search. A source has positions from 0 on for all its names, or none at all.
     fn at(&self, position: usize) -> Option<(&str, &Value)> {
         let _ = position;
         None

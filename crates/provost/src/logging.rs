@@ -11,7 +11,6 @@ pub enum LogFormat {
     #[default]
     Text,
     /// One JSON object a line, for collectors.
-    #[expect(dead_code, reason = "`serve --log-format json` asks for it")]
     Json,
 }
 

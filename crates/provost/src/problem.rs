@@ -101,11 +101,6 @@ impl Source {
             underline: before..before + length,
         }
     }
-
-    /// The start of the text, for what concerns it as a whole.
-    pub fn start(&self) -> Place {
-        self.place(0..0)
-    }
 }
 
 /// A path as the user knows it.

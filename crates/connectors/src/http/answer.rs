@@ -45,7 +45,10 @@ pub(super) enum BodyFault {
 }
 
 /// Reads the body to its end. One that arrives in a single frame is not copied.
-pub(super) async fn read(response: Response<Incoming>, limit: usize) -> (StatusCode, HeaderMap, Result<Bytes, BodyFault>) {
+pub(super) async fn read(
+    response: Response<Incoming>,
+    limit: usize,
+) -> (StatusCode, HeaderMap, Result<Bytes, BodyFault>) {
     let (parts, mut body) = response.into_parts();
     let announced = body.size_hint().lower();
     if announced > limit as u64 {

@@ -52,15 +52,27 @@ impl Auth {
     pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
         if self.token.is_some() && self.basic.is_some() {
-            problems.push(problem("basic", "`token` and `basic` exclude each other", "keep the one that the target asks for"));
+            problems.push(problem(
+                "basic",
+                "`token` and `basic` exclude each other",
+                "keep the one that the target asks for",
+            ));
         }
         if self.basic.as_ref().is_some_and(|basic| basic.username.contains(':')) {
-            problems.push(problem("basic.username", "a user name for `basic` cannot hold a colon", "use the name without it"));
+            problems.push(problem(
+                "basic.username",
+                "a user name for `basic` cannot hold a colon",
+                "use the name without it",
+            ));
         }
         if let Some(custom) = &self.header
             && HeaderName::from_bytes(custom.name.as_bytes()).is_err()
         {
-            problems.push(problem("header.name", "this is no name for an HTTP header", "use letters, digits and hyphens"));
+            problems.push(problem(
+                "header.name",
+                "this is no name for an HTTP header",
+                "use letters, digits and hyphens",
+            ));
         }
         problems
     }
@@ -94,8 +106,11 @@ impl Auth {
 
 fn header(name: HeaderName, text: String, masks: Vec<Secret>, handle: &str) -> Result<AuthHeader, ConnectorError> {
     let mut value = HeaderValue::try_from(text).map_err(|_| {
-        ConnectorError::new(ErrorCode::InvalidConfig, format!("secret `{handle}` holds characters that no header can carry"))
-            .hint("store the secret again, without line breaks")
+        ConnectorError::new(
+            ErrorCode::InvalidConfig,
+            format!("secret `{handle}` holds characters that no header can carry"),
+        )
+        .hint("store the secret again, without line breaks")
     })?;
     value.set_sensitive(true);
     Ok(AuthHeader { name, value, masks })

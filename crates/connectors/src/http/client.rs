@@ -134,7 +134,10 @@ impl Client {
     pub async fn send(&self, cx: &Context, call: &Call<'_>) -> Result<Answer, ConnectorError> {
         cx.check()?;
         let mut uri = self.base.join(call.path).map_err(|_| {
-            ConnectorError::new(ErrorCode::Internal, format!("{} {} is no address", call.method, without_query(call.path)))
+            ConnectorError::new(
+                ErrorCode::Internal,
+                format!("{} {} is no address", call.method, without_query(call.path)),
+            )
         })?;
         let start = Instant::now();
         let end = cx.deadline.map_or(start + self.timeout, |deadline| deadline.min(start + self.timeout));
@@ -222,7 +225,9 @@ impl Client {
         }
         let message = format!("{}: {reason}", self.name(call));
         Err(match fault {
-            BodyFault::TooLong => ConnectorError::new(ErrorCode::Protocol, message).hint("ask for less with a smaller `page_size`"),
+            BodyFault::TooLong => {
+                ConnectorError::new(ErrorCode::Protocol, message).hint("ask for less with a smaller `page_size`")
+            }
             BodyFault::Broken(_) => ConnectorError::new(ErrorCode::Unavailable, message),
         })
     }
@@ -242,7 +247,10 @@ impl Client {
             return Err(moved(format!("{} was redirected more than {MAX_REDIRECTS} times", self.name(call))));
         }
         BaseUrl::redirect(from, location).ok_or_else(|| {
-            moved(format!("{} was redirected to another host or to an unencrypted address, which is not followed", self.name(call)))
+            moved(format!(
+                "{} was redirected to another host or to an unencrypted address, which is not followed",
+                self.name(call)
+            ))
         })
     }
 

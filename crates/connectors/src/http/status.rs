@@ -93,7 +93,8 @@ fn hint(code: ErrorCode) -> Option<&'static str> {
 fn broke_behind_gateway(answer: &Answer) -> bool {
     let text = answer.body.get(..answer.body.len().min(400)).unwrap_or_default();
     let has = |words: &str| text.windows(words.len()).any(|window| window == words.as_bytes());
-    has("upstream connect error or disconnect/reset") && (has("connection termination") || has("reset reason: remote reset"))
+    has("upstream connect error or disconnect/reset")
+        && (has("connection termination") || has("reset reason: remote reset"))
 }
 
 /// `Retry-After` as a wait from now: seconds, or a date (RFC 9110 section 10.2.3). A date is taken against the target's own

@@ -16,7 +16,12 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &'static str) -> 
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect();
-    Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::from_static(body.as_bytes()), cut: None }
+    Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers,
+        body: Bytes::from_static(body.as_bytes()),
+        cut: None,
+    }
 }
 
 #[test]
@@ -55,7 +60,10 @@ fn statuses_have_one_meaning() {
 #[test]
 fn a_gateway_that_lost_the_connection_leaves_doubt() {
     for (body, want) in [
-        ("upstream connect error or disconnect/reset before headers. reset reason: connection termination", UnknownOutcome),
+        (
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            UnknownOutcome,
+        ),
         ("upstream connect error or disconnect/reset before headers. reset reason: connection failure", Throttled),
         ("upstream connect error or disconnect/reset before headers. reset reason: overflow", Throttled),
         ("no healthy upstream", Throttled),
@@ -101,7 +109,8 @@ fn client(secret: &str) -> Client {
         max_in_flight: 1,
         max_answer: 1000,
     };
-    Client::new(options, vec![AuthHeader { name: header::AUTHORIZATION, value, masks: vec![Secret::new(secret)] }]).unwrap()
+    Client::new(options, vec![AuthHeader { name: header::AUTHORIZATION, value, masks: vec![Secret::new(secret)] }])
+        .unwrap()
 }
 
 #[test]
@@ -111,6 +120,38 @@ fn a_secret_that_the_target_repeats_is_masked() {
     let shown = client.presentable(&format!("token\n{secret} and {secret} is {} wrong", "w".repeat(500)));
     assert!(!shown.contains("secret") && shown.starts_with("token … and … is www") && shown.ends_with('…'), "{shown}");
     assert!(!format!("{client:?}").contains("secret"));
+}
+
+struct Secrets;
+
+#[async_trait::async_trait]
+impl provost_connector::Host for Secrets {
+    async fn secret(&self, handle: &str) -> Result<Secret, provost_connector::ConnectorError> {
+        Ok(Secret::new(if handle == "broken" { "two\nlines" } else { "pa:ss" }))
+    }
+}
+
+#[tokio::test]
+async fn credentials_become_headers_that_do_not_show() {
+    let read = |json: &str| serde_json::from_str::<Basic>(json).unwrap();
+    let auth = Auth { basic: Some(read(r#"{"username":"ada","password":{"secret":"p"}}"#)), ..Auth::default() };
+    let headers = auth.headers(&Secrets).await.unwrap();
+    assert_eq!((headers[0].name.as_str(), headers[0].value.to_str().unwrap()), ("authorization", "Basic YWRhOnBhOnNz"));
+    assert_eq!(format!("{:?}", headers[0].value), "Sensitive");
+    assert!(headers[0].masks.iter().any(|mask| mask.expose() == "YWRhOnBhOnNz"));
+
+    let custom = |handle: &str| Auth {
+        header: Some(
+            serde_json::from_str(&format!(r#"{{"name":"X-Api-Key","value":{{"secret":"{handle}"}}}}"#)).unwrap(),
+        ),
+        ..Auth::default()
+    };
+    let headers = custom("key").headers(&Secrets).await.unwrap();
+    assert_eq!((headers[0].name.as_str(), headers[0].value.to_str().unwrap()), ("x-api-key", "pa:ss"));
+    let error = custom("broken").headers(&Secrets).await.err().unwrap();
+    assert!(
+        error.code == InvalidConfig && error.to_string().contains("`broken`") && !error.to_string().contains("lines\n")
+    );
 }
 
 #[test]

@@ -18,8 +18,11 @@ pub fn config(ca: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
         .map_err(|error| ConnectorError::new(ErrorCode::Internal, format!("cannot set up TLS: {error}")))?;
     let Some(path) = ca else {
         let verified = builder.try_with_platform_verifier().map_err(|error| {
-            ConnectorError::new(ErrorCode::InvalidConfig, format!("cannot use the platform's trusted certificates: {error}"))
-                .hint("install the system's CA certificates (package `ca-certificates`) or set `ca`")
+            ConnectorError::new(
+                ErrorCode::InvalidConfig,
+                format!("cannot use the platform's trusted certificates: {error}"),
+            )
+            .hint("install the system's CA certificates (package `ca-certificates`) or set `ca`")
         })?;
         return Ok(verified.with_no_client_auth());
     };

@@ -58,7 +58,8 @@ impl BaseUrl {
 
     /// The address of one request. `path` starts with a slash and is encoded already, its query included.
     pub fn join(&self, path: &str) -> Result<Uri, InvalidUriParts> {
-        let mut text = String::with_capacity(self.path.len() + path.len() + self.query.as_ref().map_or(0, |q| q.len() + 1));
+        let mut text =
+            String::with_capacity(self.path.len() + path.len() + self.query.as_ref().map_or(0, |q| q.len() + 1));
         text.push_str(&self.path);
         text.push_str(path);
         if let Some(query) = &self.query {

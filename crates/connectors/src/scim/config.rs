@@ -62,7 +62,9 @@ impl Config {
         let mut problems = auth.problems();
         let base = BaseUrl::parse(&raw.url);
         match &base {
-            Err(reason) => problems.push(problem("url", format!("`url` {reason}"), "write it as `https://host/scim/v2`")),
+            Err(reason) => {
+                problems.push(problem("url", format!("`url` {reason}"), "write it as `https://host/scim/v2`"))
+            }
             Ok(base) if base.is_plain() && !base.is_loopback() && !raw.allow_http => problems.push(problem(
                 "url",
                 "`url` is not encrypted: credentials and people's data would be readable on the way".to_owned(),
@@ -75,7 +77,11 @@ impl Config {
             problems.push(problem.clone());
         }
         if raw.max_in_flight == Some(0) {
-            problems.push(problem("max_in_flight", "`max_in_flight` has to be at least 1".to_owned(), "leave it out for 8"));
+            problems.push(problem(
+                "max_in_flight",
+                "`max_in_flight` has to be at least 1".to_owned(),
+                "leave it out for 8",
+            ));
         }
         if raw.requests_per_second.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
             problems.push(problem(
@@ -139,7 +145,11 @@ fn dialect(settings: &Settings, setting: Json) -> Result<(Dialect, BTreeSet<Stri
         Json::String(file) => {
             let path = settings.path(&file);
             let text = std::fs::read_to_string(&path).map_err(|error| {
-                problem("dialect", format!("cannot read {}: {error}", path.display()), "give the path of a YAML or JSON file")
+                problem(
+                    "dialect",
+                    format!("cannot read {}: {error}", path.display()),
+                    "give the path of a YAML or JSON file",
+                )
             })?;
             // JSON is YAML, too.
             serde_saphyr::from_str::<Json>(&text).map_err(|error| {

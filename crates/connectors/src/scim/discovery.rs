@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use super::refusal::{Asked, refused};
 use super::wire::ACCEPTED;
-use crate::http::{Call, Client};
+use crate::http::{Call, Client, StatusCode};
 
 /// The largest page asked for where the target announces room for more.
 const MAX_PAGE: u64 = 1_000;
@@ -42,11 +42,8 @@ pub async fn discover(
         return Ok(Discovered { dialect, types: built_in(), published: false });
     }
     let config_path = dialect.config_path.clone();
-    let (config, types, schemas) = tokio::join!(
-        ask(cx, client, &config_path),
-        ask(cx, client, "/ResourceTypes"),
-        ask(cx, client, "/Schemas"),
-    );
+    let (config, types, schemas) =
+        tokio::join!(ask(cx, client, &config_path), ask(cx, client, "/ResourceTypes"), ask(cx, client, "/Schemas"),);
     take_hints(&mut dialect, &config?, given);
     let schemas = parse_schemas(&schemas?);
     // What cannot be put together counts as absent.
@@ -73,6 +70,8 @@ async fn ask(cx: &Context, client: &Client, path: &str) -> Result<Json, Connecto
     let error = refused(client, &call, Asked::Object, answer);
     match error.code {
         ErrorCode::AuthFailed | ErrorCode::Throttled => Err(error),
+        // A gateway without its target says nothing about the target. 500 is what some answer where 404 belongs.
+        ErrorCode::Unavailable if status != StatusCode::INTERNAL_SERVER_ERROR => Err(error),
         _ => {
             tracing::debug!(path, status = status.as_u16(), "target has no such discovery document");
             Ok(Json::Null)

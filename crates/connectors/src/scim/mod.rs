@@ -19,9 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use provost_connector::{
-    Connector, ConnectorError, Context, Host, Manifest, Session, SettingProblem, Settings,
-};
+use provost_connector::{Connector, ConnectorError, Context, Host, Manifest, Session, SettingProblem, Settings};
 
 use crate::http::header::HeaderMap;
 use crate::http::{Client, Options};

@@ -16,7 +16,12 @@ use super::wire::{ACCEPTED, Query, object, unreadable};
 use crate::http::{Call, StatusCode};
 
 /// One object with everything it has; `None` when the target does not have it.
-pub async fn get(cx: &Context, target: &Target, class: &Class, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+pub async fn get(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    id: &ObjectId,
+) -> Result<Option<Record>, ConnectorError> {
     let path = object(&class.endpoint, id);
     let call = Call::get(&path).headers(&ACCEPTED);
     let answer = target.client.send(cx, &call).await?;
@@ -25,7 +30,8 @@ pub async fn get(cx: &Context, target: &Target, class: &Class, id: &ObjectId) ->
         return if error.code == ErrorCode::NotFound { Ok(None) } else { Err(error) };
     }
     let strange = |why: &str| ConnectorError::new(ErrorCode::Protocol, format!("{}: {why}", target.client.name(&call)));
-    let record = parse_resource(&answer.body, &class.name).map_err(|error| unreadable(&target.client.name(&call), &error))?;
+    let record =
+        parse_resource(&answer.body, &class.name).map_err(|error| unreadable(&target.client.name(&call), &error))?;
     let mut record = record.ok_or_else(|| strange("the answer is empty"))?;
     if record.id != *id {
         return Err(strange("the target answered with another object"));
@@ -144,7 +150,8 @@ pub async fn find(cx: &Context, target: &Target, request: FindRequest) -> Result
 
 /// How many objects the class has, by the target's own word.
 pub async fn count(cx: &Context, target: &Target, class: &Class) -> Result<u64, ConnectorError> {
-    let ask = |count: &str| without_members(class, Query::new(&class.endpoint)).with("startIndex", "1").with("count", count);
+    let ask =
+        |count: &str| without_members(class, Query::new(&class.endpoint)).with("startIndex", "1").with("count", count);
     let total = match list(cx, target, class, ask("0")).await {
         Ok(page) => page.total_results,
         // Entra ID's own server refuses to count without reading.
@@ -152,7 +159,10 @@ pub async fn count(cx: &Context, target: &Target, class: &Class) -> Result<u64, 
         Err(error) => return Err(error),
     };
     total.ok_or_else(|| {
-        ConnectorError::new(ErrorCode::NotSupported, format!("the target does not say how many objects class `{}` has", class.name))
+        ConnectorError::new(
+            ErrorCode::NotSupported,
+            format!("the target does not say how many objects class `{}` has", class.name),
+        )
     })
 }
 
@@ -169,7 +179,8 @@ pub fn without_members(class: &Class, query: Query) -> Query {
 
 fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -> Result<Query, ConnectorError> {
     let missing = |what: &str| {
-        ConnectorError::new(ErrorCode::NotSupported, format!("the target does not understand {what}")).scope(Scope::Class)
+        ConnectorError::new(ErrorCode::NotSupported, format!("the target does not understand {what}"))
+            .scope(Scope::Class)
     };
     if !target.dialect.filter {
         return Err(missing("filters"));
@@ -186,8 +197,12 @@ fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -
 fn equals(class: &Class, path: &AttributePath, value: &Value) -> Filter {
     let value = match (value, class.schema.resolve(path).map(|attribute| attribute.kind)) {
         (Value::Text(text), Some(AttributeType::Boolean)) if text.eq_ignore_ascii_case("true") => Value::Boolean(true),
-        (Value::Text(text), Some(AttributeType::Boolean)) if text.eq_ignore_ascii_case("false") => Value::Boolean(false),
-        (Value::Text(text), Some(AttributeType::Integer)) => text.parse().map_or_else(|_| value.clone(), Value::Integer),
+        (Value::Text(text), Some(AttributeType::Boolean)) if text.eq_ignore_ascii_case("false") => {
+            Value::Boolean(false)
+        }
+        (Value::Text(text), Some(AttributeType::Integer)) => {
+            text.parse().map_or_else(|_| value.clone(), Value::Integer)
+        }
         (Value::Text(_) | Value::Boolean(_), _) => value.clone(),
         (Value::Integer(_) | Value::Decimal(_), Some(AttributeType::Integer | AttributeType::Decimal)) => value.clone(),
         (other, _) => other.to_text().map_or_else(|| value.clone(), |text| Value::text(&*text)),

@@ -60,11 +60,19 @@ fn refine(
     } else if is(ScimType::InvalidVers) {
         (InvalidConfig, Some("set `url` to the address of version 2"))
     } else if !write && (is(ScimType::InvalidFilter) || is(ScimType::TooMany) || is(ScimType::Sensitive)) {
-        (NotSupported, Some("match by another attribute, or set `filter: false` in `dialect` to match by reading everything"))
+        (
+            NotSupported,
+            Some("match by another attribute, or set `filter: false` in `dialect` to match by reading everything"),
+        )
     } else if write && (is(ScimType::Mutability) || is(ScimType::NoTarget) || is(ScimType::TooMany)) {
         (Constraint, None)
     } else if write && (is(ScimType::InvalidPath) || is(ScimType::InvalidSyntax) || is(ScimType::InvalidFilter)) {
-        (InvalidValue, Some("the target may want another form of update: see `patch_style`, `path_filters` and `update` in `dialect`"))
+        (
+            InvalidValue,
+            Some(
+                "the target may want another form of update: see `patch_style`, `path_filters` and `update` in `dialect`",
+            ),
+        )
     } else {
         match (coarse.code, asked) {
             (Conflict, _) if create => (AlreadyExists, taken),

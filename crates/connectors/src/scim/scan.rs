@@ -79,8 +79,10 @@ impl FullScan {
     /// Takes note of a page; the records that were not there before, and whether there were others.
     fn fresh(&mut self, records: Vec<Record>) -> (Vec<Record>, bool) {
         let received = records.len();
-        let fresh: Vec<Record> =
-            records.into_iter().filter(|record| self.seen.insert(Digest::of_bytes(record.id.as_bytes()).0 as u64)).collect();
+        let fresh: Vec<Record> = records
+            .into_iter()
+            .filter(|record| self.seen.insert(Digest::of_bytes(record.id.as_bytes()).0 as u64))
+            .collect();
         let repeated = fresh.len() < received;
         (fresh, repeated)
     }
@@ -116,7 +118,10 @@ impl FullScan {
                 count,
                 format!("the target says it has {total} objects of class {}, and returned {count}", self.class),
             ),
-            Some(_) if self.fell => End::incomplete(count, "objects were deleted at the target during the read, so that others may have been passed over"),
+            Some(_) if self.fell => End::incomplete(
+                count,
+                "objects were deleted at the target during the read, so that others may have been passed over",
+            ),
             None if doubtful => End::incomplete(count, "the target repeats its pages and gives no total"),
             _ => End::complete(count),
         }

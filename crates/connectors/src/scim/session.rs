@@ -166,10 +166,11 @@ impl Session for ScimSession {
         let class = self.target.class(&request.class)?;
         match request.mode {
             ScanMode::Full => Ok(Box::new(FullScan::new(Arc::clone(&self.target), class.name.clone(), &request))),
-            ScanMode::Changes { .. } => {
-                Err(ConnectorError::new(ErrorCode::NotSupported, "SCIM targets do not tell what changed since a point in time")
-                    .scope(Scope::Class))
-            }
+            ScanMode::Changes { .. } => Err(ConnectorError::new(
+                ErrorCode::NotSupported,
+                "SCIM targets do not tell what changed since a point in time",
+            )
+            .scope(Scope::Class)),
         }
     }
 

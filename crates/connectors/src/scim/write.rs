@@ -37,10 +37,14 @@ pub async fn apply(cx: &Context, target: &Target, operation: &Operation) -> Resu
         Action::Create | Action::Update => Cow::Borrowed(operation.changes.as_slice()),
     };
     let update = Update { cx, target, class, id, changes: &changes, if_match: operation.if_match.as_ref() };
-    match class.update {
-        UpdateMethod::Patch => update.patch().await,
-        UpdateMethod::Put => update.put().await,
+    let mut done = match class.update {
+        UpdateMethod::Patch => update.patch().await?,
+        UpdateMethod::Put => update.put().await?,
+    };
+    if target.dialect.read_after_write && done.requests > 0 {
+        read_back(cx, target, class, &changes, &mut done).await;
     }
+    Ok(done)
 }
 
 /// The changes with the flag that switches the account.
@@ -98,7 +102,8 @@ async fn created_without_id(
     changes: &[Change],
 ) -> Result<ObjectId, ConnectorError> {
     for key in &class.schema.keys {
-        let Some(change) = changes.iter().find(|change| change.path.is_plain() && change.path.name.eq_ignore_ascii_case(key))
+        let Some(change) =
+            changes.iter().find(|change| change.path.is_plain() && change.path.name.eq_ignore_ascii_case(key))
         else {
             continue;
         };
@@ -159,9 +164,6 @@ impl Update<'_> {
             done.requests += 1;
             self.note(&answer, &mut done);
         }
-        if self.target.dialect.read_after_write && count > 0 {
-            read_back(self.cx, self.target, self.class, self.changes, &mut done).await;
-        }
         Ok(done)
     }
 
@@ -189,7 +191,10 @@ impl Update<'_> {
         }
         let record = get(self.cx, self.target, self.class, self.id).await?;
         record.ok_or_else(|| {
-            ConnectorError::new(ErrorCode::NotFound, format!("object `{}` of class `{}` is not there", self.id, self.class.name))
+            ConnectorError::new(
+                ErrorCode::NotFound,
+                format!("object `{}` of class `{}` is not there", self.id, self.class.name),
+            )
         })
     }
 
@@ -235,8 +240,12 @@ async fn read_back(cx: &Context, target: &Target, class: &Class, changes: &[Chan
             note_changed(changes, &record.attributes, &mut done.changed);
             done.etag = record.etag;
         }
-        Ok(None) => tracing::warn!(class = %class.name, target.id = %done.target_id, "object is not there after a write"),
-        Err(error) => tracing::debug!(class = %class.name, error = %error.code.number(), "object cannot be read after a write"),
+        Ok(None) => {
+            tracing::warn!(class = %class.name, target.id = %done.target_id, "object is not there after a write")
+        }
+        Err(error) => {
+            tracing::debug!(class = %class.name, error = %error.code.number(), "object cannot be read after a write")
+        }
     }
 }
 

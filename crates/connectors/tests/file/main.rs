@@ -8,4 +8,5 @@ mod random;
 mod session;
 mod speed;
 mod support;
+mod write;
 

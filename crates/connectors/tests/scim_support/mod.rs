@@ -1,5 +1,5 @@
 //! What the tests of `scim` share: a session on any address, and operations in one expression.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -233,9 +233,6 @@ impl<'c> Planner<'c> {
         let start = Instant::now();
         self.received += (page.items.len() + page.faults.iter().filter(|fault| fault.id.is_some()).count()) as u64;
         Progress::add(&cycle.progress.read, page.items.len() as u64);
-        for fault in page.faults {
-            self.fault(fault).await?;
-        }
         let mut unchanged = 0;
         let mut records = Vec::with_capacity(page.items.len());
         let mut gone = Vec::new();
@@ -252,6 +249,10 @@ impl<'c> Planner<'c> {
                 }
                 ScanItem::Tombstone(id) => gone.push(id),
             }
+        }
+        // After the objects: a row that repeats a key is a fault with the key of an object that is fine.
+        for fault in page.faults {
+            self.fault(fault).await?;
         }
         if !full {
             self.wait_for_repeated(records.iter().map(|record| &record.id).chain(&gone)).await?;

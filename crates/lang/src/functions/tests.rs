@@ -160,3 +160,26 @@ fn random_strings_keep_their_promise() {
     let stuck = context.with_random(&|bytes| bytes.fill(255));
     assert_eq!(text("RandomString(6,3,0,0,3)", &stuck).len(), 6);
 }
+
+#[test]
+fn compiled_forms_serve_all_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Expression>();
+    is_shared::<crate::ScopeFilter>();
+}
+
+#[test]
+fn attributes_are_found_in_records_of_any_shape() {
+    let expression = Expression::compile(r#"[a] & "-" & [name.familyName]"#).unwrap();
+    for (record, want) in [
+        (r#"{"x":1,"a":"A","name":{"familyName":"L"}}"#, "A-L"),
+        (r#"{"a":"A","name.familyName":"F"}"#, "A-F"),
+        (r#"{"name":{"familyName":"L"},"A":"other case"}"#, "-L"),
+        ("{}", "-"),
+        (r#"{"y":null,"a":"B"}"#, "B-"),
+    ] {
+        let record: Attributes = serde_json::from_str(record).unwrap();
+        let outcome = expression.eval(&Context::new(&record, Timestamp::UNIX_EPOCH));
+        assert_eq!(outcome, Ok(Outcome::Value(want.into())), "{record:?}");
+    }
+}

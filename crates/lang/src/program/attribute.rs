@@ -58,9 +58,15 @@ impl Attribute {
         {
             return Some(value);
         }
-        if let Some(position) = source.position(&self.name) {
-            self.hint.set(position);
-        }
-        source.get(&self.name).or_else(|| source.resolve(self.path.as_deref()?))
+        let found = match source.position(&self.name) {
+            Some(position) => {
+                self.hint.set(position);
+                source.at(position).map(|(_, value)| value)
+            }
+            // A source with positions has them for all names, which spares a second search.
+            None if source.at(0).is_some() => None,
+            None => source.get(&self.name),
+        };
+        found.or_else(|| source.resolve(self.path.as_deref()?))
     }
 }

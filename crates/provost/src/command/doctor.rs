@@ -4,7 +4,6 @@ use std::path::Path;
 
 use provost_connector::{CheckStatus, Context};
 use provost_engine::Connections;
-use provost_model::Explain;
 use provost_store::{JobState, Store};
 use serde::Serialize;
 
@@ -165,8 +164,7 @@ async fn connections(checks: &mut Checks, setup: &Setup, cx: &Context) -> Result
         let session = match setup.connections.session(&name).await {
             Ok(session) => session,
             Err(error) => {
-                let hint = error.hint().map(|hint| hint.into_owned());
-                checks.add(label, CheckStatus::Fail, format!("{}: {error}", error.code()), hint)?;
+                checks.problem(label, &Problem::of(&error))?;
                 continue;
             }
         };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::Global;
 use crate::config::Configuration;
 use crate::error::{Exit, Result};
-use crate::output::{Output, Style, Table, number, time};
+use crate::output::{Output, Table, number, time};
 use crate::setup::open_store;
 
 /// One job as data.
@@ -46,16 +46,11 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit> {
     let mut table = Table::new(["job", "from", "to", "state", "linked", "escrow", "last success"]).right(4).right(5);
     for status in &statuses {
         let end = |text: &Option<Text>| text.as_deref().unwrap_or("(not configured)").to_owned();
-        let style = match status.state.as_str() {
-            "held" | "quarantined" => Style::Red,
-            "paused" => Style::Yellow,
-            _ => Style::Green,
-        };
         table.row([
             status.job.to_string(),
             end(&status.source),
             end(&status.target),
-            data.paint(style, &status.state),
+            status.state.clone(),
             number(status.linked),
             number(status.escrowed),
             status.last_success.clone().unwrap_or_else(|| "never".to_owned()),

@@ -81,14 +81,12 @@ pub fn parse(text: &str) -> (Option<Node>, Option<SyntaxError>) {
 
 fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
     // `on` is a key and `no` a country: only YAML 1.2's words are Booleans. `007` is an employee number.
-    let options = Options {
-        duplicate_keys,
-        strict_booleans: true,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-        with_snippet: false,
-        ..Options::default()
-    };
+    let mut options = Options::default();
+    options.duplicate_keys = duplicate_keys;
+    options.strict_booleans = true;
+    options.leading_zero_numbers_as_strings = true;
+    options.underscored_numbers_as_strings = true;
+    options.with_snippet = false;
     let node = serde_saphyr::from_str_with_options::<Option<Node>>(text, options)?;
     Ok(node.unwrap_or(Node { kind: Kind::Map(Vec::new()), mark: Mark { line: 1, column: 1, bytes: 0..0 } }))
 }

@@ -37,6 +37,7 @@ pub struct Configuration {
     /// Without [`DIRECTORY`], unless the file declares it.
     pub connections: BTreeMap<ConnectionName, ConnectionSpec>,
     pub jobs: BTreeMap<JobName, JobSpec>,
+    #[expect(dead_code, reason = "read by `serve`")]
     pub server: ServerSpec,
     source: Source,
     tree: Node,

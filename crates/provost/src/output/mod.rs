@@ -112,7 +112,8 @@ impl Data {
     }
 
     pub fn table(&mut self, table: Table) -> Result<()> {
-        self.line(table.print())
+        let color = self.color;
+        self.line(table.print(color))
     }
 
     /// The text in this style, where data is coloured.

@@ -1,6 +1,7 @@
 //! Tables and the spelling of numbers, times and durations in them.
 
-use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, presets};
+use comfy_table::presets;
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement};
 use jiff::Timestamp;
 
 /// Rows under a header, without lines: they can be read by people and cut by scripts.
@@ -9,7 +10,7 @@ pub struct Table(comfy_table::Table);
 impl Table {
     pub fn new<const N: usize>(header: [&str; N]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(header.map(|name| Cell::new(name.to_uppercase()).add_attribute(Attribute::Bold)));
         Self(table)
     }
@@ -30,7 +31,13 @@ impl Table {
         self.0.row_count() == 0
     }
 
-    pub(super) fn print(&self) -> String {
+    pub(super) fn print(mut self, color: bool) -> String {
+        // The library would ask the terminal by itself; `--color` decides.
+        if color {
+            self.0.enforce_styling();
+        } else {
+            self.0.force_no_tty();
+        }
         let lines: Vec<String> = self.0.lines().map(|line| line.trim_end().to_owned()).collect();
         // The preset leaves one blank at the left of each row.
         let all_blank = lines.iter().all(|line| line.is_empty() || line.starts_with(' '));
@@ -89,8 +96,6 @@ mod tests {
         let mut table = Table::new(["action", "count"]).right(1);
         table.row(["create".into(), "7".into()]);
         table.row(["disable".into(), "1,200".into()]);
-        let text = table.print();
-        let plain = text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
-        assert_eq!(plain, "ACTION   COUNT\ncreate       7\ndisable  1,200");
+        assert_eq!(table.print(false), "ACTION   COUNT\ncreate       7\ndisable  1,200");
     }
 }

@@ -95,6 +95,13 @@ impl BodyWriter {
 
     /// A value in the target's form: booleans and numbers that the mapping left as text, ids where references were.
     pub(super) fn value(&self, path: &AttributePath, value: &Value) -> Value {
+        // Most values are texts of a sub-attribute that no type changes: they need no look at the schema.
+        if let Value::Text(text) = value
+            && (path.sub.is_some() || path.filter.is_some())
+            && !may_be_typed(text)
+        {
+            return value.clone();
+        }
         let schema = self.class.resolve(path);
         // `manager.value` holds the id itself, `manager` and `members` an object with it.
         let wrap = path.sub.is_none() && path.filter.is_none() && self.is_reference(path, schema);
@@ -112,6 +119,12 @@ impl BodyWriter {
             None => path.name.eq_ignore_ascii_case("members") || path.name.eq_ignore_ascii_case("manager"),
         }
     }
+}
+
+/// Whether a text may be a boolean or a number.
+fn may_be_typed(text: &str) -> bool {
+    let first = text.bytes().next().unwrap_or_default();
+    boolean(text).is_some() || first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')
 }
 
 fn typed(value: &Value, kind: Option<AttributeType>, wrap: bool) -> Value {

@@ -1,0 +1,138 @@
+//! A job between two files in a temporary folder: the whole engine over the real file connector and a real store.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_connector::{Connector, ConnectorError, Context, Host, Secret, Session, Settings};
+use provost_connectors::file::FileConnector;
+use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
+use provost_model::clock::ManualClock;
+use provost_model::{ConnectionName, JobName};
+use provost_store::{EventQuery, EventRow, Store};
+use serde_json::json;
+
+pub const DAY_MS: i64 = 86_400_000;
+
+pub struct Fixture {
+    pub folder: tempfile::TempDir,
+    pub engine: Engine,
+    pub clock: ManualClock,
+    pub job: JobName,
+    pub spec: JobSpec,
+}
+
+struct Files(HashMap<String, (serde_json::Value, PathBuf)>);
+
+struct NoSecrets;
+
+#[async_trait]
+impl Host for NoSecrets {
+    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
+        panic!("no secret {handle} in this test")
+    }
+}
+
+#[async_trait]
+impl Connections for Files {
+    async fn session(&self, name: &ConnectionName) -> Result<Arc<dyn Session>, ConnectorError> {
+        let (settings, base) = &self.0[name.as_str()];
+        let settings = Settings::new(settings.as_object().unwrap().clone(), base);
+        FileConnector::default().configure(settings, Arc::new(NoSecrets)).await
+    }
+}
+
+pub fn spec() -> JobSpec {
+    serde_json::from_value(json!({
+        "source": "hr", "target": "app",
+        "objects": [{
+            "from": "person", "to": "account",
+            "scope": "status ne \"prospect\"",
+            "match": [{"target": "login", "source": "[id]"}],
+            "attributes": {
+                "login": "[id]",
+                "name": "Join(\" \", [first], [last])",
+                "dept": "[dept]",
+                "active": "IIF([status] = \"left\", \"false\", \"true\")"
+            }
+        }]
+    }))
+    .unwrap()
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        Self::with(spec()).await
+    }
+
+    pub async fn with(spec: JobSpec) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let hr = json!({"path": "hr.csv", "class": "person", "key": "id", "references": {"boss": "person"}});
+        let app = json!({
+            "path": "app.csv", "class": "account", "key": "login", "write": true,
+            "enabled": {"column": "active", "on": "true", "off": "false"}
+        });
+        let base = folder.path().to_owned();
+        let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
+        let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let engine = Engine::new(store, Arc::new(Files(files.into())), Arc::new(clock.clone()));
+        Self { folder, engine, clock, job: "hr-to-app".into(), spec }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write_hr(&self, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path("hr.csv"), text).unwrap();
+    }
+
+    /// People `p0` to `p{n-1}`; `row` may replace or drop one.
+    pub fn people(&self, n: usize, row: impl Fn(usize) -> Option<String>) -> String {
+        let mut text = String::from("id,first,last,dept,status,boss\n");
+        for at in 0..n {
+            if let Some(line) = row(at) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    pub fn write_people(&self, n: usize) {
+        self.write_hr(self.people(n, person));
+    }
+
+    pub fn app(&self) -> String {
+        std::fs::read_to_string(self.path("app.csv")).unwrap_or_default()
+    }
+
+    pub fn app_lines(&self) -> usize {
+        self.app().lines().count().saturating_sub(1)
+    }
+
+    pub async fn run(&self) -> Result<CycleReport, EngineError> {
+        self.run_with(RunOptions::default()).await
+    }
+
+    pub async fn run_with(&self, options: RunOptions) -> Result<CycleReport, EngineError> {
+        self.clock.advance_ms(60_000);
+        self.engine.run(&self.job, &self.spec, options, Arc::<Progress>::default(), &Context::new("test")).await
+    }
+
+    pub async fn events(&self) -> Vec<EventRow> {
+        let query = EventQuery { limit: 10_000, newest_first: false, ..EventQuery::default() };
+        self.engine.store().events(&query).await.unwrap()
+    }
+}
+
+pub fn person(at: usize) -> Option<String> {
+    Some(format!("p{at},First{at},Last{at},D{},active,", at % 3))
+}
+
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}

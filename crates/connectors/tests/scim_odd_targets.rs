@@ -333,7 +333,12 @@ fn settings_are_checked_without_going_online() {
         (json!({"url": "http://a.example"}), "url: `url` is not encrypted"),
         (json!({"url": "https://ada:secret@a.example"}), "url: `url` holds a user name"),
         (json!({"url": "https://a.example", "toekn": 1}), "unknown field `toekn`"),
-        (json!({"url": "https://a.example", "token": "plain"}), "invalid type"),
+        (json!({"url": "https://a.example", "token": "ada:secret"}), "never with the secret itself"),
+        (json!({"url": "https://a.example", "header": "X: ada:secret"}), "never with the secret itself"),
+        (
+            json!({"url": "https://a.example", "basic": {"username": "a", "password": "ada:secret"}}),
+            "never with the secret itself",
+        ),
         (json!({"url": "https://a.example", "timeout": "soon"}), "timeout: "),
         (json!({"url": "https://a.example", "timeout": 0}), "timeout: "),
         (json!({"url": "https://a.example", "max_in_flight": 0}), "max_in_flight: "),

@@ -12,6 +12,7 @@ mod datum;
 mod error;
 mod expression;
 mod functions;
+mod number;
 mod program;
 mod scope;
 mod syntax;

@@ -36,7 +36,7 @@ impl AttributePath {
     /// `[urn:]name[.sub]` without brackets. A version in the URN holds dots, so the URN is cut at its last colon first.
     pub(crate) fn parse_plain(text: &str) -> Result<Self, String> {
         let (schema, rest) = match text.rfind(':') {
-            Some(colon) if text.len() > 4 && text[..4].eq_ignore_ascii_case("urn:") => {
+            Some(colon) if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) => {
                 (Some(Text::from(&text[..colon])), &text[colon + 1..])
             }
             Some(_) => return Err(format!("`{text}` has a colon but is no URN")),
@@ -68,7 +68,9 @@ impl AttributePath {
 
     /// Whether the URN is that of an extension, whose attributes sit in a container of their own (RFC 7643 section 3.3).
     fn container(&self) -> Option<&str> {
-        self.schema.as_deref().filter(|urn| !urn.to_ascii_lowercase().starts_with("urn:ietf:params:scim:schemas:core:"))
+        const CORE: &str = "urn:ietf:params:scim:schemas:core:";
+        let is_core = |urn: &str| urn.get(..CORE.len()).is_some_and(|start| start.eq_ignore_ascii_case(CORE));
+        self.schema.as_deref().filter(|urn| !is_core(urn))
     }
 
     /// The value at this place. A path without selector into a list takes the first element that has the sub-attribute.
@@ -113,6 +115,17 @@ impl AttributePath {
         };
         if let Some(selector) = self.selector() {
             self.put_element(inner, &selector, value);
+        } else if self.filter.is_some() {
+            // A filter that is more than a selector names elements that may be there, none that could be made.
+        } else if let (Some(sub), Some(Value::List(elements))) = (&self.sub, inner.find_mut(&self.name)) {
+            // A list under a path without selector: its first element is meant, as in `get`.
+            match (elements.first_mut(), value) {
+                (Some(Value::Complex(first)), value) => put_or_remove(first, sub, value),
+                (None, value) if !value.is_null() => {
+                    elements.push(Value::Complex([(sub.clone(), value)].into_iter().collect()));
+                }
+                _ => {}
+            }
         } else if let Some(sub) = &self.sub {
             if value.is_null() && inner.find(&self.name).is_none() {
                 return;
@@ -273,6 +286,23 @@ mod tests {
         assert_eq!(path("emails[type eq \"home\"].value").get(&attributes), None);
         path("name.familyName").put(&mut attributes, Value::Null);
         assert_eq!(path("NAME.FAMILYNAME").get(&attributes), None);
+    }
+
+    #[test]
+    fn lists_are_never_replaced_by_one_of_their_parts() {
+        let mut attributes: Attributes =
+            serde_json::from_str(r#"{"emails":[{"type":"work","value":"a"},{"type":"home","value":"b"}]}"#).unwrap();
+        path("emails.value").put(&mut attributes, "c".into());
+        path("emails[type ne \"work\"].value").put(&mut attributes, "d".into());
+        let text = serde_json::to_string(&attributes).unwrap();
+        assert_eq!(text, r#"{"emails":[{"type":"work","value":"c"},{"type":"home","value":"b"}]}"#);
+    }
+
+    #[test]
+    fn letters_of_several_bytes_are_no_trap() {
+        for text in ["a\u{e9}\u{e9}:x", "\u{1f600}:y", "ur\u{e9}:z"] {
+            assert!(text.parse::<AttributePath>().is_err());
+        }
     }
 
     #[test]

@@ -1,1 +1,69 @@
+//! The HTTP side: the directory as SCIM 2.0 service provider, health and metrics.
+//!
+//! Handlers parse, call one function, render. What a resource is and what a PATCH means is `provost-scim`'s; what is
+//! stored is the directory's. Start with [`router`] and [`ServerState`].
 
+mod auth;
+mod health;
+mod metrics;
+pub mod scim;
+mod state;
+mod writer;
+
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{any, get};
+use tokio::net::TcpListener;
+use tower_http::limit::RequestBodyLimitLayer;
+
+pub use state::{ServerState, Token};
+
+/// Bytes of one request body; a group of 100,000 members fits.
+const MAX_BODY: usize = 16 << 20;
+/// How long requests under way may take after the shutdown was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// All routes.
+pub fn router(state: ServerState) -> Router {
+    Router::new()
+        .route("/scim/v2", any(scim::handle))
+        .route("/scim/v2/{*rest}", any(scim::handle))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .with_state(state)
+}
+
+/// Serves until `shutdown` is done, then lets requests under way finish for a few seconds.
+pub async fn serve(
+    listener: TcpListener,
+    state: ServerState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let asked = async move {
+        shutdown.await;
+        // Nobody listens when the server ended by itself.
+        let _ = stop.send(());
+    };
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "TCP_NODELAY could not be set");
+        }
+    });
+    let server = axum::serve(listener, router(state)).with_graceful_shutdown(asked);
+    let overdue = async {
+        if stopped.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        result = server => result,
+        () = overdue => Ok(()),
+    }
+}

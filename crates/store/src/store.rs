@@ -91,7 +91,7 @@ impl Store {
                 _ => return Err(wrong("it names no known engine".to_owned())),
             };
             master_key_file.get_or_insert_with(|| path.with_file_name("master.key"));
-            Db::open_sqlite(&path, &options).await?
+            Db::open_sqlite(&path, folder.is_none(), &options).await?
         };
         let (before, after) = db.migrate().await?;
         if before < after {

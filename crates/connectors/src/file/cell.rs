@@ -48,7 +48,9 @@ pub(super) fn write(value: &Value, column: &Column, config: &Config) -> Result<S
             let parts: Option<Vec<_>> = values.iter().map(plain).collect();
             match parts {
                 Some(parts) => parts,
-                None => return refuse(format!("column `{}` cannot hold nested values", column.name), "map single values"),
+                None => {
+                    return refuse(format!("column `{}` cannot hold nested values", column.name), "map single values");
+                }
             }
         }
         single => match plain(single) {
@@ -72,7 +74,8 @@ pub(super) fn write(value: &Value, column: &Column, config: &Config) -> Result<S
         return refuse(format!("the value of `{}` holds a NUL character", column.name), "remove it in the mapping");
     }
     if text.len() > config.max_field_bytes {
-        let message = format!("the value of `{}` has {} bytes, more than {}", column.name, text.len(), config.max_field_bytes);
+        let message =
+            format!("the value of `{}` has {} bytes, more than {}", column.name, text.len(), config.max_field_bytes);
         return refuse(message, "raise `max_field_bytes`, or shorten the value in the mapping");
     }
     if config.quote.is_none() && text.contains(['\n', '\r']) {
@@ -118,7 +121,13 @@ pub(super) fn unguard(text: &str) -> &str {
 }
 
 /// Appends a cell to a line, in quotes where they are needed. The delimiter in a file without quoting is an error.
-pub(super) fn append(line: &mut Vec<u8>, text: &str, delimiter: u8, quote: Option<u8>, name: &Text) -> Result<(), ConnectorError> {
+pub(super) fn append(
+    line: &mut Vec<u8>,
+    text: &str,
+    delimiter: u8,
+    quote: Option<u8>,
+    name: &Text,
+) -> Result<(), ConnectorError> {
     let edge = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     let bytes = text.as_bytes();
     let special = |byte: &u8| *byte == delimiter || Some(*byte) == quote || matches!(byte, b'\n' | b'\r');

@@ -65,7 +65,9 @@ fn rows_check(mut scanner: Scanner) -> CheckResult {
             Err(error) => return CheckResult::fail("rows", &error),
         };
         let fault = match found {
-            Found::Object(id) | Found::Known(id) => scanner.table.record(id, &scanner.rows, &wanted, &scanner.config).err(),
+            Found::Object(id) | Found::Known(id) => {
+                scanner.table.record(id, &scanner.rows, &wanted, &scanner.config).err()
+            }
             Found::Fault(fault) => Some(Box::new(fault)),
             Found::End(end) => match end.reason {
                 Some(reason) => {
@@ -94,9 +96,9 @@ fn rows_check(mut scanner: Scanner) -> CheckResult {
             "{bad} of the first {} cannot be read; {}: {}",
             good + bad,
             first.place(&scanner.config.file),
-            first.error()
+            first.error
         ),
-        hint: first.error().hint.clone(),
+        hint: first.error.hint.clone(),
     }
 }
 

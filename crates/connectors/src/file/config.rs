@@ -113,7 +113,11 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     form.refuse_unknown();
     let path: Option<Text> = form.take("path", "the file's path as text");
     if path.as_ref().is_none_or(|path| path.is_empty()) && !form.has_problem("path") {
-        form.problem("path", "`path` is missing", "name the file, relative to the configuration's folder: path: people.csv");
+        form.problem(
+            "path",
+            "`path` is missing",
+            "name the file, relative to the configuration's folder: path: people.csv",
+        );
     }
     let path = settings.path(path.as_deref().unwrap_or_default());
     let key = match form.take("key", "a column's name or a list of names") {
@@ -169,8 +173,13 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let wanted = name.to_lowercase();
     known
         .into_iter()
-        .map(|have| (strsim::jaro_winkler(&wanted, &have.to_lowercase()), have))
-        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|have| {
+            let lower = have.to_lowercase();
+            // In short names one slip weighs more than it should.
+            let slip = if strsim::osa_distance(&wanted, &lower) == 1 { 0.9 } else { 0.0 };
+            (strsim::jaro_winkler(&wanted, &lower).max(slip), have)
+        })
+        .filter(|(likeness, _)| *likeness > 0.85)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, have)| have)
 }
@@ -224,7 +233,8 @@ impl Form<'_> {
 
     fn delimiter(&mut self, path: &std::path::Path) -> Delimiter {
         let text: Option<Text> = self.take("delimiter", "one character, `tab` or `auto`");
-        let tabs = path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("tsv") || ext.eq_ignore_ascii_case("tab"));
+        let tabs =
+            path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("tsv") || ext.eq_ignore_ascii_case("tab"));
         match text.as_deref() {
             None => Delimiter::Byte(if tabs { b'\t' } else { b',' }),
             Some("auto") => Delimiter::Auto,
@@ -249,7 +259,11 @@ impl Form<'_> {
                 [byte] if byte.is_ascii_graphic() => Some(*byte),
                 _ => {
                     let message = format!("`{}` is no quote character", text.escape_debug());
-                    self.problem("quote", message, "give one visible ASCII character, or `none` for files without quoting");
+                    self.problem(
+                        "quote",
+                        message,
+                        "give one visible ASCII character, or `none` for files without quoting",
+                    );
                     None
                 }
             },
@@ -262,7 +276,16 @@ impl Form<'_> {
         match Encoding::for_label_no_replacement(label.as_bytes()) {
             Some(encoding) => (Some(encoding), label.eq_ignore_ascii_case("utf-16")),
             None => {
-                let known = ["utf-8", "utf-16", "utf-16le", "utf-16be", "windows-1252", "iso-8859-1", "iso-8859-15", "shift_jis"];
+                let known = [
+                    "utf-8",
+                    "utf-16",
+                    "utf-16le",
+                    "utf-16be",
+                    "windows-1252",
+                    "iso-8859-1",
+                    "iso-8859-15",
+                    "shift_jis",
+                ];
                 let hint = match nearest(&label, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "use a name of the WHATWG encoding standard, such as utf-8 or windows-1252".into(),
@@ -309,7 +332,11 @@ impl Form<'_> {
             None | Some("required") => true,
             Some("optional") => false,
             Some(other) => {
-                self.problem("final_newline", format!("`final_newline` cannot be `{other}`"), "use `required` or `optional`");
+                self.problem(
+                    "final_newline",
+                    format!("`final_newline` cannot be `{other}`"),
+                    "use `required` or `optional`",
+                );
                 true
             }
         }
@@ -350,5 +377,9 @@ impl Form<'_> {
 }
 
 fn repeated(names: &[Text]) -> Option<&Text> {
-    names.iter().enumerate().find(|(at, name)| names[..*at].iter().any(|have| have.eq_ignore_ascii_case(name))).map(|(_, n)| n)
+    names
+        .iter()
+        .enumerate()
+        .find(|(at, name)| names[..*at].iter().any(|have| have.eq_ignore_ascii_case(name)))
+        .map(|(_, n)| n)
 }

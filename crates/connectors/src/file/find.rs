@@ -9,9 +9,10 @@ use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
 
 use super::cell;
 use super::config::Config;
+use super::fault::RowFault;
 use super::input::Stamp;
 use super::read::{Found, Scanner};
-use super::table::{self, RowFault, Table};
+use super::table::{self, Table};
 
 pub(super) async fn get(cx: &Context, config: Arc<Config>, id: ObjectId) -> Result<Option<Record>, ConnectorError> {
     super::blocking(cx, move || {
@@ -28,7 +29,9 @@ pub(super) async fn get(cx: &Context, config: Arc<Config>, id: ObjectId) -> Resu
                     return record.map(Some).map_err(|fault| in_doubt(&fault, &config));
                 }
                 Found::Object(_) | Found::Known(_) => {}
-                Found::Fault(fault) if fault.object().is_none_or(|have| *have == id) => doubt = doubt.or(Some(fault)),
+                Found::Fault(fault) if fault.id.as_ref().is_none_or(|have| *have == id) => {
+                    doubt = doubt.or(Some(fault))
+                }
                 Found::Fault(_) => {}
                 Found::End(end) => {
                     return match (doubt, end.reason) {
@@ -96,7 +99,7 @@ fn open(config: &Arc<Config>) -> Result<Scanner, ConnectorError> {
 }
 
 fn in_doubt(fault: &RowFault, config: &Config) -> ConnectorError {
-    let message = format!("{} cannot be searched: {}: {}", config.file, fault.place(&config.file), fault.error());
+    let message = format!("{} cannot be searched: {}: {}", config.file, fault.place(&config.file), fault.error);
     ConnectorError::new(ErrorCode::Unreadable, message).hint("correct that row; it may be the one that is asked for")
 }
 

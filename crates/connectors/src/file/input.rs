@@ -158,7 +158,9 @@ impl Input {
             return Some(format!("{difference} while it was read"));
         }
         match std::fs::metadata(path) {
-            Ok(meta) => self.stamp.difference(&Stamp::of(&meta)).map(|difference| format!("{difference} while it was read")),
+            Ok(meta) => {
+                self.stamp.difference(&Stamp::of(&meta)).map(|difference| format!("{difference} while it was read"))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Some("was removed while it was read".into()),
             Err(error) => Some(format!("could not be looked at again: {error}")),
         }

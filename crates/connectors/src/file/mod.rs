@@ -7,6 +7,7 @@
 mod cell;
 mod check;
 mod config;
+mod fault;
 mod find;
 mod input;
 mod read;

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provost_connector::{
-    ConnectorError, Context, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest,
-};
+use provost_connector::{ConnectorError, Context, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest};
 use provost_model::{ObjectId, Text};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::Config;
+use super::fault::RowFault;
 use super::rows::{Next, Rows};
 use super::seen::Seen;
-use super::table::{self, RowFault, Table};
+use super::table::{self, Table};
 
 type Pages = Result<ScanPage, ConnectorError>;
 
@@ -143,7 +142,7 @@ impl Scanner {
             };
             let id = match &found {
                 Found::Object(id) | Found::Known(id) => Some(id),
-                Found::Fault(fault) => fault.object(),
+                Found::Fault(fault) => fault.id.as_ref(),
                 Found::End(_) => None,
             };
             self.count += u64::from(id.is_some());
@@ -160,7 +159,8 @@ impl Scanner {
             Err(fault) => return Some(Found::Fault(*fault)),
         };
         if rows.line_end().is_empty() && config.final_newline {
-            let (last, hint) = ("the last row has no line end, so it may be cut short", "see why the scan is incomplete");
+            let (last, hint) =
+                ("the last row has no line end, so it may be cut short", "see why the scan is incomplete");
             let fault = self.table.row_fault(rows, config, ErrorCode::Unreadable, last.into(), hint);
             return Some(Found::Fault(fault));
         }
@@ -202,7 +202,8 @@ impl Scanner {
                     self.rows.line
                 ))
             } else {
-                self.short.map(|line| format!("the last row, line {line}, has too few cells, so the file may be cut short"))
+                self.short
+                    .map(|line| format!("the last row, line {line}, has too few cells, so the file may be cut short"))
             }
         });
         match self.rows.input.disturbance(&self.config.path).or(cut) {

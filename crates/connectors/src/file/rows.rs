@@ -322,7 +322,8 @@ impl Rows {
         if self.buf.len() - self.end < self.buf.len() / 2 && self.buf.len() < most {
             self.buf.resize(most.min(self.buf.len() * 2), 0);
         }
-        let read = self.input.fill(&mut self.buf[self.end..]).map_err(|error| io_error(&error, "read", &config.path))?;
+        let read =
+            self.input.fill(&mut self.buf[self.end..]).map_err(|error| io_error(&error, "read", &config.path))?;
         self.end += read;
         self.over = read == 0;
         Ok(())

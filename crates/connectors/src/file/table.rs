@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use provost_connector::{ConnectorError, ErrorCode, Retry, Scope, ScanFault};
+use provost_connector::{ConnectorError, ErrorCode, Retry, Scope};
 use provost_model::{Attributes, ClassName, Digest, ObjectId, Record, Text};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::cell;
 use super::config::{Config, nearest};
+use super::fault::RowFault;
 use super::input::{Input, label};
 use super::rows::{Cell, DOUBLED, MAX_COLUMNS, Next, OPEN, QUOTED, Rows, TAIL, ZERO};
 
@@ -30,15 +31,6 @@ pub(super) struct Table {
     pub keys: Vec<usize>,
     /// Header and settings in the digest of every row: when they change, every row counts as changed.
     seed: u64,
-}
-
-/// Why a row is not read.
-pub(super) struct RowFault {
-    line: u64,
-    /// From 0.
-    column: Option<usize>,
-    id: Option<ObjectId>,
-    error: ConnectorError,
 }
 
 /// Opens the file and reads its header.
@@ -117,10 +109,16 @@ impl Table {
             if !column.name.is_empty()
                 && let Some(first) = places.insert(column.name.to_ascii_lowercase(), at)
             {
-                let message =
-                    format!("{} has two columns named `{}`, columns {} and {}", config.file, column.name, first + 1, at + 1);
-                return Err(ConnectorError::new(ErrorCode::SchemaChanged, message)
-                    .hint("give each column its own name in the export; names that differ in letter case only count as one"));
+                let message = format!(
+                    "{} has two columns named `{}`, columns {} and {}",
+                    config.file,
+                    column.name,
+                    first + 1,
+                    at + 1
+                );
+                return Err(ConnectorError::new(ErrorCode::SchemaChanged, message).hint(
+                    "give each column its own name in the export; names that differ in letter case only count as one",
+                ));
             }
             columns.push(column);
         }
@@ -132,7 +130,9 @@ impl Table {
         let by = |field: fn(&Column) -> &Text| {
             let exact = self.columns.iter().position(|column| field(column) == name && !column.name.is_empty());
             exact.or_else(|| {
-                self.columns.iter().position(|column| field(column).eq_ignore_ascii_case(name) && !column.name.is_empty())
+                self.columns
+                    .iter()
+                    .position(|column| field(column).eq_ignore_ascii_case(name) && !column.name.is_empty())
             })
         };
         by(|column| &column.header).or_else(|| by(|column| &column.name))
@@ -212,7 +212,10 @@ impl Table {
         {
             let name = self.shown(at);
             let (message, hint) = if cell.flags & TAIL != 0 {
-                (format!("`{name}` has text after its closing quote"), "a quote inside a quoted cell has to be doubled".into())
+                (
+                    format!("`{name}` has text after its closing quote"),
+                    "a quote inside a quoted cell has to be doubled".into(),
+                )
             } else if cell.flags & ZERO != 0 {
                 (format!("`{name}` holds a NUL byte"), "remove it in the export, or check `encoding`".into())
             } else {
@@ -252,12 +255,18 @@ impl Table {
             let text = text.map_err(|place| Box::new(self.encoding_fault(rows, at, place)))?;
             if cell::is_null(&text, config) {
                 let name = self.shown(at);
-                let mut error = ConnectorError::new(ErrorCode::MissingRequired, format!("the key column `{name}` is empty"))
-                    .hint("every row needs its key; remove the row, or fill it in")
-                    .at(name);
+                let mut error =
+                    ConnectorError::new(ErrorCode::MissingRequired, format!("the key column `{name}` is empty"))
+                        .hint("every row needs its key; remove the row, or fill it in")
+                        .at(name);
                 error.retry = Retry::WhenChanged;
                 let lines = rows.cells().get(at).map_or(0, |cell| cell.lines);
-                return Err(Box::new(RowFault { line: rows.line + u64::from(lines), column: Some(at), id: None, error }));
+                return Err(Box::new(RowFault {
+                    line: rows.line + u64::from(lines),
+                    column: Some(at),
+                    id: None,
+                    error,
+                }));
             }
             Ok(match text {
                 Cow::Borrowed(text) if config.formula_guard => Cow::Borrowed(cell::unguard(text)),
@@ -327,42 +336,11 @@ impl Column {
     pub fn new(header: Text, config: &Config) -> Self {
         let renamed = config.rename.iter().find(|(from, _)| from.eq_ignore_ascii_case(&header));
         let name = renamed.map_or_else(|| header.clone(), |(_, to)| to.clone());
-        let is = |have: &Text| !name.is_empty() && (have.eq_ignore_ascii_case(&header) || have.eq_ignore_ascii_case(&name));
+        let is =
+            |have: &Text| !name.is_empty() && (have.eq_ignore_ascii_case(&header) || have.eq_ignore_ascii_case(&name));
         let class = config.references.iter().find(|(column, _)| is(column)).map(|(_, class)| class.clone());
         let separator = config.multi.iter().find(|(column, _)| is(column)).map(|(_, separator)| separator.clone());
         Self { header, name, class, separator }
-    }
-}
-
-impl RowFault {
-    pub fn into_scan_fault(self, file: &str) -> ScanFault {
-        ScanFault { place: self.place(file), id: self.id, error: self.error }
-    }
-
-    /// `file:line:column`, the column counted in cells.
-    pub fn place(&self, file: &str) -> Text {
-        match self.column {
-            Some(column) => format!("{file}:{}:{}", self.line, column + 1).into(),
-            None => format!("{file}:{}", self.line).into(),
-        }
-    }
-
-    pub fn id(mut self, id: Option<ObjectId>) -> Self {
-        self.id = id;
-        self
-    }
-
-    pub fn column(mut self, column: usize) -> Self {
-        self.column = Some(column);
-        self
-    }
-
-    pub fn error(&self) -> &ConnectorError {
-        &self.error
-    }
-
-    pub fn object(&self) -> Option<&ObjectId> {
-        self.id.as_ref()
     }
 }
 

@@ -6,7 +6,8 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use provost_connector::{ConnectorError, ErrorCode, Host, Secret, SettingProblem};
 use provost_model::Text;
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 /// `{secret: NAME}`.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +39,20 @@ pub struct Basic {
 pub struct Custom {
     pub name: Text,
     pub value: SecretHandle,
+}
+
+/// Reads one of these settings (`deserialize_with`). serde's own errors quote what they found, which is the secret itself
+/// where somebody wrote it in place of its name; so they are not passed on.
+pub fn setting<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => Ok(None),
+        json => serde_json::from_value(json).map(Some).map_err(|_| {
+            D::Error::custom(
+                "`token`, `basic.password` and `header.value` are written as `{secret: NAME}`, with the name of a stored \
+                 secret, never with the secret itself",
+            )
+        }),
+    }
 }
 
 /// A header to send with every request, and the secrets in it, which are masked wherever the target repeats them.

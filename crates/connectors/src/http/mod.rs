@@ -6,7 +6,7 @@
 //! Start with [`Client::send`]; [`status`] has the table of statuses; `docs/decisions/0002-http-client.md` says why hyper.
 
 mod answer;
-mod auth;
+pub mod auth;
 mod client;
 mod failure;
 pub mod status;

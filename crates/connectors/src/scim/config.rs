@@ -10,19 +10,19 @@ use provost_scim::client::Dialect;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::http::{Auth, BaseUrl};
+use crate::http::{Auth, BaseUrl, Basic, Custom, SecretHandle, auth};
 
 /// As written under the connection's name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     url: Text,
-    #[serde(default)]
-    token: Option<crate::http::SecretHandle>,
-    #[serde(default)]
-    basic: Option<crate::http::Basic>,
-    #[serde(default)]
-    header: Option<crate::http::Custom>,
+    #[serde(default, deserialize_with = "auth::setting")]
+    token: Option<SecretHandle>,
+    #[serde(default, deserialize_with = "auth::setting")]
+    basic: Option<Basic>,
+    #[serde(default, deserialize_with = "auth::setting")]
+    header: Option<Custom>,
     /// A file, or the dialect itself.
     #[serde(default)]
     dialect: Json,

@@ -12,32 +12,80 @@ async fn files_that_are_refused_as_a_whole() {
     let utf16: Vec<u8> = "id,name\n1,Ada\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let marked = [b"\xff\xfe".to_vec(), utf16.clone()].concat();
     for (settings, content, expected) in [
-        (json!({}), &b""[..], "Unreadable: a.csv is empty, not even a header [export it again; a file without people still has its header line]"),
+        (
+            json!({}),
+            &b""[..],
+            "Unreadable: a.csv is empty, not even a header [export it again; a file without people still has its header line]",
+        ),
         (json!({}), b"\n\r\n", "Unreadable: a.csv has only blank lines, not even a header"),
-        (json!({}), b"<!DOCTYPE html><html>", "Unreadable: a.csv is no delimited text file: it looks like an HTML page"),
+        (
+            json!({}),
+            b"<!DOCTYPE html><html>",
+            "Unreadable: a.csv is no delimited text file: it looks like an HTML page",
+        ),
         (json!({}), b"\n <HTML>", "Unreadable: a.csv is no delimited text file: it looks like an HTML page"),
         (json!({}), b"<?xml version=\"1.0\"?>", "Unreadable: a.csv is no delimited text file: it looks like XML"),
         (json!({}), b"{\"error\": \"login\"}", "Unreadable: a.csv is no delimited text file: it looks like JSON"),
         (json!({}), b"[\n {\"id\": 1}]", "Unreadable: a.csv is no delimited text file: it looks like JSON"),
-        (json!({}), b"PK\x03\x04zip", "Unreadable: a.csv is no delimited text file: it looks like a spreadsheet or zip archive"),
+        (
+            json!({}),
+            b"PK\x03\x04zip",
+            "Unreadable: a.csv is no delimited text file: it looks like a spreadsheet or zip archive",
+        ),
         (json!({}), b"%PDF-1.7", "Unreadable: a.csv is no delimited text file: it looks like a PDF document"),
-        (json!({}), b"\x7fELF\0\0\0\x01\0\0\0\0\0\x02\0\x03\0", "Unreadable: a.csv is no delimited text file: it looks like binary data"),
-        (json!({"encoding": "utf-8"}), &marked, "Unreadable: a.csv starts with the byte order mark of utf-16le, but `encoding` is utf-8 [set encoding: utf-16le, or leave `encoding` out]"),
+        (
+            json!({}),
+            b"\x7fELF\0\0\0\x01\0\0\0\0\0\x02\0\x03\0",
+            "Unreadable: a.csv is no delimited text file: it looks like binary data",
+        ),
+        (
+            json!({"encoding": "utf-8"}),
+            &marked,
+            "Unreadable: a.csv starts with the byte order mark of utf-16le, but `encoding` is utf-8 [set encoding: utf-16le, or leave `encoding` out]",
+        ),
         (json!({}), &utf16, "Unreadable: a.csv looks like utf-16le without a byte order mark [set encoding: utf-16le]"),
-        (json!({"encoding": "utf-16le"}), b"id,name\n1,Ada\n", "Unreadable: a.csv looks like plain text, but `encoding` is utf-16le [set encoding: utf-8]"),
-        (json!({}), b"id,n\xe4me\n1,Ada\n", "Unreadable: a.csv has a header that is no utf-8: column 2 holds bytes that cannot be decoded [set `encoding`"),
+        (
+            json!({"encoding": "utf-16le"}),
+            b"id,name\n1,Ada\n",
+            "Unreadable: a.csv looks like plain text, but `encoding` is utf-16le [set encoding: utf-8]",
+        ),
+        (
+            json!({}),
+            b"id,n\xe4me\n1,Ada\n",
+            "Unreadable: a.csv has a header that is no utf-8: column 2 holds bytes that cannot be decoded [set `encoding`",
+        ),
         (json!({}), b"id,\"name\n1,Ada\n", "Unreadable: a.csv has a quote in its header, line 1, that never closes"),
         (json!({}), b"id,\"na\"me\n1,Ada\n", "Unreadable: a.csv has a header that cannot be read, line 1"),
-        (json!({"key": "employee_id"}), b"employee-id,login\n", "SchemaChanged: a.csv has no column `employee_id`; its header is employee-id, login [did you mean `employee-id`? change `key`, or bring the column back]"),
-        (json!({"key": "employee_id"}), b"x,y\n", "SchemaChanged: a.csv has no column `employee_id`; its header is x, y [bring the column back, or change `key`]"),
-        (json!({}), b"id;name\n1;Ada\n", "SchemaChanged: a.csv has no column `id`; its header is id;name [the header seems to be separated by `;`: set delimiter: \";\"]"),
+        (
+            json!({"key": "employee_id"}),
+            b"employee-id,login\n",
+            "SchemaChanged: a.csv has no column `employee_id`; its header is employee-id, login [did you mean `employee-id`? change `key`, or bring the column back]",
+        ),
+        (
+            json!({"key": "employee_id"}),
+            b"x,y\n",
+            "SchemaChanged: a.csv has no column `employee_id`; its header is x, y [bring the column back, or change `key`]",
+        ),
+        (
+            json!({}),
+            b"id;name\n1;Ada\n",
+            "SchemaChanged: a.csv has no column `id`; its header is id;name [the header seems to be separated by `;`: set delimiter: \";\"]",
+        ),
         (json!({}), b"id\tname\n1\tAda\n", "[the header seems to be separated by tabs: set delimiter: tab]"),
         (json!({"references": {"boss": "person"}}), b"id,name\n", "SchemaChanged: a.csv has no column `boss`"),
         (json!({}), b"id,mail,x,Mail\n", "SchemaChanged: a.csv has two columns named `Mail`, columns 2 and 4"),
-        (json!({"columns": {"x": "id"}}), b"id,x\n", "SchemaChanged: a.csv has two columns named `id`, columns 1 and 2"),
+        (
+            json!({"columns": {"x": "id"}}),
+            b"id,x\n",
+            "SchemaChanged: a.csv has two columns named `id`, columns 1 and 2",
+        ),
     ] {
         let found = read("a.csv", settings.clone(), content).await;
-        assert!(found.contains(expected), "{settings} {:?}\nfound    {found}\nexpected {expected}", String::from_utf8_lossy(content));
+        assert!(
+            found.contains(expected),
+            "{settings} {:?}\nfound    {found}\nexpected {expected}",
+            String::from_utf8_lossy(content)
+        );
     }
     let wide = format!("id{}\n", ",x".repeat(20_000));
     let found = read("a.csv", json!({}), wide).await;
@@ -60,7 +108,7 @@ async fn files_that_are_not_there() {
 async fn a_file_without_read_rights() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new("a.csv", "id\n1\n");
-    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(place.path()).is_ok() {
         return; // The superuser reads everything.
     }
@@ -167,7 +215,10 @@ async fn files_that_change_under_the_read() {
     let content = |n: usize| (0..n).fold(String::from("id\n"), |text, id| format!("{text}{id}\n"));
     type Disturb = fn(&Place);
     let cases: [(Disturb, &str); 4] = [
-        (|place| std::fs::write(place.path(), "id\n1\n").unwrap(), "a.csv: changed (293 bytes before, 5 bytes after) while it was read"),
+        (
+            |place| std::fs::write(place.path(), "id\n1\n").unwrap(),
+            "a.csv: changed (293 bytes before, 5 bytes after) while it was read",
+        ),
         (
             |place| {
                 let file = std::fs::OpenOptions::new().append(true).open(place.path()).unwrap();

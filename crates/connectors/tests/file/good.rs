@@ -63,7 +63,11 @@ async fn cells() {
     for (settings, content, expected) in [
         // An empty cell is known to be empty.
         (json!({}), "id,a,b\n1,,\"\"\n", r#"1 {"id":"1","a":null,"b":null}"#),
-        (json!({"null_values": ["NULL", "n/a"]}), "id,a,b,c\n1,NULL,n/a,null\n", r#"1 {"id":"1","a":null,"b":null,"c":"null"}"#),
+        (
+            json!({"null_values": ["NULL", "n/a"]}),
+            "id,a,b,c\n1,NULL,n/a,null\n",
+            r#"1 {"id":"1","a":null,"b":null,"c":"null"}"#,
+        ),
         (json!({}), "id,a,b\n1,\"x, \"\"y\"\"\", z \n", r#"1 {"id":"1","a":"x, \"y\"","b":" z "}"#),
         (json!({}), "id,a\n1,\"two\r\nlines\"\n", r#"1 {"id":"1","a":"two\r\nlines"}"#),
         (json!({}), "id,a\n1,x\"y\"\n", r#"1 {"id":"1","a":"x\"y\""}"#),
@@ -82,7 +86,11 @@ async fn cells() {
         ),
         (json!({"multi": {"a": ", "}}), "id,a\n1,\"x, y\"\n", r#"1 {"id":"1","a":["x","y"]}"#),
         (json!({"key": ["site", "id"]}), "id,site\na|b,x\\y\n", r#"x\\y|a\|b {"id":"a|b","site":"x\\y"}"#),
-        (json!({"formula_guard": true}), "id,a\n'-1,'=1\n2,'x\n", "-1 {\"id\":\"-1\",\"a\":\"=1\"}\n2 {\"id\":\"2\",\"a\":\"'x\"}"),
+        (
+            json!({"formula_guard": true}),
+            "id,a\n'-1,'=1\n2,'x\n",
+            "-1 {\"id\":\"-1\",\"a\":\"=1\"}\n2 {\"id\":\"2\",\"a\":\"'x\"}",
+        ),
     ] {
         let found = read("a.csv", settings.clone(), content).await;
         let count = expected.lines().count();

@@ -1,6 +1,8 @@
 //! The file connector against real files: what it reads and refuses, what it writes, and both together at random.
 //! Text in, text out: [`support::shown`] prints a whole scan, faults and end included.
 #![cfg(feature = "file")]
+// The helpers are test code outside of test functions.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bad;
 mod good;
@@ -9,4 +11,3 @@ mod session;
 mod speed;
 mod support;
 mod write;
-

@@ -1,6 +1,6 @@
 //! Writing: what a batch makes of a file, and what it leaves alone.
 
-use provost_connector::{Context, Session};
+use provost_connector::Context;
 use provost_model::Action::{Create, Delete, Disable, Enable, Update};
 use provost_model::{Change, ChangeOp, Operation, Value};
 use serde_json::{Value as Json, json};
@@ -63,7 +63,8 @@ async fn a_new_file_gets_its_header_from_the_operations() {
 
 #[tokio::test]
 async fn rows_change_and_others_stay_byte_for_byte() {
-    let content = "id , name,mail,active\r\n1,\"Ada\",a@x,yes\r\n2,\"Bob\" ,b@x,yes\r\n3,Cäsar,,yes\r\n4,\"Dora\",,yes\r\n";
+    let content =
+        "id , name,mail,active\r\n1,\"Ada\",a@x,yes\r\n2,\"Bob\" ,b@x,yes\r\n3,Cäsar,,yes\r\n4,\"Dora\",,yes\r\n";
     let settings = json!({"enabled": {"column": "active", "on": "yes", "off": "no"}});
     let (outcomes, content) = written(
         settings,
@@ -98,18 +99,66 @@ async fn operations_that_a_file_cannot_do() {
     let stale = Operation { if_match: Some("v1".into()), ..operation(Update, Some("1"), &[("a", text("y"))]) };
     let other = Operation { class: "group".into(), ..operation(Delete, Some("1"), &[]) };
     for (settings, operation, expected) in [
-        (json!({}), operation(Disable, Some("1"), &[]), "NotSupported: a.csv has no column that switches an account off"),
-        (json!({}), operation(Update, Some("1"), &[("id", text("2"))]), "NotSupported: `id` is the key of the row and does not change"),
-        (json!({}), operation(Update, Some("1"), &[("a", Value::List(vec![text("x"), text("y")]))]), "InvalidValue: column `a` holds one value, not 2"),
-        (json!({}), operation(Update, Some("1"), &[("a", complex)]), "InvalidValue: column `a` cannot hold a complex value"),
-        (json!({}), operation(Update, Some("1"), &[("a", text("x\0"))]), "InvalidValue: the value of `a` holds a NUL character"),
-        (json!({"max_field_bytes": 3}), operation(Update, Some("1"), &[("a", text("xxxx"))]), "InvalidValue: the value of `a` has 4 bytes, more than 3"),
-        (json!({"quote": "none"}), operation(Update, Some("1"), &[("a", text("x,y"))]), "InvalidValue: the value of `a` holds the delimiter, and the file has no quoting"),
-        (json!({"quote": "none"}), operation(Update, Some("1"), &[("a", text("x\ny"))]), "InvalidValue: the value of `a` has a line break, and the file has no quoting"),
-        (json!({"null_values": ["NULL"]}), operation(Update, Some("1"), &[("a", text("NULL"))]), "InvalidValue: the value of `a` would read back as another one"),
-        (json!({"trim": true}), operation(Update, Some("1"), &[("a", text(" x"))]), "InvalidValue: the value of `a` would read back as another one"),
-        (json!({"multi": {"a": ";"}}), operation(Update, Some("1"), &[("a", Value::List(vec![text("x;y")]))]), "InvalidValue: the value of `a` would read back as another one"),
-        (json!({"encoding": "windows-1252"}), operation(Update, Some("1"), &[("a", text("Łódź"))]), "InvalidValue: the value of `a` has characters that windows-1252 lacks"),
+        (
+            json!({}),
+            operation(Disable, Some("1"), &[]),
+            "NotSupported: a.csv has no column that switches an account off",
+        ),
+        (
+            json!({}),
+            operation(Update, Some("1"), &[("id", text("2"))]),
+            "NotSupported: `id` is the key of the row and does not change",
+        ),
+        (
+            json!({}),
+            operation(Update, Some("1"), &[("a", Value::List(vec![text("x"), text("y")]))]),
+            "InvalidValue: column `a` holds one value, not 2",
+        ),
+        (
+            json!({}),
+            operation(Update, Some("1"), &[("a", complex)]),
+            "InvalidValue: column `a` cannot hold a complex value",
+        ),
+        (
+            json!({}),
+            operation(Update, Some("1"), &[("a", text("x\0"))]),
+            "InvalidValue: the value of `a` holds a NUL character",
+        ),
+        (
+            json!({"max_field_bytes": 3}),
+            operation(Update, Some("1"), &[("a", text("xxxx"))]),
+            "InvalidValue: the value of `a` has 4 bytes, more than 3",
+        ),
+        (
+            json!({"quote": "none"}),
+            operation(Update, Some("1"), &[("a", text("x,y"))]),
+            "InvalidValue: the value of `a` holds the delimiter, and the file has no quoting",
+        ),
+        (
+            json!({"quote": "none"}),
+            operation(Update, Some("1"), &[("a", text("x\ny"))]),
+            "InvalidValue: the value of `a` has a line break, and the file has no quoting",
+        ),
+        (
+            json!({"null_values": ["NULL"]}),
+            operation(Update, Some("1"), &[("a", text("NULL"))]),
+            "InvalidValue: the value of `a` would read back as another one",
+        ),
+        (
+            json!({"trim": true}),
+            operation(Update, Some("1"), &[("a", text(" x"))]),
+            "InvalidValue: the value of `a` would read back as another one",
+        ),
+        (
+            json!({"multi": {"a": ";"}}),
+            operation(Update, Some("1"), &[("a", Value::List(vec![text("x;y")]))]),
+            "InvalidValue: the value of `a` would read back as another one",
+        ),
+        (
+            json!({"encoding": "windows-1252"}),
+            operation(Update, Some("1"), &[("a", text("Łódź"))]),
+            "InvalidValue: the value of `a` has characters that windows-1252 lacks",
+        ),
         (json!({}), operation(Update, None, &[]), "MissingRequired: the update names no row"),
         (json!({}), stale, "NotSupported: the rows of a file have no versions to compare"),
         (json!({}), other, "NotSupported: a.csv holds objects of class `person`, not `group`"),
@@ -120,8 +169,15 @@ async fn operations_that_a_file_cannot_do() {
     }
     let place = Place::new("a.csv", "1,x\n");
     let session = place.session(with(json!({"header": false, "columns": ["id", "a"]}))).await;
-    let outcome = apply(&*session, &[operation(Update, Some("1"), &[("b", text("y"))]), operation(Update, Some("1"), &[("a", text("y"))])]).await;
-    assert!(outcome.starts_with("InvalidValue: a.csv has no column `b`, and no header to name a new one in"), "{outcome}");
+    let outcome = apply(
+        &*session,
+        &[operation(Update, Some("1"), &[("b", text("y"))]), operation(Update, Some("1"), &[("a", text("y"))])],
+    )
+    .await;
+    assert!(
+        outcome.starts_with("InvalidValue: a.csv has no column `b`, and no header to name a new one in"),
+        "{outcome}"
+    );
     assert_eq!(place.content(), "1,y\n");
     let place = Place::new("a.csv", "id,a\n1,x\n");
     let outcome = apply(&*place.session(json!({})).await, &[operation(Delete, Some("1"), &[])]).await;
@@ -131,11 +187,19 @@ async fn operations_that_a_file_cannot_do() {
 #[tokio::test]
 async fn files_that_are_not_rewritten() {
     for (settings, content, expected) in [
-        (json!({}), "id,a\n1,x", "Unreadable: a.csv is not rewritten: line 2 has no line end, so another program may be writing the file"),
+        (
+            json!({}),
+            "id,a\n1,x",
+            "Unreadable: a.csv is not rewritten: line 2 has no line end, so another program may be writing the file",
+        ),
         (json!({}), "id,a\n1,x\n2,\"y\n", "Unreadable: a.csv is not rewritten: line 3 has a quote that does not close"),
         (json!({}), "", "Unreadable: a.csv is empty, not even a header"),
         (json!({}), "name,a\n1,x\n", "SchemaChanged: a.csv has no column `id`"),
-        (json!({}), "id,a\n2\n1,x\n", "Unreadable: a.csv is not rewritten: line 2 cannot be read, so no column can be added"),
+        (
+            json!({}),
+            "id,a\n2\n1,x\n",
+            "Unreadable: a.csv is not rewritten: line 2 cannot be read, so no column can be added",
+        ),
     ] {
         let operations = [operation(Update, Some("1"), &[("a", text("y")), ("b", text("new"))])];
         let (outcome, after) = written(settings, content, &operations).await;
@@ -153,7 +217,11 @@ async fn broken_rows_and_duplicates_are_left_for_the_scan_to_report() {
         operation(Delete, Some("3"), &[]),
     ];
     let (outcome, content) = written(json!({}), content, &operations).await;
-    assert!(outcome.starts_with("1\nInvalidValue: the row cannot be read: a.csv:3:3: the row has 3 cells, the header has 2"), "{outcome}");
+    assert!(
+        outcome
+            .starts_with("1\nInvalidValue: the row cannot be read: a.csv:3:3: the row has 3 cells, the header has 2"),
+        "{outcome}"
+    );
     assert!(outcome.ends_with("\n3"), "{outcome}");
     assert_eq!(content, "id,a\n1,new\n2,y,z\n1,again\n");
 }
@@ -178,7 +246,8 @@ async fn several_values_are_added_and_removed() {
         (json!({}), "a", change(ChangeOp::Remove, text("a")), ""),
         (json!({}), "a", change(ChangeOp::Remove, text("b")), "a"),
     ] {
-        let (_, content) = written(settings.clone(), &format!("id,groups\n1,{before}\n"), &[operation.clone()]).await;
+        let (_, content) =
+            written(settings.clone(), &format!("id,groups\n1,{before}\n"), std::slice::from_ref(&operation)).await;
         assert_eq!(content, format!("id,groups\n1,{after}\n"), "{settings} {operation:?}");
     }
     let (outcome, _) = written(json!({}), "id,groups\n1,a\n", &[change(ChangeOp::Add, text("b"))]).await;
@@ -213,7 +282,8 @@ async fn nothing_to_do_leaves_the_file_untouched() {
     let place = Place::new("a.csv", "id,a\n1,\"x\"\n");
     let before = std::fs::metadata(place.path()).unwrap();
     let session = place.session(with(json!({}))).await;
-    let operations = [operation(Update, Some("1"), &[("a", text("x")), ("b", Value::Null)]), operation(Delete, Some("2"), &[])];
+    let operations =
+        [operation(Update, Some("1"), &[("a", text("x")), ("b", Value::Null)]), operation(Delete, Some("2"), &[])];
     assert_eq!(apply(&*session, &operations).await, "1\n2");
     let after = std::fs::metadata(place.path()).unwrap();
     assert_eq!(before.modified().unwrap(), after.modified().unwrap());
@@ -242,7 +312,11 @@ async fn a_file_that_was_written_and_is_gone_is_no_empty_target() {
     assert_eq!(apply(&*session, &[operation(Create, None, &[("id", text("1"))])]).await, "1");
     std::fs::remove_file(place.path()).unwrap();
     let found = shown(&*session, request()).await;
-    assert!(found.starts_with("Unavailable: `") && found.contains("was written before and is gone [restore it; or remove `"), "{found}");
+    assert!(
+        found.starts_with("Unavailable: `")
+            && found.contains("was written before and is gone [restore it; or remove `"),
+        "{found}"
+    );
     let outcome = apply(&*session, &[operation(Create, None, &[("id", text("2"))])]).await;
     assert!(outcome.contains("was written before and is gone"), "{outcome}");
     std::fs::remove_file(place.folder.path().join(".a.csv.lock")).unwrap();
@@ -257,7 +331,9 @@ async fn writers_of_one_file_take_turns() {
     let mut tasks = Vec::new();
     for n in 0..20 {
         let session = sessions[n % 2].clone();
-        tasks.push(tokio::spawn(async move { apply(&*session, &[operation(Create, None, &[("id", text(&n.to_string()))])]).await }));
+        tasks.push(tokio::spawn(async move {
+            apply(&*session, &[operation(Create, None, &[("id", text(&n.to_string()))])]).await
+        }));
     }
     for (n, task) in tasks.into_iter().enumerate() {
         assert_eq!(task.await.unwrap(), n.to_string());

@@ -10,6 +10,7 @@ use provost_model::Value;
 
 use crate::dates;
 use crate::datum::{Datum, Str};
+use crate::number::Number;
 use crate::syntax::Comparison;
 
 /// Whether the comparison holds. `is_literal` says which sides are constants of the expression.
@@ -118,38 +119,13 @@ fn truth_word(text: &str) -> Option<bool> {
 }
 
 fn numbers(left: &Datum<'_>, right: &Datum<'_>) -> Option<Ordering> {
-    match (number(left)?, number(right)?) {
-        (Number::Whole(a), Number::Whole(b)) => Some(a.cmp(&b)),
-        (a, b) => a.float().partial_cmp(&b.float()),
-    }
-}
-
-enum Number {
-    Whole(i64),
-    Real(f64),
-}
-
-impl Number {
-    fn float(&self) -> f64 {
-        match self {
-            Number::Whole(number) => *number as f64,
-            Number::Real(number) => *number,
-        }
-    }
+    number(left)?.compare(number(right)?)
 }
 
 fn number(datum: &Datum<'_>) -> Option<Number> {
-    match datum.as_value() {
-        Some(Value::Integer(number)) => Some(Number::Whole(*number)),
-        Some(Value::Decimal(number)) => Some(Number::Real(*number)),
-        _ => {
-            let text = borrowed_text(datum)?.trim();
-            // Spares `nan` and `infinity`, which Rust reads as numbers.
-            if !text.ends_with(|c: char| c.is_ascii_digit()) {
-                return None;
-            }
-            text.parse().map(Number::Whole).or_else(|_| text.parse().map(Number::Real)).ok()
-        }
+    match datum {
+        Datum::Slice(text) => Number::parse(text),
+        other => Number::of(other.as_value()?),
     }
 }
 
@@ -167,7 +143,7 @@ pub(crate) fn truth(datum: &Datum<'_>) -> Option<bool> {
     if datum.is_unassigned() {
         return Some(false);
     }
-    boolean(datum).or_else(|| number(datum).map(|number| number.float() != 0.0))
+    boolean(datum).or_else(|| number(datum).map(|number| number.to_real() != 0.0))
 }
 
 #[cfg(test)]

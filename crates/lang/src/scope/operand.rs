@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use provost_model::{Text, Value};
 
 use crate::dates;
+use crate::number::Number;
 
 #[derive(Debug)]
 pub(super) struct Operand {
@@ -25,43 +26,6 @@ enum Kind {
     Number,
     Boolean(bool),
     Null,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Number {
-    Whole(i64),
-    Real(f64),
-}
-
-impl Number {
-    fn of(value: &Value) -> Option<Self> {
-        match value {
-            Value::Integer(number) => Some(Number::Whole(*number)),
-            Value::Decimal(number) => Some(Number::Real(*number)),
-            Value::Text(text) => Self::parse(text),
-            _ => None,
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        // Spares `nan` and `infinity`, which Rust reads as numbers.
-        if !text.ends_with(|c: char| c.is_ascii_digit()) {
-            return None;
-        }
-        text.parse().map(Number::Whole).or_else(|_| text.parse().map(Number::Real)).ok()
-    }
-
-    fn compare(self, other: Self) -> Option<Ordering> {
-        let real = |number| match number {
-            Number::Whole(number) => number as f64,
-            Number::Real(number) => number,
-        };
-        match (self, other) {
-            (Number::Whole(a), Number::Whole(b)) => Some(a.cmp(&b)),
-            (a, b) => real(a).partial_cmp(&real(b)),
-        }
-    }
 }
 
 impl Operand {

@@ -16,15 +16,17 @@ struct Report<'r> {
 
 pub fn check(global: &Global, args: FileArgs, output: Output) -> Result<Exit> {
     let file = args.file.as_ref().unwrap_or(&global.config);
-    let (problems, summary) = match Configuration::load(file) {
-        Ok(configuration) => {
-            let problems = configuration.check(&provost_connectors::builtin());
-            let (connections, jobs) = (configuration.connections.len(), configuration.jobs.len());
-            (problems, format!("{}: {connections} connections and {jobs} jobs, no problems", shown(file)))
-        }
-        Err(Error::Problems(problems)) => (problems, String::new()),
+    let (configuration, mut problems) = match Configuration::read(file) {
+        Ok(read) => read,
+        Err(Error::Problems(problems)) => (None, problems),
         Err(other) => return Err(other),
     };
+    if let Some(configuration) = &configuration {
+        problems.extend(configuration.check(&provost_connectors::builtin()));
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
+    }
+    let (connections, jobs) = configuration.map_or((0, 0), |found| (found.connections.len(), found.jobs.len()));
+    let summary = format!("{}: {connections} connections and {jobs} jobs, no problems", shown(file));
     if output.json {
         output.json(&Report { ok: problems.is_empty(), problems: &problems })?;
         return Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed });

@@ -123,6 +123,9 @@ impl Configuration {
                     None => problem.hint(format!("known keys are: {}", known.join(", "))),
                 }
             }
+            None if message.contains("no setting `") => {
+                self.problem_at_key(&format!("{at}.{path}"), "PRV-0104", format!("connection `{name}`: {message}"))
+            }
             None if path.is_empty() => self.problem_at(at, "PRV-0109", format!("connection `{name}`: {message}")),
             None => self.problem_at(&format!("{at}.{path}"), "PRV-0109", format!("connection `{name}`: {message}")),
         };

@@ -125,15 +125,15 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// Takes out the entry whose key stands at this place, however deep it is.
-    pub fn remove(&mut self, key: &Mark) -> bool {
+    /// Takes out the outermost entry that is meant, however deep it is.
+    pub fn remove(&mut self, is_meant: &dyn Fn(&Entry) -> bool) -> bool {
         match &mut self.kind {
             Kind::Map(entries) => {
                 let before = entries.len();
-                entries.retain(|entry| entry.mark != *key);
-                entries.len() < before || entries.iter_mut().any(|entry| entry.value.remove(key))
+                entries.retain(|entry| !is_meant(entry));
+                entries.len() < before || entries.iter_mut().any(|entry| entry.value.remove(is_meant))
             }
-            Kind::List(items) => items.iter_mut().any(|item| item.remove(key)),
+            Kind::List(items) => items.iter_mut().any(|item| item.remove(is_meant)),
             _ => false,
         }
     }

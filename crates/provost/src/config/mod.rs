@@ -9,6 +9,7 @@ mod place;
 mod reader;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use provost_engine::error::{EngineError, RuleProblem};
@@ -62,17 +63,22 @@ pub struct ServerSpec {
 impl Configuration {
     /// Reads a file; all problems of its form come back together.
     pub fn load(file: &Path) -> Result<Self> {
+        match Self::read(file)? {
+            (Some(configuration), problems) if problems.is_empty() => Ok(configuration),
+            (_, problems) => Err(Error::Problems(problems)),
+        }
+    }
+
+    /// Reads a file as far as it can be read.
+    pub fn read(file: &Path) -> Result<(Option<Self>, Vec<Problem>)> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "name the configuration with --config FILE, or let `provost quickstart` make one"
-                }
-                std::io::ErrorKind::InvalidData => "save it as UTF-8",
-                _ => "check the file's permissions",
-            };
-            let reason = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                _ => error.to_string(),
+            let (reason, hint) = match error.kind() {
+                ErrorKind::NotFound => (
+                    "there is no such file".to_owned(),
+                    "name the configuration with --config FILE, or let `provost quickstart` make one",
+                ),
+                ErrorKind::InvalidData => ("it is not UTF-8".to_owned(), "save it as UTF-8"),
+                _ => (error.to_string(), "check the file's permissions"),
             };
             Problem::new("PRV-0101", format!("cannot read the configuration `{}`: {reason}", shown(file))).hint(hint)
         })?;
@@ -80,11 +86,7 @@ impl Configuration {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        let (configuration, problems) = Self::parse(Source::of_file(file, text), base);
-        match configuration {
-            Some(configuration) if problems.is_empty() => Ok(configuration),
-            _ => Err(Error::Problems(problems)),
-        }
+        Ok(Self::parse(Source::of_file(file, text), base))
     }
 
     /// Reads a text as far as it can be read.
@@ -294,32 +296,42 @@ impl Reading<'_> {
         self.read(&entry.value, &entry.mark, "server").unwrap_or_default()
     }
 
-    /// Reads a piece. An unknown key is noted and left out, so that the rest is checked too; anything else ends the piece.
+    /// Reads a piece. What does not fit is noted and left out, so that the rest is checked too.
     fn read<T: DeserializeOwned>(&mut self, node: &Node, key: &Mark, place: &str) -> Option<T> {
         let mut node = node.clone();
-        let before = self.problems.len();
+        let mut has_left_out = false;
         loop {
             let fault = match reader::read(&node) {
-                Ok(value) => return (self.problems.len() == before).then_some(value),
+                Ok(value) => return Some(value),
                 Err(fault) => fault,
             };
             let mark = fault.mark.clone().unwrap_or_else(|| key.clone());
             let inner = fault.path();
             let place = match inner.as_str() {
-                "" => format!("`{place}`"),
-                _ if inner.starts_with('[') => format!("`{place}{inner}`"),
-                _ => format!("`{place}.{inner}`"),
+                "" => place.to_owned(),
+                _ if inner.starts_with('[') => format!("{place}{inner}"),
+                _ => format!("{place}.{inner}"),
             };
-            match &fault.what {
+            let is_removed = match &fault.what {
                 What::UnknownKey { key, known } => {
-                    self.unknown_key(key, &place, known, &mark);
-                    if node.remove(&mark) {
-                        continue;
-                    }
+                    self.unknown_key(key, &format!("`{place}`"), known, &mark);
+                    node.remove(&|entry| entry.mark == mark)
                 }
-                _ => self.fault(&fault, &place, &mark),
+                // It may be missing because its value was left out.
+                What::Missing(_) if has_left_out => false,
+                What::Missing(_) => {
+                    self.fault(&fault, &place, &mark);
+                    false
+                }
+                _ => {
+                    self.fault(&fault, &place, &mark);
+                    node.remove(&|entry| entry.value.mark == mark)
+                }
+            };
+            if !is_removed {
+                return None;
             }
-            return None;
+            has_left_out = true;
         }
     }
 
@@ -336,6 +348,6 @@ impl Reading<'_> {
             }
             _ => ("PRV-0105", None),
         };
-        self.problem(code, format!("{place}: {fault}"), mark, hint);
+        self.problem(code, format!("`{place}`: {fault}"), mark, hint);
     }
 }

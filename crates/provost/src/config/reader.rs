@@ -211,7 +211,9 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         let Some(item) = self.items.get(self.next) else { return Ok(None) };
         let at = self.next;
         self.next += 1;
-        seed.deserialize(NodeReader(item)).map(Some).map_err(|fault| fault.at(&item.mark).inside(format!("[{at}]")))
+        let reader = NodeReader(item);
+        let result = seed.deserialize(reader).map(Some);
+        result.map_err(|fault| reader.place(fault).at(&item.mark).inside(format!("[{at}]")))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -236,8 +238,9 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         let Some(entry) = self.entries.get(self.next) else { return Err(de::Error::custom("a key without a value")) };
         self.next += 1;
-        let result = seed.deserialize(NodeReader(&entry.value));
-        result.map_err(|fault| fault.at(&entry.mark).inside(segment(&entry.key)))
+        let reader = NodeReader(&entry.value);
+        let result = seed.deserialize(reader);
+        result.map_err(|fault| reader.place(fault).at(&entry.mark).inside(segment(&entry.key)))
     }
 
     fn size_hint(&self) -> Option<usize> {

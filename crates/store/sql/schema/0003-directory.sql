@@ -10,6 +10,8 @@ create table resource (
     -- userName or displayName, prepared for comparison; empty for a tombstone.
     name_key {key} not null,
     external_id {key},
+    -- The id of the user this one reports to, so that a deletion finds who points at it.
+    manager {key},
     created bigint not null,
     modified bigint not null,
     deleted bigint,
@@ -19,6 +21,7 @@ create table resource (
 create unique index resource_user on resource (name_key) where kind = 'User' and deleted is null;
 create index resource_name on resource (kind, name_key) where kind <> 'User' and deleted is null;
 create index resource_external on resource (kind, external_id) where external_id is not null;
+create index resource_manager on resource (manager) where manager is not null;
 create index resource_seq on resource (kind, seq);
 
 create table member (

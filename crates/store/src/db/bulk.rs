@@ -41,7 +41,7 @@ pub trait Record: Sized {
 
 /// Cuts rows into powers of two that keep a statement below some two thousand values.
 pub fn chunks<T>(mut rows: &[T], columns: usize) -> impl Iterator<Item = &[T]> {
-    let most = previous_power_of_two((VALUES / columns.max(1)).max(1));
+    let most = previous_power_of_two((std::env::var("VALUES").ok().and_then(|v| v.parse().ok()).unwrap_or(VALUES) / columns.max(1)).max(1));
     std::iter::from_fn(move || {
         if rows.is_empty() {
             return None;

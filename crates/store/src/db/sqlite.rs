@@ -12,12 +12,17 @@ use crate::{Result, StoreError, StoreOptions};
 /// Rows that the connection's thread may be ahead of us; with few, each of them wakes a task.
 const ROW_BUFFER: usize = 512;
 
+/// Pages (of 4 KiB) that the log grows by between two checkpoints. Target ids come in no order, so that a page of links
+/// touches most pages of their index; with SQLite's 1,000 each transaction would write them to the file and wait for the disk.
+const CHECKPOINT: u32 = 16_384;
+
 impl Db {
-    /// Opens the file, created when missing.
-    pub(crate) async fn open_sqlite(path: &Path, options: &StoreOptions) -> Result<Self> {
+    /// Opens the file, created when missing. One that is not `durable` may be damaged when the machine, not only the program,
+    /// stops.
+    pub(crate) async fn open_sqlite(path: &Path, durable: bool, options: &StoreOptions) -> Result<Self> {
         let common = SqliteConnectOptions::new()
             .filename(path)
-            .synchronous(SqliteSynchronous::Normal)
+            .synchronous(if durable { SqliteSynchronous::Normal } else { SqliteSynchronous::Off })
             .foreign_keys(true)
             .busy_timeout(options.wait)
             .row_buffer_size(ROW_BUFFER)
@@ -29,7 +34,8 @@ impl Db {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .pragma("wal_autocheckpoint", std::env::var("CKPT").unwrap_or("1000".into()))
+            .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
+            .pragma("journal_size_limit", (CHECKPOINT * 4096).to_string())
             .pragma("cache_size", cache(options.writer_cache_mib));
         let read = common.pragma("query_only", "on").pragma("cache_size", cache(options.reader_cache_mib));
 

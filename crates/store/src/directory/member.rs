@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use provost_model::ObjectId;
 use serde::{Deserialize, Serialize};
 
-use crate::db::{LIST_MAX, Param, Record, Row};
+use crate::db::{LIST_MAX, Param, Record, Row, Sql, chunks};
 use crate::store::texts;
 use crate::{Result, Store, Transaction};
 
@@ -65,15 +65,47 @@ impl Store {
     }
 }
 
+fn in_pairs<'s, 'a>(sql: &'s mut Sql<'a>, pairs: &[(&'a str, &'a str)]) -> &'s mut Sql<'a> {
+    sql.push(" where (group_id, member_id) in (values ");
+    for (at, (group, member)) in pairs.iter().enumerate() {
+        sql.push(if at > 0 { ", (" } else { "(" }).bind(*group).push(", ").bind(*member).push(")");
+    }
+    sql.push(")")
+}
+
 impl Transaction {
-    /// Which of these are members already.
-    pub async fn members_among<I: Borrow<str>>(&mut self, group: &str, members: &[I]) -> Result<Vec<ObjectId>> {
+    /// Which of these memberships (group, member) are there already.
+    pub async fn members_among(&mut self, pairs: &[(&str, &str)]) -> Result<Vec<(ObjectId, ObjectId)>> {
+        let mut found = Vec::new();
+        for chunk in chunks(pairs, 2) {
+            let mut sql = self.sql();
+            in_pairs(sql.push("select group_id, member_id from member"), chunk);
+            for mut row in self.rows(sql).await? {
+                found.push((row.id()?, row.id()?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All members of these groups, as this transaction sees them.
+    pub async fn members_of<I: Borrow<str>>(&mut self, groups: &[I]) -> Result<Vec<MemberRow>> {
+        let groups = texts(groups);
+        let mut found = Vec::new();
+        for chunk in groups.chunks(LIST_MAX) {
+            let mut sql = MemberRow::select(self.sql());
+            sql.push(" where group_id in ").list(chunk).push(" order by group_id, member_id");
+            found.extend(MemberRow::read_all(self.rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+
+    /// The groups that have any of these as members, each once per five hundred ids.
+    pub async fn groups_with<I: Borrow<str>>(&mut self, members: &[I]) -> Result<Vec<ObjectId>> {
         let members = texts(members);
         let mut found = Vec::new();
         for chunk in members.chunks(LIST_MAX) {
             let mut sql = self.sql();
-            sql.push("select member_id from member where group_id = ").bind(group);
-            sql.push(" and member_id in ").list(chunk);
+            sql.push("select distinct group_id from member where member_id in ").list(chunk);
             for mut row in self.rows(sql).await? {
                 found.push(row.id()?);
             }
@@ -81,24 +113,17 @@ impl Transaction {
         Ok(found)
     }
 
-    /// All members of a group, as this transaction sees them.
-    pub async fn members_of_group(&mut self, group: &str) -> Result<Vec<MemberRow>> {
-        let mut sql = MemberRow::select(self.sql());
-        sql.push(" where group_id = ").bind(group);
-        MemberRow::read_all(self.rows(sql).await?)
-    }
-
     /// Adds members; those that are there stay.
     pub async fn add_members(&mut self, members: &[MemberRow]) -> Result<()> {
         self.upsert(members).await
     }
 
-    pub async fn remove_members<I: Borrow<str>>(&mut self, group: &str, members: &[I]) -> Result<u64> {
-        let members = texts(members);
+    /// Removes memberships (group, member).
+    pub async fn remove_members(&mut self, pairs: &[(&str, &str)]) -> Result<u64> {
         let mut touched = 0;
-        for chunk in members.chunks(LIST_MAX) {
+        for chunk in chunks(pairs, 2) {
             let mut sql = self.sql();
-            sql.push("delete from member where group_id = ").bind(group).push(" and member_id in ").list(chunk);
+            in_pairs(sql.push("delete from member"), chunk);
             touched += self.run(sql).await?;
         }
         Ok(touched)

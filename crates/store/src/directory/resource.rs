@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use provost_model::ObjectId;
+use provost_model::{ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{LIST_MAX, Param, Record, Row};
@@ -15,7 +15,7 @@ const NEXT: &str = "update sequence set value = value + $1 where name = 'directo
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceRow {
     /// The resource type: `User`, `Group`.
-    pub kind: String,
+    pub kind: Text,
     pub id: ObjectId,
     /// Given by the writing transaction.
     pub seq: i64,
@@ -24,6 +24,8 @@ pub struct ResourceRow {
     /// The userName or displayName, prepared by the caller for comparison. Unique among living users.
     pub name_key: String,
     pub external_id: Option<String>,
+    /// The user this one reports to.
+    pub manager: Option<ObjectId>,
     pub created: i64,
     pub modified: i64,
     pub deleted: Option<i64>,
@@ -48,6 +50,7 @@ impl Record for ResourceRow {
         "version",
         "name_key",
         "external_id",
+        "manager",
         "created",
         "modified",
         "deleted",
@@ -67,6 +70,7 @@ impl Record for ResourceRow {
         put(self.version.into());
         put((&self.name_key).into());
         put((&self.external_id).into());
+        put((&self.manager).into());
         put(self.created.into());
         put(self.modified.into());
         put(self.deleted.into());
@@ -75,12 +79,13 @@ impl Record for ResourceRow {
 
     fn read(row: &mut Row) -> Result<Self> {
         Ok(Self {
-            kind: row.text()?,
+            kind: row.id()?,
             id: row.id()?,
             seq: row.int()?,
             version: row.int()?,
             name_key: row.text()?,
             external_id: row.text_option()?,
+            manager: row.id_option()?,
             created: row.int()?,
             modified: row.int()?,
             deleted: row.int_option()?,
@@ -134,26 +139,56 @@ impl Store {
 
     /// Living resources of a kind. Counts them: exact, and as slow as a scan of an index.
     pub async fn count_resources(&self, kind: &str) -> Result<i64> {
-        let sql = self.db().fixed("select count(*) from resource where kind = $1 and deleted is null").value(kind);
+        let mut sql = self.db().sql();
+        living(sql.push("select count(*) from resource"), kind);
         self.db().row(sql).await?.map_or(Ok(0), |mut row| row.int())
     }
 
     /// Whether there is any living resource of the kind.
     pub async fn has_resources(&self, kind: &str) -> Result<bool> {
-        let sql = self.db().fixed("select 1 from resource where kind = $1 and deleted is null limit 1").value(kind);
+        let mut sql = self.db().sql();
+        living(sql.push("select 1 from resource"), kind).push(" limit 1");
         Ok(self.db().row(sql).await?.is_some())
+    }
+
+    /// Living resources whose ids are among these, as ids alone.
+    pub async fn resources_among<I: Borrow<str>>(&self, kind: &str, ids: &[I]) -> Result<Vec<ObjectId>> {
+        let ids = texts(ids);
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(LIST_MAX) {
+            let sql = among(self.db().sql(), kind, chunk);
+            read_ids(self.db().rows(sql).await?, &mut found)?;
+        }
+        Ok(found)
     }
 }
 
+/// The condition for all living resources of a kind. The kind of users stands in the text, not among the values: only so
+/// can the partial indexes be used.
+fn living<'s, 'a>(sql: &'s mut crate::db::Sql<'a>, kind: &'a str) -> &'s mut crate::db::Sql<'a> {
+    match kind {
+        "User" => sql.push(" where kind = 'User' and deleted is null"),
+        _ => sql.push(" where kind <> 'User' and deleted is null and kind = ").bind(kind),
+    }
+}
+
+fn among<'a>(mut sql: crate::db::Sql<'a>, kind: &'a str, ids: &[&'a str]) -> crate::db::Sql<'a> {
+    sql.push("select id from resource where deleted is null and kind = ").bind(kind).push(" and id in ").list(ids);
+    sql
+}
+
+fn read_ids(rows: Vec<Row>, into: &mut Vec<ObjectId>) -> Result<()> {
+    for mut row in rows {
+        into.push(row.id()?);
+    }
+    Ok(())
+}
+
 fn condition<'s, 'a>(sql: &'s mut crate::db::Sql<'a>, kind: &'a str, by: Lookup) -> &'s mut crate::db::Sql<'a> {
-    match (by, kind) {
-        // The kind stands in the text, not among the values: only so can the partial indexes be used.
-        (Lookup::NameKey, "User") => sql.push(" where kind = 'User' and deleted is null and name_key in "),
-        (Lookup::NameKey, _) => {
-            sql.push(" where kind <> 'User' and deleted is null and kind = ").bind(kind).push(" and name_key in ")
-        }
-        (Lookup::Id, _) => sql.push(" where deleted is null and kind = ").bind(kind).push(" and id in "),
-        (Lookup::ExternalId, _) => sql
+    match by {
+        Lookup::NameKey => living(sql, kind).push(" and name_key in "),
+        Lookup::Id => sql.push(" where deleted is null and kind = ").bind(kind).push(" and id in "),
+        Lookup::ExternalId => sql
             .push(" where external_id is not null and deleted is null and kind = ")
             .bind(kind)
             .push(" and external_id in "),
@@ -173,6 +208,48 @@ impl Transaction {
         for chunk in values.chunks(LIST_MAX) {
             let mut sql = ResourceRow::select(self.sql());
             condition(&mut sql, kind, by).list(chunk);
+            found.extend(ResourceRow::read_all(self.rows(sql).await?)?);
+        }
+        Ok(found)
+    }
+
+    /// Living resources whose ids are among these, as ids alone.
+    pub async fn resources_among<I: Borrow<str>>(&mut self, kind: &str, ids: &[I]) -> Result<Vec<ObjectId>> {
+        let ids = texts(ids);
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(LIST_MAX) {
+            let sql = among(self.sql(), kind, chunk);
+            read_ids(self.rows(sql).await?, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Which of these names living resources have, and who has them.
+    pub async fn names_taken<I: Borrow<str>>(&mut self, kind: &str, names: &[I]) -> Result<Vec<(String, ObjectId)>> {
+        let names = texts(names);
+        let mut found = Vec::new();
+        for chunk in names.chunks(LIST_MAX) {
+            let mut sql = self.sql();
+            living(sql.push("select name_key, id from resource"), kind).push(" and name_key in ").list(chunk);
+            for mut row in self.rows(sql).await? {
+                found.push((row.text()?, row.id()?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Up to `limit` living resources that report to one of these.
+    pub async fn reports_of<I: Borrow<str>>(&mut self, managers: &[I], limit: i64) -> Result<Vec<ResourceRow>> {
+        let managers = texts(managers);
+        let mut found = Vec::new();
+        for chunk in managers.chunks(LIST_MAX) {
+            let left = limit - found.len() as i64;
+            if left <= 0 {
+                break;
+            }
+            let mut sql = ResourceRow::select(self.sql());
+            sql.push(" where manager is not null and deleted is null and manager in ").list(chunk);
+            sql.push(" limit ").bind(left);
             found.extend(ResourceRow::read_all(self.rows(sql).await?)?);
         }
         Ok(found)

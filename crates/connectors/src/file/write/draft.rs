@@ -1,7 +1,7 @@
 //! The new version of a file until it is whole: a temporary file in the same folder, in the file's encoding.
 
 use std::fs::{File, Metadata};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -60,7 +60,8 @@ impl Draft {
         }
         let lossy = || {
             let message = format!("a row of `{}` cannot be copied as {}", self.path.display(), label(self.encoding));
-            ConnectorError::new(ErrorCode::Unreadable, message).hint("repair the row that a scan reports, or set `encoding`")
+            ConnectorError::new(ErrorCode::Unreadable, message)
+                .hint("repair the row that a scan reports, or set `encoding`")
         };
         let text = std::str::from_utf8(bytes).map_err(|_| lossy())?;
         if self.encoding == UTF_16LE || self.encoding == UTF_16BE {
@@ -97,11 +98,16 @@ impl Draft {
         }
         draft.as_file().sync_all().map_err(failed)?;
         let renamed = if old.is_some() { draft.persist(&path) } else { draft.persist_noclobber(&path) };
-        renamed.map_err(|error| failed(error.error))?;
+        renamed.map_err(|error| match error.error.kind() {
+            ErrorKind::AlreadyExists => disturbed(&path, "has come into being meanwhile"),
+            _ => failed(error.error),
+        })?;
         #[cfg(unix)]
         File::open(super::folder(&path)).and_then(|folder| folder.sync_all()).map_err(|error| {
             let message = format!("`{}` is written, but its folder could not be synced: {error}", path.display());
-            ConnectorError::new(ErrorCode::UnknownOutcome, message).scope(Scope::Job).hint("check the disk or network share")
+            ConnectorError::new(ErrorCode::UnknownOutcome, message)
+                .scope(Scope::Job)
+                .hint("check the disk or network share")
         })?;
         Ok(())
     }
@@ -109,9 +115,10 @@ impl Draft {
 
 /// The error of a file that somebody else wrote while its new version was being made. Nothing was changed.
 pub(super) fn disturbed(path: &Path, what: &str) -> ConnectorError {
-    let mut error = ConnectorError::new(ErrorCode::Conflict, format!("`{}` {what}; nothing was written", path.display()))
-        .scope(Scope::Job)
-        .hint("let one program write the file at a time");
+    let mut error =
+        ConnectorError::new(ErrorCode::Conflict, format!("`{}` {what}; nothing was written", path.display()))
+            .scope(Scope::Job)
+            .hint("let one program write the file at a time");
     error.retry = Retry::Backoff;
     error
 }

@@ -45,7 +45,13 @@ enum New {
 pub(super) type Row = Option<Vec<String>>;
 
 impl<'a> Form<'a> {
-    pub fn new(config: &'a Config, columns: Vec<Column>, keys: Vec<usize>, delimiter: u8, encoding: &'static Encoding) -> Self {
+    pub fn new(
+        config: &'a Config,
+        columns: Vec<Column>,
+        keys: Vec<usize>,
+        delimiter: u8,
+        encoding: &'static Encoding,
+    ) -> Self {
         let mut form = Self {
             config,
             old_width: columns.len(),
@@ -80,7 +86,10 @@ impl<'a> Form<'a> {
             return refuse(message, "add the name to `columns`, and the column to the file");
         }
         if name.is_empty() || name.trim() != name || name.contains('\0') {
-            return refuse(format!("`{}` is no name for a column", name.escape_debug()), "name the attribute otherwise");
+            return refuse(
+                format!("`{}` is no name for a column", name.escape_debug()),
+                "name the attribute otherwise",
+            );
         }
         if self.columns.len() >= super::super::rows::MAX_COLUMNS {
             return refuse(format!("{} has as many columns as it may have", self.config.file), "map fewer attributes");
@@ -109,7 +118,8 @@ impl<'a> Form<'a> {
     pub fn edit(&mut self, operation: &Operation) -> Result<Edit, ConnectorError> {
         let config = self.config;
         if !config.class.eq_ignore_ascii_case(&operation.class) {
-            let message = format!("{} holds objects of class `{}`, not `{}`", config.file, config.class, operation.class);
+            let message =
+                format!("{} holds objects of class `{}`, not `{}`", config.file, config.class, operation.class);
             return Err(ConnectorError::new(ErrorCode::NotSupported, message));
         }
         if operation.if_match.is_some() {
@@ -183,9 +193,12 @@ impl<'a> Form<'a> {
             });
             let Some(part) = part else {
                 let name = &self.columns[*key].name;
-                return Err(ConnectorError::new(ErrorCode::MissingRequired, format!("a new row needs its key, `{name}`"))
-                    .hint(format!("map a value to `{name}`"))
-                    .at(name.clone()));
+                return Err(ConnectorError::new(
+                    ErrorCode::MissingRequired,
+                    format!("a new row needs its key, `{name}`"),
+                )
+                .hint(format!("map a value to `{name}`"))
+                .at(name.clone()));
             };
             let part = if self.config.formula_guard { cell::unguard(part) } else { part };
             match self.keys.len() {
@@ -217,7 +230,8 @@ impl<'a> Form<'a> {
         let done = Done { target_id: edit.id.clone(), changed: edit.changed.clone(), ..Done::default() };
         let texts = match (edit.action, row.as_ref()) {
             (Action::Create, Some(_)) => {
-                let mut error = ConnectorError::new(ErrorCode::AlreadyExists, format!("{file} has a row `{}`", edit.id));
+                let mut error =
+                    ConnectorError::new(ErrorCode::AlreadyExists, format!("{file} has a row `{}`", edit.id));
                 error.existing_id = Some(edit.id.clone());
                 return Err(error.hint("match it instead of creating it"));
             }

@@ -10,8 +10,9 @@ use provost_model::{ObjectId, Operation, Text};
 
 use super::super::cell;
 use super::super::config::{Config, Delimiter};
+use super::super::fault::RowFault;
 use super::super::rows::{Next, Rows};
-use super::super::table::{self, RowFault, Table};
+use super::super::table::{self, Table};
 use super::Lock;
 use super::draft::{Draft, disturbed};
 use super::edit::{Edit, Form, Row};
@@ -76,7 +77,8 @@ fn write(
         Some(_) => Some(std::fs::metadata(path).map_err(|_| disturbed(path, "was removed"))?),
         None => None,
     };
-    let mut merge = Merge { form: &form, edits: &edits, operations, outcomes, draft, end: b"\n".to_vec(), dirty: false };
+    let mut merge =
+        Merge { form: &form, edits: &edits, operations, outcomes, draft, end: b"\n".to_vec(), dirty: false };
     let disturbance = match old {
         Some((mut rows, table)) => {
             merge.header(&rows)?;
@@ -209,7 +211,13 @@ impl<'a> Merge<'a> {
             match rows.next(config)? {
                 Next::End => break,
                 Next::Row if !rows.is_open() => {}
-                _ => return Err(refuse(config, rows.line, "has a quote that does not close, or a row that is too long")),
+                _ => {
+                    return Err(refuse(
+                        config,
+                        rows.line,
+                        "has a quote that does not close, or a row that is too long",
+                    ));
+                }
             }
             if rows.line_end().is_empty() && config.final_newline {
                 return Err(refuse(config, rows.line, "has no line end, so another program may be writing the file"));
@@ -218,9 +226,11 @@ impl<'a> Merge<'a> {
                 Ok(Some(id)) => ObjectId::from(&*id),
                 Ok(None) => ObjectId::default(),
                 // A broken row stays as it is, but must not come to look whole by a new column.
-                Err(_) if added > 0 => return Err(refuse(config, rows.line, "cannot be read, so no column can be added")),
+                Err(_) if added > 0 => {
+                    return Err(refuse(config, rows.line, "cannot be read, so no column can be added"));
+                }
                 Err(fault) => {
-                    if let Some((id, edits)) = fault.object().and_then(|id| by_id.get_key_value(id)) {
+                    if let Some((id, edits)) = fault.id.as_ref().and_then(|id| by_id.get_key_value(id)) {
                         self.fail(edits, &fault);
                         met.insert(id, true);
                     }
@@ -274,9 +284,9 @@ impl<'a> Merge<'a> {
     fn fail(&mut self, edits: &[usize], fault: &RowFault) {
         let file = &self.form.config.file;
         for at in edits {
-            let message = format!("the row cannot be read: {}: {}", fault.place(file), fault.error());
+            let message = format!("the row cannot be read: {}: {}", fault.place(file), fault.error);
             let mut error = ConnectorError::new(ErrorCode::InvalidValue, message);
-            error.hint.clone_from(&fault.error().hint);
+            error.hint.clone_from(&fault.error.hint);
             self.outcomes[*at] = Some(Applied::failed(self.operations[*at].id.clone(), error));
         }
     }

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Does the operations, or says for each why not.
 pub(super) async fn apply(cx: &Context, config: Arc<Config>, operations: &[Operation]) -> Vec<Applied> {
-    let all = |error: ConnectorError| operations.iter().map(|op| Applied::failed(op.id.clone(), error.clone())).collect();
+    let all =
+        |error: ConnectorError| operations.iter().map(|op| Applied::failed(op.id.clone(), error.clone())).collect();
     if !config.write {
         let message = format!("{} is not written: the connection is a source", config.file);
         return all(ConnectorError::new(ErrorCode::NotSupported, message).hint("set write: true"));
@@ -41,7 +42,12 @@ pub(super) async fn apply(cx: &Context, config: Arc<Config>, operations: &[Opera
     if operations.is_empty() {
         return Vec::new();
     }
-    let path = match super::blocking(cx, { let config = config.clone(); move || real_path(&config.path) }).await {
+    let path = match super::blocking(cx, {
+        let config = config.clone();
+        move || real_path(&config.path)
+    })
+    .await
+    {
         Ok(path) => path,
         Err(error) => return all(error),
     };
@@ -59,9 +65,8 @@ pub(super) async fn apply(cx: &Context, config: Arc<Config>, operations: &[Opera
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(applied) => applied,
-        Err(error) => {
-            all(ConnectorError::new(ErrorCode::UnknownOutcome, format!("the file writer stopped: {error}")).scope(Scope::Job))
-        }
+        Err(error) => all(ConnectorError::new(ErrorCode::UnknownOutcome, format!("the file writer stopped: {error}"))
+            .scope(Scope::Job)),
     }
 }
 

@@ -1,0 +1,130 @@
+//! What the directory knows about one resource type beyond its schema: which attribute names a resource, whether that name
+//! is unique, whether there are members and a manager, and what is never kept.
+
+use std::sync::Arc;
+
+use provost_model::{Attributes, Mutability, ObjectId, Text, Value};
+use provost_scim::schema::Attribute;
+use provost_scim::{TypeSchema, collate, urn};
+
+use crate::DirectoryError;
+
+/// Longer names and external ids are refused: PostgreSQL's indexes end at some 2,700 bytes.
+const KEY_MAX: usize = 1024;
+
+/// The place of `manager.value` inside the enterprise extension.
+const MANAGER: &str = "manager";
+
+/// One resource type.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub types: Arc<TypeSchema>,
+    /// `User`.
+    pub name: Text,
+    /// The attribute that a resource is found by: `userName`, `displayName`.
+    pub naming: Text,
+    /// No two living resources have the same name.
+    pub unique: bool,
+    pub has_members: bool,
+    pub has_manager: bool,
+    /// In the schema, but never stored: secrets, since nobody signs in here, and what is computed.
+    dropped: Vec<Text>,
+}
+
+/// The columns that are cut out of a resource's attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub name_key: String,
+    pub external_id: Option<String>,
+    pub manager: Option<ObjectId>,
+}
+
+impl Kind {
+    pub fn new(types: Arc<TypeSchema>) -> Self {
+        let unique = types.core.is(urn::USER);
+        let not_kept = |attribute: &&Attribute| {
+            attribute.is_secret() || (attribute.mutability == Mutability::ReadOnly && !attribute.name.is_empty())
+        };
+        let mut dropped: Vec<Text> =
+            types.core.attributes.iter().filter(not_kept).map(|attribute| attribute.name.clone()).collect();
+        dropped.extend(["schemas", "id", "meta", "members"].map(Text::from));
+        Self {
+            name: types.name().into(),
+            naming: if unique { "userName".into() } else { "displayName".into() },
+            unique,
+            has_members: types.core.is(urn::GROUP),
+            has_manager: types.extension(urn::ENTERPRISE_USER).is_some(),
+            dropped,
+            types,
+        }
+    }
+
+    /// The form in which names are compared.
+    pub fn name_key(&self, name: &str) -> String {
+        collate::username_key(name)
+    }
+
+    /// Takes away what is not stored: secrets, computed attributes, nulls, empty lists and containers.
+    pub fn clean(&self, attributes: &mut Attributes) {
+        attributes.retain(|name, value| {
+            let empty = match value {
+                Value::Null => true,
+                Value::List(list) => list.is_empty(),
+                Value::Complex(parts) => parts.is_empty(),
+                _ => false,
+            };
+            !empty && !self.dropped.iter().any(|dropped| dropped.eq_ignore_ascii_case(name))
+        });
+    }
+
+    /// The columns of a resource with these attributes, and whether it may be stored at all.
+    pub fn columns(&self, attributes: &Attributes) -> Result<Columns, DirectoryError> {
+        let name = match attributes.find(&self.naming) {
+            Some(Value::Text(name)) if !name.is_empty() => checked(&self.naming, name)?,
+            None | Some(Value::Text(_)) => return Err(DirectoryError::Required { attribute: self.naming.clone() }),
+            Some(_) => return Err(DirectoryError::invalid(self.naming.clone(), "has to be a text")),
+        };
+        let external_id = match attributes.find("externalId") {
+            Some(Value::Text(id)) => Some(checked("externalId", id)?.to_owned()),
+            None => None,
+            Some(_) => return Err(DirectoryError::invalid("externalId", "has to be a text")),
+        };
+        let manager = match self.manager(attributes) {
+            Some(id) => Some(checked(MANAGER, id)?.into()),
+            None => None,
+        };
+        Ok(Columns { name_key: self.name_key(name), external_id, manager })
+    }
+
+    fn manager<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
+        let extension = attributes.find(urn::ENTERPRISE_USER).filter(|_| self.has_manager)?;
+        let manager = extension.as_complex()?.find(MANAGER)?.as_complex()?;
+        manager.find("value")?.as_text().filter(|id| !id.is_empty())
+    }
+
+    /// Makes a user report to somebody, or to nobody.
+    pub fn set_manager(&self, attributes: &mut Attributes, id: Option<Text>) {
+        let extension = attributes.entry(urn::ENTERPRISE_USER, || Value::Complex(Attributes::new()));
+        if !matches!(extension, Value::Complex(_)) {
+            *extension = Value::Complex(Attributes::new());
+        }
+        let Value::Complex(parts) = extension else { return };
+        match id {
+            Some(id) => parts.set(MANAGER, Value::Complex([("value", id)].into_iter().collect())),
+            None => drop(parts.remove(MANAGER)),
+        }
+        if parts.is_empty() {
+            attributes.remove(urn::ENTERPRISE_USER);
+        }
+    }
+}
+
+fn checked<'a>(path: &str, text: &'a str) -> Result<&'a str, DirectoryError> {
+    if text.len() > KEY_MAX {
+        return Err(DirectoryError::invalid(path, format!("is longer than {KEY_MAX} bytes")));
+    }
+    if text.contains('\0') {
+        return Err(DirectoryError::invalid(path, "holds a NUL character"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,173 @@
+//! The command line as scripts and people meet it: whole outputs of the built binary, on stdout and stderr apart.
+
+mod run;
+
+use run::{Folder, provost};
+
+#[test]
+fn help_lists_the_commands() {
+    let done = provost(&["--help"]).ok();
+    for command in [
+        "config", "test", "plan", "apply", "run", "provision", "explain", "log", "release", "discard", "status", "expr",
+        "filter", "token", "secret", "connector", "doctor",
+    ] {
+        assert!(done.stdout.contains(&format!("\n  {command} ")), "{command} is missing in:\n{}", done.stdout);
+    }
+    assert!(done.stdout.contains("Exit status: 0 done; 1 failed"), "{}", done.stdout);
+}
+
+#[test]
+fn bad_usage_ends_with_64() {
+    for arguments in [
+        &["frobnicate"][..],
+        &[],
+        &["plan"],
+        &["expr"],
+        &["run", "job", "--full", "--reconcile"],
+        &["filter", "a eq"],
+        &["expr", "[a]", "--attributes", "{"],
+        &["expr", "--help-function", "Joinn"],
+        &["log", "--since", "yesterday"],
+    ] {
+        let done = provost(arguments);
+        assert_eq!(done.status, 64, "{arguments:?}: {}{}", done.stdout, done.stderr);
+        assert!(!done.stderr.is_empty() && done.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_expression_gives_its_value() {
+    let ada = r#"{"login": "ADA", "tags": ["x", "y"]}"#;
+    for (expression, stdout) in [
+        ("ToLower([login])", "ada\n"),
+        ("[tags]", "[\"x\",\"y\"]\n"),
+        ("[nobody]", "null\n"),
+        ("IgnoreAttributeFlow", "IgnoreAttributeFlow\n"),
+    ] {
+        assert_eq!(provost(&["expr", expression, "--attributes", ada]).ok().stdout, stdout, "{expression}");
+    }
+    let piped = run::provost_with(&["expr", "[login]", "--attributes", "-", "--json"], ada).ok();
+    assert_eq!(piped.stdout, "{\n  \"value\": \"ADA\"\n}\n");
+    let trace = provost(&["expr", "ToLower([login])", "--attributes", ada, "--trace"]).ok();
+    assert_eq!(trace.stdout, "ToLower([login]) = \"ada\"\n  [login] = \"ADA\"\n");
+}
+
+#[test]
+fn a_wrong_expression_is_underlined() {
+    let done = provost(&["expr", r#"ToLowr([login])"#]);
+    assert_eq!(done.status, 1);
+    assert_eq!(
+        done.stderr,
+        "error[PRV-0203]: unknown function `ToLowr`
+ --> EXPR:1:1
+  |
+1 | ToLowr([login])
+  | ^^^^^^
+hint: did you mean `ToLower`?
+"
+    );
+}
+
+#[test]
+fn a_batch_of_expressions_answers_each_line() {
+    let input = r#"{"expression": "ToUpper([a])", "attributes": {"a": "zoë"}}
+no json
+
+{"expression": "Nonsense([a])", "attributes": {}}
+{"expression": "IIF([a] = \"x\", IgnoreObjectFlow, IgnoreAttributeFlow)", "attributes": {"a": "x"}}
+{"expression": "IIF([a] = \"x\", IgnoreObjectFlow, IgnoreAttributeFlow)", "attributes": {"a": "y"}}
+{"expression": "SelectUniqueValue([a], [a] & \"1\")", "attributes": {"a": "ada"}, "taken": ["Ada"]}
+{"expression": "FormatDateTime(Now(), , , \"yyyy\")", "attributes": {}, "now": "2031-05-01T00:00:00Z"}
+{"attributes": {}}
+"#;
+    let done = run::provost_with(&["expr", "--batch"], input).ok();
+    let lines: Vec<serde_json::Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let error = |at: usize| lines[at]["error"].as_str().unwrap_or_else(|| panic!("line {at}: {}", lines[at]));
+    assert_eq!(lines.len(), 8, "{}", done.stdout);
+    assert_eq!(lines[0], serde_json::json!({"value": "ZOË"}));
+    assert!(error(1).starts_with("PRV-0706: the line cannot be read"), "{}", error(1));
+    assert!(error(2).starts_with("PRV-0203: unknown function `Nonsense`"), "{}", error(2));
+    assert_eq!(lines[3], serde_json::json!({"ignored": "object"}));
+    assert_eq!(lines[4], serde_json::json!({"ignored": "attribute"}));
+    assert_eq!(lines[5], serde_json::json!({"value": "ada1"}));
+    assert_eq!(lines[6], serde_json::json!({"value": "2031"}));
+    assert!(error(7).contains("missing field `expression`"), "{}", error(7));
+}
+
+#[test]
+fn a_batch_of_filters_answers_each_line() {
+    let input = r#"{"filter": "status eq \"active\"", "record": {"Status": "ACTIVE"}}
+{"filter": "level ge 5", "record": {"level": 4}}
+{"filter": "level gee 5", "record": {"level": 4}}
+{"filter": "level ge 5"}
+[1]
+"#;
+    let done = run::provost_with(&["filter", "--batch"], input).ok();
+    let lines: Vec<&str> = done.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{}", done.stdout);
+    assert_eq!(&lines[..2], ["{\"matches\":true}", "{\"matches\":false}"]);
+    for line in &lines[2..] {
+        assert!(line.starts_with("{\"error\":\"PRV-0"), "{line}");
+    }
+    assert_eq!(provost(&["filter", "a pr", "--record", "{\"a\": 1}"]).ok().stdout, "true\n");
+}
+
+#[test]
+fn functions_are_documented() {
+    let all = provost(&["expr", "--help-function"]).ok().stdout;
+    assert!(all.contains("ToLower(") && all.contains("SelectUniqueValue("), "{all}");
+    let join = provost(&["expr", "--help-function", "join"]).ok().stdout;
+    assert!(join.starts_with("Join(separator, source, …)\n"), "{join}");
+}
+
+#[test]
+fn secrets_and_tokens_are_kept_and_not_shown() {
+    let folder = Folder::new();
+    let set = folder.run_with(&["secret", "set", "slack-token"], "xoxb-very-secret\n").ok();
+    assert_eq!((set.stdout.as_str(), set.stderr.as_str()), ("", "the secret `slack-token` is kept\n"));
+    let empty = folder.run_with(&["secret", "set", "slack-token"], "\n");
+    assert_eq!(empty.status, 64, "{}", empty.stderr);
+    let token = folder.run(&["token", "create", "--name", "entra", "--days", "30", "--json"]).ok();
+    let token: serde_json::Value = serde_json::from_str(&token.stdout).unwrap();
+    assert!(token["token"].as_str().unwrap().starts_with("prv_") && token["expires"].is_string(), "{token}");
+}
+
+#[test]
+fn connectors_are_listed() {
+    let text = provost(&["connector", "list"]).ok().stdout;
+    assert!(text.starts_with("CONNECTOR  SOURCE  TARGET  WHAT\ndirectory  yes     yes"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&provost(&["connector", "list", "--json"]).ok().stdout).unwrap();
+    assert!(json.as_array().unwrap().iter().any(|manifest| manifest["name"] == "file"), "{json}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let done = run::provost_closed(&["expr", "--help-function"]);
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn an_unknown_job_names_the_nearest() {
+    let folder = Folder::new();
+    folder.write("people.csv", "employee_id,login\n7,ada\n");
+    folder.write(
+        "provost.yaml",
+        r#"connections:
+  hr: { connector: file, path: people.csv, key: employee_id }
+jobs:
+  hr-to-directory:
+    source: hr
+    target: directory
+    objects:
+      - { from: person, to: User, match: [{ target: userName, source: "[login]" }], attributes: { userName: "[login]" } }
+"#,
+    );
+    let done = folder.run(&["run", "hr-to-directry"]);
+    assert_eq!(done.status, 64);
+    assert_eq!(
+        done.stderr,
+        "error[PRV-0701]: there is no job `hr-to-directry`\nhint: did you mean `hr-to-directory`?\n"
+    );
+    let status = folder.run(&["status"]).ok();
+    assert!(status.stdout.contains("hr-to-directory  hr    directory  new"), "{}", status.stdout);
+}

@@ -1,0 +1,163 @@
+//! What `provost config check` and `provost test` say about a configuration: each mistake by its place, several at once.
+
+mod run;
+
+use run::Folder;
+
+/// A configuration in which one thing at a time is spoilt.
+const GOOD: &str = r#"connections:
+  hr: { connector: file, path: people.csv, class: person, key: employee_id }
+  app: { connector: directory, database: app.db }
+jobs:
+  hr-to-directory:
+    source: hr
+    target: directory
+    schedule: { on: change, every: 5m }
+    objects:
+      - from: person
+        to: User
+        scope: status ne "prospect"
+        match: [ { target: externalId, source: "[employee_id]" } ]
+        attributes:
+          userName: ToLower(Join("@", [login], "example.org"))
+          name.familyName: "[last_name]"
+          active: IIF([status] = "terminated", "False", "True")
+        leavers: { out_of_scope: disable, deleted: { disable: now, delete: 30d } }
+    guards: { delete: { count: 50, percent: 5 }, disable: { percent: 20 } }
+    tests:
+      - given: { employee_id: "7", login: ADA, last_name: Lovelace, status: active }
+        expect: { userName: ada@example.org, active: true }
+"#;
+
+/// What the check says about the good text with one piece replaced.
+fn check(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "`{from}` is not in the text");
+    let folder = Folder::new();
+    folder.write("provost.yaml", &GOOD.replacen(from, to, 1));
+    let done = folder.run(&["config", "check"]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, ""), "{}", done.stderr);
+    done.stderr
+}
+
+#[test]
+fn a_good_configuration_passes() {
+    let folder = Folder::new();
+    folder.write("provost.yaml", GOOD);
+    let done = folder.run(&["config", "check"]).ok();
+    assert_eq!(done.stdout, "provost.yaml: 2 connections and 1 jobs, no problems\n");
+    let json = folder.run(&["config", "check", "--json"]).ok();
+    assert_eq!(json.stdout, "{\n  \"ok\": true,\n  \"problems\": []\n}\n");
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one() {
+    assert_eq!(
+        check("    source: hr", "    source: hr\n    shedule: { every: 5m }"),
+        "error[PRV-0104]: unknown key `shedule` in `jobs.hr-to-directory`
+ --> provost.yaml:7:5
+  |
+7 |     shedule: { every: 5m }
+  |     ^^^^^^^
+hint: did you mean `schedule`?
+"
+    );
+}
+
+#[test]
+fn each_mistake_has_its_place_and_hint() {
+    for (from, to, wanted) in [
+        ("jobs:", "job:", &["PRV-0104", "provost.yaml:4:1", "did you mean `jobs`?"][..]),
+        ("connector: file", "connector: fiel", &["PRV-0108", "provost.yaml:2:20", "did you mean `file`?"]),
+        ("path: people.csv", "pat: people.csv", &["PRV-0104", "provost.yaml:2:26", "^^^\n", "did you mean `path`?"]),
+        ("{ connector: file,", "{", &["PRV-0106", "provost.yaml:2:3", "`connector`"]),
+        ("database: app.db", "data: app.db", &["PRV-0104", "provost.yaml:3:32", "^^^^\n"]),
+        ("target: directory", "target: directry", &["PRV-0107", "provost.yaml:7:13", "did you mean `directory`?"]),
+        ("    source: hr\n", "", &["PRV-0106", "provost.yaml:5:3", "the key `source` is missing"]),
+        ("count: 50", "count: fifty", &["PRV-0105", "provost.yaml:19:32", "expected a whole number, found the text `fifty`"]),
+        ("every: 5m", "every: 5 minutes", &["PRV-0105", "provost.yaml:8:36", "`5 minutes` is no period"]),
+        ("on: change", "on: chnge", &["PRV-0105", "provost.yaml:8:21", "did you mean `change`?"]),
+        ("out_of_scope: disable", "out_of_scope: remove", &["PRV-0105", "provost.yaml:18:34", "expected `disable`, `delete`"]),
+        ("from: person", "from: [person]", &["PRV-0105", "provost.yaml:10:15", "expected a text, found a list"]),
+        ("scope: status ne", "scope: status nee", &["PRV-0201", "provost.yaml:12:23"]),
+        ("\"[last_name]\"", "\"[last_name\"", &["PRV-0202", "provost.yaml:16:29", "^^^^^^^^^^\n"]),
+        ("ToLower(", "ToLowr(", &["PRV-0203", "provost.yaml:15:21", "^^^^^^\n", "did you mean `ToLower`?"]),
+        ("target: externalId", "target: \"a[\"", &["provost.yaml:13:26"]),
+        ("target: directory", "target: hr", &["PRV-0110", "provost.yaml:7:13"]),
+        ("  hr:", "  directory:", &["PRV-0110", "provost.yaml:2:3"]),
+    ] {
+        let said = check(from, to);
+        for piece in wanted {
+            assert!(said.contains(piece), "`{from}` -> `{to}`: no {piece:?} in\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_stands_there_twice_is_refused() {
+    assert_eq!(
+        check("    target: directory\n", "    target: directory\n    source: app\n"),
+        "error[PRV-0103]: the key `source` stands here a second time
+ --> provost.yaml:8:5
+  |
+8 |     source: app
+  |     ^^^^^^
+hint: keep one `source`
+"
+    );
+}
+
+#[test]
+fn broken_yaml_is_underlined() {
+    let said = check("    target: directory\n", "   target: directory\n");
+    assert!(said.starts_with("error[PRV-0102]: "), "{said}");
+    assert!(said.contains(" --> provost.yaml:7:"), "{said}");
+    assert!(said.contains("|    target: directory\n"), "{said}");
+}
+
+#[test]
+fn several_problems_come_at_once() {
+    let folder = Folder::new();
+    let text = GOOD.replace("ToLower(", "ToLowr(").replace("path:", "pth:").replace("every: 5m", "every: often");
+    folder.write("provost.yaml", &text.replace("    guards:", "    gards: {}\n    guards:"));
+    let done = folder.run(&["config", "check", "--json"]);
+    assert_eq!(done.status, 1);
+    let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let problems = report["problems"].as_array().unwrap();
+    let lines: Vec<u64> = problems.iter().map(|problem| problem["line"].as_u64().unwrap()).collect();
+    assert!(lines.is_sorted(), "{lines:?}");
+    for line in [2, 8, 19] {
+        assert!(lines.contains(&line), "no problem of line {line} in {report:#}");
+    }
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let done = Folder::new().run(&["config", "check"]);
+    assert_eq!(done.status, 1);
+    assert!(done.stderr.starts_with("error[PRV-0101]: cannot read the configuration `provost.yaml`"), "{}", done.stderr);
+    assert!(done.stderr.contains("hint: name the configuration with --config FILE"), "{}", done.stderr);
+}
+
+#[test]
+fn the_examples_of_a_configuration_are_run() {
+    let folder = Folder::new();
+    folder.write("provost.yaml", GOOD);
+    let done = folder.run(&["test"]).ok();
+    assert_eq!(done.stdout, "ok   hr-to-directory tests[0]  provost.yaml:21\n1 passed, 0 failed\n");
+
+    let wrong = GOOD.replace("userName: ada@example.org, active: true", "userName: ada@example.com, actve: true");
+    folder.write("provost.yaml", &wrong);
+    let done = folder.run(&["test"]);
+    assert_eq!(done.status, 1);
+    assert_eq!(
+        done.stdout,
+        "FAIL hr-to-directory tests[0]  provost.yaml:21
+       actve: no mapping gives it; did you mean `active`?
+       userName: expected ada@example.com, got ada@example.org
+0 passed, 1 failed
+"
+    );
+    folder.write("provost.yaml", &GOOD.replace("status: active }", "status: prospect }"));
+    let done = folder.run(&["test"]);
+    assert!(done.stdout.contains("the object is out of scope: status ne \"prospect\" [prospect]"), "{}", done.stdout);
+}

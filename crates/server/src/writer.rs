@@ -1,0 +1,69 @@
+//! Group commit: writes that arrive together share one transaction, so that 32 clients do not pay 32 commits.
+
+use std::sync::Arc;
+
+use provost_directory::{Directory, DirectoryError, Write, Written};
+use provost_store::StoreError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::metrics::Metrics;
+
+/// The most writes of one transaction.
+const BATCH: usize = 256;
+
+type Answer = Result<Written, WriteError>;
+
+/// Why a write was not done.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// This one cannot be done.
+    Refused(DirectoryError),
+    /// The store did not take the transaction; its message went to the log.
+    Store,
+}
+
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
+
+impl Writer {
+    pub fn start(directory: Directory, metrics: Arc<Metrics>) -> Self {
+        let (sender, receiver) = mpsc::channel(4 * BATCH);
+        tokio::spawn(commit(directory, metrics, receiver));
+        Self(sender)
+    }
+
+    /// Waits until the write is in the store.
+    pub async fn write(&self, write: Write) -> Answer {
+        let (done, answer) = oneshot::channel();
+        self.0.send((write, done)).await.map_err(|_| WriteError::Store)?;
+        answer.await.map_err(|_| WriteError::Store)?
+    }
+}
+
+/// No artificial wait: while one transaction is under way, the next batch collects.
+async fn commit(
+    directory: Directory,
+    metrics: Arc<Metrics>,
+    mut receiver: mpsc::Receiver<(Write, oneshot::Sender<Answer>)>,
+) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut waiting, BATCH).await > 0 {
+        metrics.committed(waiting.len());
+        let (writes, clients): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let answers = match directory.write(writes).await {
+            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(WriteError::Refused)).collect(),
+            Err(error) => {
+                log(&error);
+                clients.iter().map(|_| Err(WriteError::Store)).collect::<Vec<_>>()
+            }
+        };
+        for (client, answer) in clients.into_iter().zip(answers) {
+            // A client that hung up finds its write done when it looks.
+            let _ = client.send(answer);
+        }
+    }
+}
+
+fn log(error: &StoreError) {
+    tracing::error!(error = %error, "a directory transaction failed");
+}

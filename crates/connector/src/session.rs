@@ -96,6 +96,12 @@ pub trait Session: Send + Sync {
         Err(ConnectorError::new(ErrorCode::NotSupported, format!("the target does not count objects of class `{class}`")))
     }
 
+    /// A text that is another one whenever the class may have changed, as cheap as a look at a file's date; `None` when
+    /// the system has no such thing. Only ever makes a job run sooner.
+    async fn revision(&self, _cx: &Context, _class: &str) -> Result<Option<Text>, ConnectorError> {
+        Ok(None)
+    }
+
     /// Starts reading a class.
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError>;
 

@@ -96,7 +96,8 @@ impl Kind {
         Ok(Columns { name_key: self.name_key(name), external_id, manager })
     }
 
-    fn manager<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
+    /// The id of the one that a user reports to.
+    pub fn manager<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
         let extension = attributes.find(urn::ENTERPRISE_USER).filter(|_| self.has_manager)?;
         let manager = extension.as_complex()?.find(MANAGER)?.as_complex()?;
         manager.find("value")?.as_text().filter(|id| !id.is_empty())

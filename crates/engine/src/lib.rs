@@ -14,9 +14,9 @@ mod plan;
 pub mod progress;
 pub mod report;
 pub mod rule;
+pub mod scheduler;
 pub mod spec;
 
-pub use cycle::known;
 pub use engine::{Connections, Engine, RunOptions};
 pub use error::{EngineError, RuleProblem};
 pub use progress::{Counts, Progress};

@@ -95,8 +95,8 @@ pub struct MappingSpec {
     /// Used on create when the source gives null.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// What a null does to an existing value.
-    pub null: NullSpec,
+    /// What a null does to an existing value. (`null` itself would be a trap in YAML, where it is no text.)
+    pub when_null: NullSpec,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ struct FullMapping {
     #[serde(default)]
     default: Option<Value>,
     #[serde(default)]
-    null: NullSpec,
+    when_null: NullSpec,
 }
 
 impl<'de> Deserialize<'de> for MappingSpec {
@@ -139,7 +139,7 @@ struct MappingVisitor;
 
 impl MappingVisitor {
     fn constant(text: String) -> MappingSpec {
-        MappingSpec { value: text, apply: ApplySpec::default(), default: None, null: NullSpec::default() }
+        MappingSpec { value: text, apply: ApplySpec::default(), default: None, when_null: NullSpec::default() }
     }
 }
 
@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for MappingVisitor {
     type Value = MappingSpec;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a mapping expression, or `{value: …, apply: …, default: …, null: …}`")
+        f.write_str("a mapping expression, or `{value: …, apply: …, default: …, when_null: …}`")
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<MappingSpec, E> {
         Ok(Self::constant(text.to_owned()))
@@ -163,7 +163,7 @@ impl<'de> Visitor<'de> for MappingVisitor {
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MappingSpec, A::Error> {
         let full = FullMapping::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        Ok(MappingSpec { value: full.value, apply: full.apply, default: full.default, null: full.null })
+        Ok(MappingSpec { value: full.value, apply: full.apply, default: full.default, when_null: full.when_null })
     }
 }
 

@@ -143,6 +143,17 @@ async fn the_guard_holds_until_somebody_releases() {
 }
 
 #[tokio::test]
+async fn an_empty_source_holds_however_few_there_were() {
+    let fixture = Fixture::new().await;
+    fixture.write_people(5);
+    fixture.run().await.unwrap();
+    fixture.write_people(0);
+    let held = fixture.run().await.unwrap();
+    assert_eq!(held.status, CycleStatus::Held, "{held:?}");
+    assert_eq!(fixture.app().matches("false").count(), 0);
+}
+
+#[tokio::test]
 async fn discarded_operations_never_go_out() {
     let fixture = Fixture::new().await;
     fixture.write_people(40);

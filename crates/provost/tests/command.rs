@@ -77,7 +77,7 @@ no json
 {"expression": "IIF([a] = \"x\", IgnoreObjectFlow, IgnoreAttributeFlow)", "attributes": {"a": "x"}}
 {"expression": "IIF([a] = \"x\", IgnoreObjectFlow, IgnoreAttributeFlow)", "attributes": {"a": "y"}}
 {"expression": "SelectUniqueValue([a], [a] & \"1\")", "attributes": {"a": "ada"}, "taken": ["Ada"]}
-{"expression": "FormatDateTime(Now(), , , \"yyyy\")", "attributes": {}, "now": "2031-05-01T00:00:00Z"}
+{"expression": "Now()", "attributes": {}, "now": "2031-05-01T00:00:00Z"}
 {"attributes": {}}
 "#;
     let done = run::provost_with(&["expr", "--batch"], input).ok();
@@ -90,7 +90,7 @@ no json
     assert_eq!(lines[3], serde_json::json!({"ignored": "object"}));
     assert_eq!(lines[4], serde_json::json!({"ignored": "attribute"}));
     assert_eq!(lines[5], serde_json::json!({"value": "ada1"}));
-    assert_eq!(lines[6], serde_json::json!({"value": "2031"}));
+    assert_eq!(lines[6], serde_json::json!({"value": "5/1/2031 12:00:00 AM"}));
     assert!(error(7).contains("missing field `expression`"), "{}", error(7));
 }
 

@@ -1,13 +1,15 @@
 //! The HTTP side: the directory as SCIM 2.0 service provider, health and metrics.
 //!
 //! Handlers parse, call one function, render. What a resource is and what a PATCH means is `provost-scim`'s; what is
-//! stored is the directory's. Start with [`router`] and [`ServerState`].
+//! stored is the directory's. No TLS here: a proxy in front ends it, and [`ServerState::public_url`] says its address.
+//! Start with [`router`] and [`ServerState`].
 
 mod auth;
 mod health;
 mod metrics;
-pub mod scim;
+mod scim;
 mod state;
+mod wire;
 mod writer;
 
 use std::io;
@@ -16,24 +18,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
-use tower_http::limit::RequestBodyLimitLayer;
 
 pub use state::{ServerState, Token};
 
-/// Bytes of one request body; a group of 100,000 members fits.
-const MAX_BODY: usize = 16 << 20;
 /// How long requests under way may take after the shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// All routes.
 pub fn router(state: ServerState) -> Router {
     Router::new()
-        .route("/scim/v2", any(scim::handle))
-        .route("/scim/v2/{*rest}", any(scim::handle))
+        .route("/scim", any(scim::handle))
+        .route("/scim/{*rest}", any(scim::handle))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .with_state(state)
 }
 
@@ -49,12 +47,7 @@ pub async fn serve(
         // Nobody listens when the server ended by itself.
         let _ = stop.send(());
     };
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(error = %error, "TCP_NODELAY could not be set");
-        }
-    });
-    let server = axum::serve(listener, router(state)).with_graceful_shutdown(asked);
+    let server = axum::serve(wire::Lenient(listener), router(state)).with_graceful_shutdown(asked);
     let overdue = async {
         if stopped.await.is_ok() {
             tokio::time::sleep(GRACE).await;

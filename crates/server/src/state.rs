@@ -7,13 +7,14 @@ use provost_directory::Directory;
 use provost_model::Clock;
 use provost_store::Store;
 
+use crate::auth::Tokens;
 use crate::metrics::Metrics;
 use crate::writer::Writer;
 
 /// Who may call.
 #[derive(Clone)]
 pub enum Token {
-    /// Tokens of the store, made by `provost token create`.
+    /// Tokens of the store, made by `provost token create`. One that is revoked works for some seconds more.
     Stored,
     /// This one token: for an application that is played on loopback.
     Fixed(Secret),
@@ -23,11 +24,13 @@ pub enum Token {
 #[derive(Clone)]
 pub struct ServerState(pub(crate) Arc<Inner>);
 
+#[derive(Clone)]
 pub(crate) struct Inner {
     pub directory: Directory,
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub token: Token,
+    pub tokens: Arc<Tokens>,
     /// The address that clients use, where it is not the one of the request.
     pub public_url: Option<String>,
     pub writer: Writer,
@@ -39,20 +42,15 @@ impl ServerState {
     pub fn new(directory: Directory, store: Store, clock: Arc<dyn Clock>, token: Token) -> Self {
         let metrics = Arc::new(Metrics::default());
         let writer = Writer::start(directory.clone(), metrics.clone());
-        Self(Arc::new(Inner { directory, store, clock, token, public_url: None, writer, metrics }))
+        let tokens = Arc::default();
+        Self(Arc::new(Inner { directory, store, clock, token, tokens, public_url: None, writer, metrics }))
     }
 
-    /// The base of all addresses in answers, without a slash at its end.
-    pub fn public_url(self, url: impl Into<String>) -> Self {
-        let inner = &self.0;
-        Self(Arc::new(Inner {
-            directory: inner.directory.clone(),
-            store: inner.store.clone(),
-            clock: inner.clock.clone(),
-            token: inner.token.clone(),
-            public_url: Some(url.into()),
-            writer: inner.writer.clone(),
-            metrics: inner.metrics.clone(),
-        }))
+    /// The base of all addresses in answers, `https://id.example.org`, for a server behind a proxy. Else answers repeat
+    /// the host that the request names, with `http`.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        let url: String = url.into();
+        Arc::make_mut(&mut self.0).public_url = Some(url.trim_end_matches('/').to_owned());
+        self
     }
 }

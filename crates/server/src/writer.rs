@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use provost_directory::{Directory, DirectoryError, Write, Written};
-use provost_store::StoreError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Metrics;
@@ -12,6 +11,7 @@ use crate::metrics::Metrics;
 const BATCH: usize = 256;
 
 type Answer = Result<Written, WriteError>;
+type Waiting = (Write, oneshot::Sender<Answer>);
 
 /// Why a write was not done.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) enum WriteError {
 }
 
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<(Write, oneshot::Sender<Answer>)>);
+pub(crate) struct Writer(mpsc::Sender<Waiting>);
 
 impl Writer {
     pub fn start(directory: Directory, metrics: Arc<Metrics>) -> Self {
@@ -41,29 +41,27 @@ impl Writer {
 }
 
 /// No artificial wait: while one transaction is under way, the next batch collects.
-async fn commit(
-    directory: Directory,
-    metrics: Arc<Metrics>,
-    mut receiver: mpsc::Receiver<(Write, oneshot::Sender<Answer>)>,
-) {
+async fn commit(directory: Directory, metrics: Arc<Metrics>, mut receiver: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut waiting, BATCH).await > 0 {
         metrics.committed(waiting.len());
         let (writes, clients): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        let answers = match directory.write(writes).await {
-            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(WriteError::Refused)).collect(),
+        let directory = directory.clone();
+        // In a task of its own: a defect that panics on one batch must not end all writing.
+        let answers = match tokio::spawn(async move { directory.write(writes).await }).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => {
+                tracing::error!(error = %error, "a directory transaction failed");
+                continue;
+            }
             Err(error) => {
-                log(&error);
-                clients.iter().map(|_| Err(WriteError::Store)).collect::<Vec<_>>()
+                tracing::error!(error = %error, "a directory transaction ended early");
+                continue;
             }
         };
+        // Clients of a failed transaction see their channel closed. One that hung up finds its write done when it looks.
         for (client, answer) in clients.into_iter().zip(answers) {
-            // A client that hung up finds its write done when it looks.
-            let _ = client.send(answer);
+            let _ = client.send(answer.map_err(WriteError::Refused));
         }
     }
-}
-
-fn log(error: &StoreError) {
-    tracing::error!(error = %error, "a directory transaction failed");
 }

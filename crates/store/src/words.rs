@@ -31,12 +31,12 @@ macro_rules! words {
             }
         }
         impl std::str::FromStr for $name {
-            type Err = StoreError;
-            fn from_str(word: &str) -> Result<Self> {
-                Word::parse(word)
+            type Err = $crate::StoreError;
+            fn from_str(word: &str) -> $crate::Result<Self> {
+                $crate::words::Word::parse(word)
             }
         }
-        impl Word for $name {
+        impl $crate::words::Word for $name {
             const TABLE: &'static str = $table;
             fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }

@@ -51,6 +51,9 @@ impl Session for Concurrency {
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
         self.inner.count(cx, class).await
     }
+    async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
+        self.inner.revision(cx, class).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.inner.scan(cx, request).await
     }

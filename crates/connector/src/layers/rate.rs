@@ -80,6 +80,9 @@ impl Session for RateLimit {
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
         self.limited(cx, 1, self.inner.count(cx, class)).await
     }
+    async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
+        self.limited(cx, 1, self.inner.revision(cx, class)).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.limited(cx, 1, self.inner.scan(cx, request)).await
     }

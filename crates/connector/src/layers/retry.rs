@@ -100,6 +100,9 @@ impl Session for Retrying {
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
         self.repeat(cx, || self.inner.count(cx, class)).await
     }
+    async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
+        self.inner.revision(cx, class).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.repeat(cx, || self.inner.scan(cx, request.clone())).await
     }

@@ -2,9 +2,10 @@
 //!
 //! A row that cannot be read may be the one that is asked for, so an answer that depends on it is an error.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, Page, ScanMode, ScanRequest};
+use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanMode, ScanRequest};
 use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
 
 use super::cell;
@@ -60,7 +61,7 @@ pub(super) async fn find(cx: &Context, config: Arc<Config>, request: FindRequest
         };
         let wanted = vec![true; scanner.table.columns.len()];
         let page_size = request.page_size.clamp(1, 10_000);
-        let (mut page, mut matched) = (Page::default(), 0);
+        let (mut page, mut matched, mut doubt) = (Page::default(), 0, None);
         loop {
             match scanner.next()? {
                 Found::Object(id) | Found::Known(id) => {
@@ -78,11 +79,67 @@ pub(super) async fn find(cx: &Context, config: Arc<Config>, request: FindRequest
                         page.records.push(record);
                     }
                 }
+                Found::Fault(fault) => doubt = doubt.or(Some(fault)),
+                Found::End(end) => {
+                    // A bad row elsewhere keeps nobody from being found; that nobody is there it does not prove.
+                    return match (doubt, end.reason) {
+                        _ if !page.records.is_empty() => Ok(page),
+                        (Some(fault), _) => Err(in_doubt(&fault, &config)),
+                        (None, Some(reason)) => Err(ConnectorError::new(ErrorCode::Unreadable, reason)),
+                        (None, None) => Ok(page),
+                    };
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// Rows by the values of one column, all in one pass.
+pub(super) async fn lookup(
+    cx: &Context,
+    config: Arc<Config>,
+    request: LookupRequest,
+) -> Result<Vec<Vec<Record>>, ConnectorError> {
+    super::blocking(cx, move || {
+        let mut found = vec![Vec::new(); request.values.len()];
+        if super::is_yet_to_come(&config)? {
+            return Ok(found);
+        }
+        let mut scanner = open(&config)?;
+        let Some(at) = scanner.table.position(&super::column_name(&request.path)) else {
+            let message = format!("{} has no column `{}`", config.file, request.path);
+            return Err(ConnectorError::new(ErrorCode::NotSupported, message));
+        };
+        let exact = scanner.table.keys.contains(&at);
+        let name = scanner.table.columns[at].name.clone();
+        let key = |text: &str| if exact { text.to_owned() } else { text.to_lowercase() };
+        let mut asked: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, value) in request.values.iter().enumerate() {
+            if let Some(text) = cell::plain(value).filter(|text| !text.is_empty()) {
+                asked.entry(key(&text)).or_default().push(place);
+            }
+        }
+        let wanted = vec![true; scanner.table.columns.len()];
+        loop {
+            match scanner.next()? {
+                Found::Object(id) | Found::Known(id) => {
+                    let record = scanner.table.record(id, &scanner.rows, &wanted, &config);
+                    let record = record.map_err(|fault| in_doubt(&fault, &config))?;
+                    let has = match record.attributes.get(&name) {
+                        Some(Value::List(values)) => values.iter().filter_map(cell::plain).map(|v| key(&v)).collect(),
+                        Some(value) => cell::plain(value).map(|v| key(&v)).into_iter().collect::<Vec<_>>(),
+                        None => Vec::new(),
+                    };
+                    for place in has.iter().filter_map(|text| asked.get(text)).flatten() {
+                        found[*place].push(record.clone());
+                    }
+                }
                 Found::Fault(fault) => return Err(in_doubt(&fault, &config)),
                 Found::End(end) => {
                     return match end.reason {
                         Some(reason) => Err(ConnectorError::new(ErrorCode::Unreadable, reason)),
-                        None => Ok(page),
+                        None => Ok(found),
                     };
                 }
             }
@@ -146,7 +203,7 @@ fn terms(filter: &Filter, table: &Table) -> Result<Vec<EqualTo>, ConnectorError>
 }
 
 /// A state of the file in a cursor.
-fn print(stamp: &Stamp) -> String {
+pub(super) fn print(stamp: &Stamp) -> String {
     let since = stamp.modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     format!("{}-{}", stamp.len, since.map_or(0, |since| since.as_nanos()))
 }

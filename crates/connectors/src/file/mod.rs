@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, ClassCapabilities, Connector, ConnectorError, Context, Enablement, ErrorCode,
     FindRequest, Host, Manifest, Page, Scan, ScanMode, ScanRequest, Session, SettingProblem, Settings,
-};
+    LookupRequest};
 use provost_model::{AttributePath, ObjectId, Operation, Record, Schema, Value};
 
 use config::Config;
@@ -87,7 +87,15 @@ fn capabilities(config: &Config) -> Capabilities {
         references_in_create: true,
         ..ClassCapabilities::default()
     };
-    Capabilities { classes: vec![class], max_in_flight: 4, max_batch: MAX_BATCH, ..Capabilities::default() }
+    // No attribute is named under `lookup`: each question is a pass over the file, so reading it once is better. What was
+    // found so is fetched by the page.
+    Capabilities {
+        classes: vec![class],
+        max_in_flight: 4,
+        max_batch: MAX_BATCH,
+        max_lookup: MAX_BATCH,
+        ..Capabilities::default()
+    }
 }
 
 /// The attribute of a column that a setting names by its header or by its attribute.
@@ -144,6 +152,18 @@ impl Session for FileSession {
     async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
         self.refuse_class(&request.class)?;
         find::find(cx, self.config.clone(), request).await
+    }
+
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        self.refuse_class(&request.class)?;
+        find::lookup(cx, self.config.clone(), request).await
+    }
+
+    async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
+        self.refuse_class(class)?;
+        let config = self.config.clone();
+        blocking(cx, move || Ok(std::fs::metadata(&config.path).ok().map(|meta| find::print(&input::Stamp::of(&meta)).into())))
+            .await
     }
 
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {

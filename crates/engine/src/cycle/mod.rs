@@ -12,7 +12,7 @@
 mod absent;
 mod find;
 mod intent;
-pub mod known;
+mod known;
 mod outcome;
 mod planned;
 mod planner;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{Context, Cursor, Session};
-use provost_model::{ClassName, CycleId, Record, Text, Timestamp};
+use provost_model::{Action, ClassName, CycleId, Record, Text, Timestamp};
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
 
 use crate::error::EngineError;
@@ -207,13 +207,27 @@ async fn steps(
     if found.reads.values().any(|read| read.incomplete.is_some()) {
         // What would take something away rests on a read that proved nothing; the next good read decides anew.
         discard(cycle, &cycle.id).await?;
-    } else if let Err(exceeded) = crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()) {
+    } else if let Err(exceeded) = guard(cycle, &found, recorder.linked()) {
         found.held = Some(exceeded);
     } else {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
     }
     references::second_pass(cycle, &notes).await?;
     Ok(found)
+}
+
+/// The configured limits, and one that is always on: a class of which nothing is left is somebody's to confirm, however
+/// few it had.
+fn guard(cycle: &Cycle, found: &Found, linked: u64) -> Result<(), crate::guard::Exceeded> {
+    crate::guard::check(&cycle.job.guards, &found.intended, linked)?;
+    let leavers = found.intended.get(Action::Disable) + found.intended.get(Action::Delete);
+    match found.reads.iter().find(|(_, read)| read.full && read.count == 0) {
+        Some((class, _)) if leavers > 0 => {
+            let message = format!("the source has no object of class `{class}` any more; {leavers} accounts would leave");
+            Err(crate::guard::Exceeded { guard: "empty", message })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn send_plan(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, plan: &str) -> Result<Found, EngineError> {

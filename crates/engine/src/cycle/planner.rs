@@ -15,7 +15,7 @@ use super::find::{Finder, is_absent, look_up_page, matching_values};
 use super::intent::{Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::outcome::{Place, Settled};
-use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets};
+use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets};
 use super::recorder::{Note, Notes};
 use super::{ClassRead, Cycle, absent};
 use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
@@ -86,7 +86,8 @@ pub(super) async fn records(
     records: Vec<Record>,
 ) -> Result<(), EngineError> {
     let mut planner = Planner::new(cycle, notes, pool, at).await?;
-    let links = planner.links(records.iter().map(|record| record.id.as_str())).await?;
+    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    let links = planner.links(&ids).await?;
     planner.records(records, links).await?;
     planner.finish().await
 }
@@ -255,9 +256,15 @@ impl<'c> Planner<'c> {
             self.fault(fault).await?;
         }
         if !full {
-            self.wait_for_repeated(records.iter().map(|record| &record.id).chain(&gone)).await?;
+            if records.iter().map(|record| &record.id).chain(&gone).any(|id| self.dispatched.contains(id)) {
+                // The first change of the object has to be in the store before the second is decided.
+                self.finish().await?;
+                self.notes.flush().await?;
+                self.dispatched.clear();
+            }
         }
-        let known = self.links(records.iter().map(|record| record.id.as_str()).chain(gone.iter().map(|id| &**id))).await?;
+        let ids: Vec<&str> = records.iter().map(|record| &*record.id).chain(gone.iter().map(|id| &**id)).collect();
+        let known = self.links(&ids).await?;
         unchanged += self.records(records, known.clone()).await?;
         for id in gone {
             self.gone(id, &known).await?;
@@ -293,21 +300,11 @@ impl<'c> Planner<'c> {
         self.notes.note(Note::ReadFault(self.at, fault)).await
     }
 
-    async fn wait_for_repeated(&mut self, mut ids: impl Iterator<Item = &ObjectId>) -> Result<(), EngineError> {
-        if ids.any(|id| self.dispatched.contains(id)) {
-            self.finish().await?;
-            self.notes.flush().await?;
-            self.dispatched.clear();
-        }
-        Ok(())
-    }
-
-    async fn links(&self, ids: impl Iterator<Item = &str>) -> Result<HashMap<ObjectId, Box<LinkRow>>, EngineError> {
+    async fn links(&self, ids: &[&str]) -> Result<HashMap<ObjectId, Box<LinkRow>>, EngineError> {
         if !self.has_links {
             return Ok(HashMap::new());
         }
-        let ids: Vec<&str> = ids.collect();
-        let rows = self.cycle.store.links(&self.cycle.job.name, &self.rule().from, &ids).await?;
+        let rows = self.cycle.store.links(&self.cycle.job.name, &self.rule().from, ids).await?;
         Ok(rows.into_iter().map(|row| (row.source_id.clone(), Box::new(row))).collect())
     }
 
@@ -387,6 +384,7 @@ impl<'c> Planner<'c> {
         if matches!(self.finder, Some(Finder::Bulk)) {
             return self.ask_page(asks).await;
         }
+        let mut found = Vec::new();
         for ask in asks.drain(..) {
             self.dispatched.insert(ask.place.source_id.clone());
             let absent = match &self.finder {
@@ -398,11 +396,13 @@ impl<'c> Planner<'c> {
             };
             if absent {
                 self.carry_out(ask, &[]).await?;
+            } else if cycle.target.capabilities().max_lookup > 1 {
+                found.push(ask);
             } else {
                 self.pool.submit(Unit::Ask(ask)).await?;
             }
         }
-        Ok(())
+        if found.is_empty() { Ok(()) } else { self.ask_page(found).await }
     }
 
     async fn ask_page(&mut self, asks: Vec<Ask>) -> Result<(), EngineError> {
@@ -419,7 +419,7 @@ impl<'c> Planner<'c> {
             }
         }
         let found = look_up_page(cycle, rule, cycle.target.as_ref(), &values).await?;
-        let mut taken = taken_targets(cycle, found.iter().map(|records| (self.at, records.as_slice()))).await?;
+        let mut taken = taken_targets(cycle, targets(found.iter().map(|records| (self.at, &records[..])))).await?;
         for (ask, found) in open.into_iter().zip(found) {
             match claim(&mut taken, &ask, &found) {
                 Ok(()) => self.carry_out(ask, &found).await?,
@@ -511,7 +511,8 @@ impl<'c> Planner<'c> {
                 // Not found proves nothing here; a complete read or a tombstone will.
                 records.extend(cycle.source.get(&cycle.cx, class, id).await.map_err(|e| source(cycle, e))?);
             }
-            let links = self.links(records.iter().map(|record| record.id.as_str())).await?;
+            let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+            let links = self.links(&ids).await?;
             self.records(records, links).await?;
         }
         Ok(())

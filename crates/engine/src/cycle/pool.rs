@@ -1,12 +1,13 @@
 //! The hands of a cycle: a fixed number of workers that ask and write at the target, and the adopter, which takes over
 //! accounts that exist. All decisions are [`decide`]'s; workers only carry questions and operations.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Scope};
 use provost_model::{Action, ObjectId, Operation, Record};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -353,7 +354,8 @@ async fn adopt(shared: Arc<Shared>, mut matched: mpsc::UnboundedReceiver<Matched
 
 async fn adopt_page(shared: &Shared, page: &mut Vec<Matched>, in_flight: usize) -> Result<(), EngineError> {
     shared.notes.flush().await?;
-    let mut taken = taken_targets(&shared.cycle, page.iter().map(|m| (m.ask.place.rule, &m.found[..]))).await?;
+    let matched = targets(page.iter().map(|matched| (matched.ask.place.rule, &matched.found[..])));
+    let mut taken = taken_targets(&shared.cycle, matched).await?;
     let mut free = Vec::with_capacity(page.len());
     for matched in page.drain(..) {
         match claim(&mut taken, &matched.ask, &matched.found) {
@@ -361,25 +363,39 @@ async fn adopt_page(shared: &Shared, page: &mut Vec<Matched>, in_flight: usize) 
             Err(fault) => shared.notes.note(Note::Fault(matched.ask.place, fault)).await?,
         }
     }
-    let mut running = futures_util::stream::iter(free.into_iter().map(|matched| async move {
-        carry_out(shared, matched.ask, &matched.found).await
-    }))
-    .buffer_unordered(in_flight);
+    let mut running = FuturesUnordered::new();
+    for matched in free {
+        if running.len() >= in_flight {
+            running.next().await.unwrap_or(Ok(()))?;
+        }
+        running.push(take_over(shared, matched));
+    }
     while let Some(result) = running.next().await {
         result?;
     }
     Ok(())
 }
 
-/// Target objects that some source object is linked with already.
-pub(super) async fn taken_targets<'m>(
-    cycle: &Cycle,
-    matched: impl Iterator<Item = (usize, &'m [Record])>,
-) -> Result<HashSet<(usize, ObjectId)>, EngineError> {
-    let mut by_rule: std::collections::BTreeMap<usize, Vec<ObjectId>> = std::collections::BTreeMap::new();
+async fn take_over(shared: &Shared, matched: Matched) -> Result<(), EngineError> {
+    carry_out(shared, matched.ask, &matched.found).await
+}
+
+/// Target ids by rule.
+pub(super) type Targets = BTreeMap<usize, Vec<ObjectId>>;
+
+pub(super) fn targets<'m>(matched: impl Iterator<Item = (usize, &'m [Record])>) -> Targets {
+    let mut by_rule = Targets::new();
     for (rule, found) in matched {
         by_rule.entry(rule).or_default().extend(found.iter().map(|record| record.id.clone()));
     }
+    by_rule
+}
+
+/// Those target objects that some source object is linked with already.
+pub(super) async fn taken_targets(
+    cycle: &Cycle,
+    by_rule: Targets,
+) -> Result<HashSet<(usize, ObjectId)>, EngineError> {
     let mut taken = HashSet::new();
     for (rule, ids) in by_rule {
         if ids.is_empty() {

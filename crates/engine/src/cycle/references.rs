@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use provost_connector::Outcome;
 use provost_model::{Action, AttributePath, Change, ChangeOp, Operation, OperationId, Text, Value};
 use provost_store::{EventRow, EventStatus, PendingReference, ReferenceRow, ReferenceState};
@@ -32,8 +33,13 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             groups.pop();
         }
         after = groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
-        let mut running = futures_util::stream::iter(groups.into_iter().map(|group| send(cycle, notes, group)))
-            .buffer_unordered(in_flight);
+        let mut running = FuturesUnordered::new();
+        for group in groups {
+            if running.len() >= in_flight {
+                running.next().await.unwrap_or(Ok(()))?;
+            }
+            running.push(send(cycle, notes, group));
+        }
         while let Some(result) = running.next().await {
             result?;
         }

@@ -179,7 +179,7 @@ fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) 
         let after = match projected {
             Projected::Value(value) => Some(value),
             Projected::Null if create => mapping.default.as_ref(),
-            Projected::Null if mapping.null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) => None,
+            Projected::Null if mapping.when_null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) => None,
             Projected::Null | Projected::Ignored | Projected::References(_) => continue,
         };
         match (before, after) {

@@ -289,7 +289,7 @@ impl Check<'_> {
             expression,
             apply: spec.apply,
             default: spec.default.clone(),
-            null: spec.null,
+            when_null: spec.when_null,
             reference,
         })
     }

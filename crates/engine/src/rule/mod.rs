@@ -78,7 +78,7 @@ pub struct Mapping {
     pub case_exact: bool,
     pub apply: ApplySpec,
     pub default: Option<Value>,
-    pub null: NullSpec,
+    pub when_null: NullSpec,
     /// The source attribute is a reference: sent by the second pass as the target's id.
     pub reference: bool,
     /// Masked in plans, events and logs.

@@ -226,6 +226,8 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut entries: Vec<Entry> = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
+            // Only where the refused second key is read over, to check the rest.
+            entries.retain(|entry| entry.key != key.value);
             entries.push(Entry { key: key.value, mark: mark(key.referenced), value: map.next_value()? });
         }
         Ok(Kind::Map(entries))

@@ -97,7 +97,8 @@ create table reference (
     primary key (job, class, source_id, path, ref_class, ref_id)
 ) {without_rowid};
 create index reference_to on reference (job, ref_class, ref_id);
-create index reference_open on reference (job, class, source_id, path, ref_class, ref_id) where state <> 'sent';
+create index reference_open on reference (job, class, source_id, path, ref_class, ref_id, state, ref_target)
+    where state <> 'sent';
 
 create table escrow (
     job {key} not null,

@@ -13,6 +13,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0003-directory.sql"),
 ];
 
+const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");
+
 /// The schema version of this program.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -43,6 +45,9 @@ impl Db {
             transaction.script(in_dialect(text, self.dialect())).await?;
         }
         if found < VERSION {
+            if self.dialect() == Dialect::Sqlite {
+                transaction.script(STATISTICS.to_owned()).await?;
+            }
             let raise = transaction.fixed(RAISE).value(VERSION);
             transaction.run(raise).await?;
         }

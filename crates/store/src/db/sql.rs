@@ -104,11 +104,7 @@ impl<'a> Sql<'a> {
         self.values.push(value.into());
         let text = self.text.to_mut();
         match self.dialect {
-            Dialect::Sqlite if std::env::var_os("NUMBERED").is_none() => text.push('?'),
-            Dialect::Sqlite => {
-                text.push('$');
-                push_number(text, self.values.len());
-            }
+            Dialect::Sqlite => text.push('?'),
             Dialect::Postgres => {
                 text.push('$');
                 push_number(text, self.values.len());

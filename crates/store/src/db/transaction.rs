@@ -77,8 +77,8 @@ impl Transaction {
     /// Runs several statements without values, as migrations have them.
     pub(crate) async fn script(&mut self, text: String) -> Result<()> {
         match self {
-            Self::Sqlite(on) => drop(sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await?),
-            Self::Postgres(on) => drop(sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await?),
+            Self::Sqlite(on) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await.map(|_| ())?,
+            Self::Postgres(on) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await.map(|_| ())?,
         }
         Ok(())
     }

@@ -1,0 +1,141 @@
+//! What a round writes, in bulk, and what follows from deletions: groups lose the member, reports lose their manager.
+//!
+//! Both follow at once rather than on the next read, so that the change feed shows every resource whose content changed.
+//! They go in pages of [`PAGE`], so that memory stays bounded whoever is deleted.
+
+use provost_model::{Attributes, ObjectId, Text};
+use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
+
+use crate::Directory;
+use crate::kind::{Columns, Kind};
+use crate::resource::{parse, to_body};
+
+const PAGE: usize = 1000;
+
+/// The rows of a round.
+pub(super) struct Flush {
+    pub now: i64,
+    creates: Vec<ResourceRow>,
+    /// Tombstones among them, in the order of the writes: a name is given up before somebody else takes it.
+    updates: Vec<ResourceRow>,
+    adds: Vec<MemberRow>,
+    removes: Vec<(ObjectId, ObjectId)>,
+    deleted: Vec<ObjectId>,
+}
+
+impl Flush {
+    pub fn new(now: i64) -> Self {
+        Self {
+            now,
+            creates: Vec::new(),
+            updates: Vec::new(),
+            adds: Vec::new(),
+            removes: Vec::new(),
+            deleted: Vec::new(),
+        }
+    }
+
+    pub fn create(&mut self, kind: &Kind, id: ObjectId, columns: Columns, attributes: &Attributes) -> &ResourceRow {
+        self.creates.push(ResourceRow {
+            kind: kind.name.clone(),
+            id,
+            seq: 0,
+            version: 1,
+            name_key: columns.name_key,
+            external_id: columns.external_id,
+            manager: columns.manager,
+            created: self.now,
+            modified: self.now,
+            deleted: None,
+            body: to_body(attributes),
+        });
+        &self.creates[self.creates.len() - 1]
+    }
+
+    /// A row with its new version, new columns, and a new body if that changed.
+    pub fn update(&mut self, row: ResourceRow, columns: Columns, body: Option<String>) {
+        let Columns { name_key, external_id, manager } = columns;
+        let body = body.unwrap_or(row.body);
+        self.updates.push(ResourceRow { name_key, external_id, manager, body, ..row });
+    }
+
+    pub fn delete(&mut self, row: ResourceRow) {
+        self.deleted.push(row.id.clone());
+        self.updates.push(ResourceRow {
+            version: row.version + 1,
+            name_key: String::new(),
+            external_id: None,
+            manager: None,
+            modified: self.now,
+            deleted: Some(self.now),
+            body: String::new(),
+            ..row
+        });
+    }
+
+    pub fn add(&mut self, group: &ObjectId, member: &ObjectId, kind: &Text) {
+        let (group_id, member_id) = (group.clone(), member.clone());
+        self.adds.push(MemberRow { group_id, member_id, member_kind: kind.to_string() });
+    }
+
+    pub fn remove(&mut self, group: &ObjectId, member: ObjectId) {
+        self.removes.push((group.clone(), member));
+    }
+}
+
+pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: Flush) -> Result<(), StoreError> {
+    tx.update_resources(&mut flush.updates).await?;
+    tx.insert_resources(&mut flush.creates).await?;
+    let removes: Vec<(&str, &str)> =
+        flush.removes.iter().map(|(group, member)| (group.as_str(), member.as_str())).collect();
+    tx.remove_members(&removes).await?;
+    tx.add_members(&flush.adds).await?;
+    if !flush.deleted.is_empty() {
+        leave_groups(directory, tx, &flush).await?;
+        leave_reports(directory, tx, &flush).await?;
+    }
+    Ok(())
+}
+
+/// Takes the deleted out of their groups. A group that the round wrote anyway has its new version already.
+async fn leave_groups(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
+    let mut groups = tx.groups_with(&flush.deleted).await?;
+    tx.forget_members(&flush.deleted).await?;
+    groups.sort_unstable();
+    groups.dedup();
+    let written: std::collections::HashSet<&ObjectId> =
+        flush.updates.iter().chain(&flush.creates).map(|row| &row.id).collect();
+    groups.retain(|id| !written.contains(id));
+    for kind in directory.kinds().iter().filter(|kind| kind.has_members) {
+        for page in groups.chunks(PAGE) {
+            let mut rows = tx.resources_by(&kind.name, Lookup::Id, page).await?;
+            for row in &mut rows {
+                row.version += 1;
+                row.modified = flush.now;
+            }
+            tx.update_resources(&mut rows).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Clears the manager of those who reported to somebody deleted.
+async fn leave_reports(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
+    loop {
+        let mut rows = tx.reports_of(&flush.deleted, PAGE as i64).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in &mut rows {
+            // A body that cannot be read must not keep its manager from being deleted.
+            if let (Some(kind), Ok(mut attributes)) = (directory.kind(&row.kind), parse(row)) {
+                kind.set_manager(&mut attributes, None);
+                row.body = to_body(&attributes);
+            }
+            row.manager = None;
+            row.version += 1;
+            row.modified = flush.now;
+        }
+        tx.update_resources(&mut rows).await?;
+    }
+}

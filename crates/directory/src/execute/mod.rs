@@ -1,0 +1,70 @@
+//! The one way into the tables: a list of writes becomes one transaction of a few bulk statements.
+//!
+//! The result is that of doing the writes one after the other, each by itself. To get there without a statement per write
+//! they are cut into rounds in which no resource comes twice; a round loads, prepares, decides and flushes in bulk
+//! ([`round`], [`flush`]). Batches hardly ever need a second round. All writers take the directory's lock first, on every
+//! node, so that what a round has checked stays true until the commit.
+
+mod flush;
+mod id;
+mod round;
+
+use std::collections::HashSet;
+
+use provost_model::ObjectId;
+use provost_store::{StoreError, Transaction};
+
+use crate::{Directory, DirectoryError, Write, Written};
+
+use id::Ids;
+
+/// What came of each write, in their order.
+pub(crate) type Outcomes = Vec<Result<Written, DirectoryError>>;
+
+/// The transaction as a whole failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub error: StoreError,
+    /// The connection broke during the commit: it may have been done.
+    pub unknown: bool,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self { error, unknown: false }
+    }
+}
+
+impl Directory {
+    pub(crate) async fn execute(&self, writes: Vec<Write>) -> Result<Outcomes, Failure> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.store().begin().await?;
+        tx.lock_directory().await?;
+        let outcomes = self.run(&mut tx, writes).await?;
+        if outcomes.iter().flatten().any(|written| written.changed) {
+            let commit = tx.commit().await;
+            commit.map_err(|error| Failure { unknown: matches!(error, StoreError::Unavailable(_)), error })?;
+        } else {
+            tx.rollback().await?;
+        }
+        Ok(outcomes)
+    }
+
+    async fn run(&self, tx: &mut Transaction, writes: Vec<Write>) -> Result<Outcomes, StoreError> {
+        let now = self.now_ms();
+        let mut ids = Ids::at(now);
+        let mut outcomes = Vec::with_capacity(writes.len());
+        let mut rest = writes.into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut seen: HashSet<ObjectId> = HashSet::new();
+            let mut batch = Vec::with_capacity(rest.len());
+            while let Some(write) = rest.next_if(|write| write.what.id().is_none_or(|id| seen.insert(id.clone()))) {
+                batch.push(write);
+            }
+            outcomes.extend(round::run(self, tx, batch, now, &mut ids).await?);
+        }
+        Ok(outcomes)
+    }
+}

@@ -89,34 +89,33 @@ impl Kind {
             None => None,
             Some(_) => return Err(DirectoryError::invalid("externalId", "has to be a text")),
         };
-        let manager = match self.manager(attributes) {
+        let manager = match manager(attributes).filter(|_| self.has_manager) {
             Some(id) => Some(checked(MANAGER, id)?.into()),
             None => None,
         };
         Ok(Columns { name_key: self.name_key(name), external_id, manager })
     }
+}
 
-    /// The id of the one that a user reports to.
-    pub fn manager<'a>(&self, attributes: &'a Attributes) -> Option<&'a str> {
-        let extension = attributes.find(urn::ENTERPRISE_USER).filter(|_| self.has_manager)?;
-        let manager = extension.as_complex()?.find(MANAGER)?.as_complex()?;
-        manager.find("value")?.as_text().filter(|id| !id.is_empty())
+/// The id of the one that a user reports to.
+pub(crate) fn manager(attributes: &Attributes) -> Option<&str> {
+    let manager = attributes.find(urn::ENTERPRISE_USER)?.as_complex()?.find(MANAGER)?.as_complex()?;
+    manager.find("value")?.as_text().filter(|id| !id.is_empty())
+}
+
+/// Makes a user report to somebody, or to nobody.
+pub(crate) fn set_manager(attributes: &mut Attributes, id: Option<Text>) {
+    let extension = attributes.entry(urn::ENTERPRISE_USER, || Value::Complex(Attributes::new()));
+    if !matches!(extension, Value::Complex(_)) {
+        *extension = Value::Complex(Attributes::new());
     }
-
-    /// Makes a user report to somebody, or to nobody.
-    pub fn set_manager(&self, attributes: &mut Attributes, id: Option<Text>) {
-        let extension = attributes.entry(urn::ENTERPRISE_USER, || Value::Complex(Attributes::new()));
-        if !matches!(extension, Value::Complex(_)) {
-            *extension = Value::Complex(Attributes::new());
-        }
-        let Value::Complex(parts) = extension else { return };
-        match id {
-            Some(id) => parts.set(MANAGER, Value::Complex([("value", id)].into_iter().collect())),
-            None => drop(parts.remove(MANAGER)),
-        }
-        if parts.is_empty() {
-            attributes.remove(urn::ENTERPRISE_USER);
-        }
+    let Value::Complex(parts) = extension else { return };
+    match id {
+        Some(id) => parts.set(MANAGER, Value::Complex([("value", id)].into_iter().collect())),
+        None => drop(parts.remove(MANAGER)),
+    }
+    if parts.is_empty() {
+        attributes.remove(urn::ENTERPRISE_USER);
     }
 }
 

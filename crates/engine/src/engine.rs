@@ -10,6 +10,7 @@ use provost_store::{CycleStatus as StoredStatus, JobRow, Lease, Store};
 
 use crate::cycle::{self, Cycle};
 use crate::error::EngineError;
+use crate::lifesign::LifeSign;
 use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport};
 use crate::rule::{self, Job};
@@ -40,7 +41,6 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) clock: Arc<dyn Clock>,
-    owner: String,
 }
 
 /// A job with its two sessions.
@@ -52,8 +52,7 @@ pub(crate) struct Opened {
 
 impl Engine {
     pub fn new(store: Store, connections: Arc<dyn Connections>, clock: Arc<dyn Clock>) -> Self {
-        let owner = format!("{}/{}", std::process::id(), uuid::Uuid::now_v7());
-        Self { store, connections, clock, owner }
+        Self { store, connections, clock }
     }
 
     pub fn store(&self) -> &Store {
@@ -154,7 +153,7 @@ impl Engine {
         };
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run(Arc::new(cycle), row).await;
-        renewal.abort();
+        drop(renewal);
         result
     }
 
@@ -195,22 +194,35 @@ impl Engine {
         Ok(Opened { job: Arc::new(job), source, target })
     }
 
-    /// Takes the job's lease.
+    /// Takes the job's lease: one that is free, one that expired, or one whose owner is known to be dead.
     pub(crate) async fn hold(&self, name: &JobName) -> Result<Held, EngineError> {
         let key = format!("job/{name}");
-        match self.store.claim(&key, &self.owner, LEASE_MS, self.clock.now_ms()).await? {
-            Some(lease) => Ok(Held { lease }),
-            None => {
-                let owner = self.store.leases().await?.into_iter().find(|row| row.key == key).map(|row| row.owner);
-                Err(EngineError::Busy { job: name.clone(), owner: owner.unwrap_or_default() })
+        let owner = format!("{}/{}", std::process::id(), uuid::Uuid::now_v7());
+        let sign = LifeSign::show(&self.store, &owner);
+        let now_ms = self.clock.now_ms();
+        let before = self.store.leases().await?.into_iter().find(|row| row.key == key && !row.owner.is_empty());
+        let dead = before.as_ref().and_then(|row| LifeSign::of_dead(&self.store, &row.owner));
+        // A dead owner's lease counts as expired. That is a compare and set: whoever took the lease, or renewed it, in the
+        // meantime has moved its expiry on, and the claim fails.
+        let now_ms = match (&before, &dead) {
+            (Some(row), Some(_)) => now_ms.max(row.expires),
+            _ => now_ms,
+        };
+        match self.store.claim(&key, &owner, LEASE_MS, now_ms).await? {
+            Some(lease) => {
+                if dead.is_some() {
+                    tracing::info!(job.name = %name, "the job's last owner died, taking over its lease");
+                }
+                Ok(Held { lease, _sign: sign })
             }
+            None => Err(EngineError::Busy { job: name.clone(), owner: before.map(|row| row.owner).unwrap_or_default() }),
         }
     }
 
     /// Says regularly that the owner lives; cancels the work once somebody else has the lease.
-    pub(crate) fn keep(&self, lease: Lease, cx: Context) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn keep(&self, lease: Lease, cx: Context) -> Renewal {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        tokio::spawn(async move {
+        Renewal(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW).await;
                 if let Err(error) = store.renew(&lease, LEASE_MS, clock.now_ms()).await {
@@ -219,17 +231,28 @@ impl Engine {
                     return;
                 }
             }
-        })
+        }))
+    }
+}
+
+/// Renews a lease until it is dropped: also when the call that holds the lease is given up half-way.
+pub(crate) struct Renewal(tokio::task::JoinHandle<()>);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
 /// The lease of a job, held for one call.
 pub(crate) struct Held {
     pub lease: Lease,
+    /// Goes after the lease.
+    _sign: Option<LifeSign>,
 }
 
 impl Held {
-    /// Gives the lease back. A failure costs the next owner half a minute, no more.
+    /// Gives the lease back. A failure costs the next owner half a minute at most.
     pub async fn release(self, engine: &Engine) {
         let due = self.lease.due;
         if let Err(error) = engine.store.release(self.lease, due).await {

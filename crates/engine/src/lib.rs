@@ -9,6 +9,7 @@ mod engine;
 pub mod error;
 pub mod explain;
 pub mod guard;
+mod lifesign;
 mod ondemand;
 mod plan;
 pub mod progress;

@@ -77,6 +77,7 @@ impl Engine {
             fresh: false,
         });
         let id = cycle.id.clone();
+        let _renewal = self.keep(lease.clone(), cycle.cx.clone());
         cycle::run_records(cycle, row, found).await?;
         Ok(id)
     }

@@ -131,7 +131,7 @@ impl Engine {
         check_unmoved(&cycle, &row.id).await?;
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run_plan(Arc::new(cycle), job, &row.id).await;
-        renewal.abort();
+        drop(renewal);
         result
     }
 

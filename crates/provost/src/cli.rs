@@ -2,10 +2,12 @@
 //!
 //! What a command does is in [`crate::command`], one file each.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::logging::LogFormat;
 use crate::output::Color;
 
 /// Keeps people's accounts, groups and roles right in every application they use
@@ -47,6 +49,16 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// The whole thing on sample data, on this machine: an HR file, a directory, an application, a day of changes
+    #[command(after_help = "\
+Examples:
+  provost quickstart
+  provost quickstart --people 100000
+  provost quickstart --serve        goes on: edit people.csv and watch the jobs follow")]
+    Quickstart(QuickstartArgs),
+    /// Run the scheduled jobs and serve the directory over SCIM 2.0, until stopped
+    #[command(after_help = "Examples:\n  provost serve\n  provost serve --listen 0.0.0.0:8085")]
+    Serve(ServeArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -89,7 +101,7 @@ Examples:
   provost log --follow --json
 
 FILTER sees job, cycle, class, source_id, target_id, action, status, code, name, reason, and each attribute
-that was changed under its own name.")]
+that was changed under its own name. What a plan only intends is shown with --cycle PLAN.")]
     Log(LogArgs),
     /// Let what a guard held go out
     Release(JobArgs),
@@ -136,6 +148,36 @@ pub enum ConfigCommand {
     /// Check a configuration without going online
     #[command(after_help = "Examples:\n  provost config check\n  provost config check staging.yaml --json")]
     Check(FileArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct QuickstartArgs {
+    /// How many people the HR file has
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub people: u64,
+    /// The folder that everything is written to
+    #[arg(long, value_name = "DIR", default_value = "provost-quickstart")]
+    pub dir: PathBuf,
+    /// Go on serving at the end, with the jobs following every change
+    #[arg(long)]
+    pub serve: bool,
+    /// Where the directory is served with --serve
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8085")]
+    pub listen: SocketAddr,
+    /// Begin anew where the folder holds an earlier quickstart
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; else `server: {listen: …}` of the configuration, else 127.0.0.1:8085. Put a TLS-terminating proxy
+    /// in front of anything but loopback
+    #[arg(long, value_name = "ADDR", env = "PROVOST_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 }
 
 #[derive(Debug, Args)]

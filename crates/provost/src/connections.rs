@@ -49,7 +49,9 @@ impl Configured {
             }
             None if name != DIRECTORY => {
                 let message = format!("there is no connection `{name}`");
-                return Err(ConnectorError::new(ErrorCode::InvalidConfig, message).hint("declare it under `connections:`"));
+                return Err(
+                    ConnectorError::new(ErrorCode::InvalidConfig, message).hint("declare it under `connections:`")
+                );
             }
             _ => {
                 let file = spec.and_then(|spec| self.configuration.directory_file(spec));

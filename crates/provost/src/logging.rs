@@ -19,7 +19,9 @@ pub fn start(verbose: u8, format: LogFormat, output: Output) {
     let default = match verbose {
         0 => "warn",
         1 => "info",
-        2 => "info,provost=debug,provost_engine=debug,provost_connector=debug,provost_connectors=debug,provost_server=debug",
+        2 => {
+            "info,provost=debug,provost_engine=debug,provost_connector=debug,provost_connectors=debug,provost_server=debug"
+        }
         _ => "debug",
     };
     let filter = match std::env::var("PROVOST_LOG") {

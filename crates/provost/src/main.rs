@@ -10,6 +10,7 @@ mod error;
 mod logging;
 mod output;
 mod problem;
+mod quickstart;
 mod secrets;
 mod setup;
 

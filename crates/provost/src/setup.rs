@@ -111,7 +111,10 @@ pub fn context(output: Output, trace: &str) -> Context {
         output.note("stopping after what is under way; once more ends at once");
         cancel.cancel();
         interrupted().await;
-        #[expect(clippy::disallowed_methods, reason = "asked for twice: what is under way is recovered by the next cycle")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "asked for twice: what is under way is recovered by the next cycle"
+        )]
         std::process::exit(130);
     });
     context

@@ -8,8 +8,25 @@ use run::{Folder, provost};
 fn help_lists_the_commands() {
     let done = provost(&["--help"]).ok();
     for command in [
-        "config", "test", "plan", "apply", "run", "provision", "explain", "log", "release", "discard", "status", "expr",
-        "filter", "token", "secret", "connector", "doctor",
+        "config",
+        "test",
+        "plan",
+        "apply",
+        "run",
+        "provision",
+        "explain",
+        "log",
+        "release",
+        "discard",
+        "serve",
+        "quickstart",
+        "status",
+        "expr",
+        "filter",
+        "token",
+        "secret",
+        "connector",
+        "doctor",
     ] {
         assert!(done.stdout.contains(&format!("\n  {command} ")), "{command} is missing in:\n{}", done.stdout);
     }

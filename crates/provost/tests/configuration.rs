@@ -66,6 +66,7 @@ hint: did you mean `schedule`?
 #[test]
 fn each_mistake_has_its_place_and_hint() {
     for (from, to, wanted) in [
+        ("jobs:", "server: { listen: here }\njobs:", &["PRV-0105", "provost.yaml:4:19", "`server.listen`"]),
         ("jobs:", "job:", &["PRV-0104", "provost.yaml:4:1", "did you mean `jobs`?"][..]),
         ("connector: file", "connector: fiel", &["PRV-0108", "provost.yaml:2:20", "did you mean `file`?"]),
         ("path: people.csv", "pat: people.csv", &["PRV-0104", "provost.yaml:2:26", "^^^\n", "did you mean `path`?"]),
@@ -73,10 +74,18 @@ fn each_mistake_has_its_place_and_hint() {
         ("database: app.db", "data: app.db", &["PRV-0104", "provost.yaml:3:32", "^^^^\n"]),
         ("target: directory", "target: directry", &["PRV-0107", "provost.yaml:7:13", "did you mean `directory`?"]),
         ("    source: hr\n", "", &["PRV-0106", "provost.yaml:5:3", "the key `source` is missing"]),
-        ("count: 50", "count: fifty", &["PRV-0105", "provost.yaml:19:32", "expected a whole number, found the text `fifty`"]),
+        (
+            "count: 50",
+            "count: fifty",
+            &["PRV-0105", "provost.yaml:19:32", "expected a whole number, found the text `fifty`"],
+        ),
         ("every: 5m", "every: 5 minutes", &["PRV-0105", "provost.yaml:8:36", "`5 minutes` is no period"]),
         ("on: change", "on: chnge", &["PRV-0105", "provost.yaml:8:21", "did you mean `change`?"]),
-        ("out_of_scope: disable", "out_of_scope: remove", &["PRV-0105", "provost.yaml:18:34", "expected `disable`, `delete`"]),
+        (
+            "out_of_scope: disable",
+            "out_of_scope: remove",
+            &["PRV-0105", "provost.yaml:18:34", "expected `disable`, `delete`"],
+        ),
         ("from: person", "from: [person]", &["PRV-0105", "provost.yaml:10:15", "expected a text, found a list"]),
         ("scope: status ne", "scope: status nee", &["PRV-0201", "provost.yaml:12:23"]),
         ("\"[last_name]\"", "\"[last_name\"", &["PRV-0202", "provost.yaml:16:29", "^^^^^^^^^^\n"]),
@@ -133,7 +142,11 @@ fn several_problems_come_at_once() {
 fn a_missing_file_says_what_to_do() {
     let done = Folder::new().run(&["config", "check"]);
     assert_eq!(done.status, 1);
-    assert!(done.stderr.starts_with("error[PRV-0101]: cannot read the configuration `provost.yaml`"), "{}", done.stderr);
+    assert!(
+        done.stderr.starts_with("error[PRV-0101]: cannot read the configuration `provost.yaml`"),
+        "{}",
+        done.stderr
+    );
     assert!(done.stderr.contains("hint: name the configuration with --config FILE"), "{}", done.stderr);
 }
 

@@ -39,19 +39,15 @@ impl Metrics {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
                     // Writing to a text cannot fail.
-                    let _ = writeln!(
-                        text,
-                        "provost_scim_requests_total{{method=\"{method}\",status=\"{class}\"}} {count}"
-                    );
+                    let _ =
+                        writeln!(text, "provost_scim_requests_total{{method=\"{method}\",status=\"{class}\"}} {count}");
                 }
             }
         }
         for (name, value) in [("commits", &self.commits), ("writes", &self.writes)] {
             let value = value.load(Ordering::Relaxed);
-            let _ = write!(
-                text,
-                "# TYPE provost_directory_{name}_total counter\nprovost_directory_{name}_total {value}\n"
-            );
+            let _ =
+                write!(text, "# TYPE provost_directory_{name}_total counter\nprovost_directory_{name}_total {value}\n");
         }
         text
     }

@@ -80,13 +80,14 @@ impl<S> Mended<S> {
                 Place::Head => {
                     let before = self.head.len();
                     self.head.extend_from_slice(bytes);
-                    // The end may lie across the border of two reads.
-                    let Some(end) = end_of_head(&self.head, before.saturating_sub(3)) else {
-                        if self.head.len() > HEAD_MAX {
+                    let end = match end_of_head(&self.head, before) {
+                        End::At(end) => end,
+                        End::Open if self.head.len() <= HEAD_MAX => return,
+                        End::Open | End::Strange => {
                             self.place = Place::Rest;
                             self.ready.append(&mut self.head);
+                            return;
                         }
-                        return;
                     };
                     bytes = &bytes[end - before..];
                     self.place = after(&self.head[..end]);
@@ -98,9 +99,26 @@ impl<S> Mended<S> {
     }
 }
 
-/// Just behind the blank line.
-fn end_of_head(head: &[u8], from: usize) -> Option<usize> {
-    head.get(from..)?.windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
+enum End {
+    /// Just behind the blank line.
+    At(usize),
+    Open,
+    /// A line ends with a line feed alone.
+    Strange,
+}
+
+/// Looks for the end of a head among the bytes from `from` on; those before were looked at.
+fn end_of_head(head: &[u8], from: usize) -> End {
+    for (at, _) in head.iter().enumerate().skip(from).filter(|(_, byte)| **byte == b'\n') {
+        let lines = &head[..=at];
+        if lines.ends_with(b"\r\n\r\n") {
+            return End::At(at + 1);
+        }
+        if !lines.ends_with(b"\r\n") {
+            return End::Strange;
+        }
+    }
+    End::Open
 }
 
 /// What follows a head: its body, or the next head.
@@ -235,6 +253,7 @@ mod tests {
             (format!("{twice}{quoted}"), format!("{twice}{quoted}")),
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into()),
             ("GET /?\"".into(), "GET /?\"".into()),
+            ("GET /?\" HTTP/1.1\nhost: h\n\n".into(), "GET /?\" HTTP/1.1\nhost: h\n\n".into()),
             ("GET /a\"b?x=<1> HTTP/1.0\r\n\r\n".into(), "GET /a\"b?x=%3C1%3E HTTP/1.0\r\n\r\n".into()),
         ] {
             for piece in [1, 3, 7, 64, 4096] {

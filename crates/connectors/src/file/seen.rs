@@ -5,49 +5,52 @@
 //! one hash would be taken for the same: once in 40,000 files of a million rows.
 
 pub(super) struct Seen {
-    /// 0 is a free slot.
-    hashes: Vec<u64>,
-    lines: Vec<u32>,
+    /// The hash's upper and lower half and the line, together in one cache line. A hash of 0 is a free slot.
+    slots: Vec<[u32; 3]>,
     len: usize,
 }
 
+const FREE: [u32; 3] = [0; 3];
+
 impl Seen {
     pub fn new() -> Self {
-        Self { hashes: vec![0; 1024], lines: vec![0; 1024], len: 0 }
+        Self { slots: vec![FREE; 1024], len: 0 }
     }
 
     /// The line of the first row with this key, if there was one; otherwise this one is remembered.
     pub fn insert(&mut self, hash: u64, line: u64) -> Option<u64> {
         let hash = hash.max(1);
-        if (self.len + 1) * 8 > self.hashes.len() * 7 {
+        if (self.len + 1) * 8 > self.slots.len() * 7 {
             self.grow();
         }
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
-        let mut at = home(hash, self.hashes.len());
+        let (upper, lower) = ((hash >> 32) as u32, hash as u32);
+        let size = self.slots.len();
+        let mut at = home(hash, size);
         loop {
-            match self.hashes[at] {
-                0 => break,
-                have if have == hash => return Some(u64::from(self.lines[at])),
-                _ => at = if at + 1 == self.hashes.len() { 0 } else { at + 1 },
+            match self.slots[at] {
+                [0, 0, _] => break,
+                [up, low, line] if (up, low) == (upper, lower) => return Some(u64::from(line)),
+                _ => at = if at + 1 == size { 0 } else { at + 1 },
             }
         }
-        self.hashes[at] = hash;
-        self.lines[at] = line;
+        self.slots[at] = [upper, lower, u32::try_from(line).unwrap_or(u32::MAX)];
         self.len += 1;
         None
     }
 
     fn grow(&mut self) {
-        let size = self.hashes.len() + self.hashes.len() / 4;
-        let hashes = std::mem::replace(&mut self.hashes, vec![0; size]);
-        let lines = std::mem::replace(&mut self.lines, vec![0; size]);
-        for (hash, line) in hashes.into_iter().zip(lines).filter(|(hash, _)| *hash != 0) {
+        let size = self.slots.len() + self.slots.len() / 4;
+        let old = std::mem::replace(&mut self.slots, vec![FREE; size]);
+        for slot in old {
+            let hash = u64::from(slot[0]) << 32 | u64::from(slot[1]);
+            if hash == 0 {
+                continue;
+            }
             let mut at = home(hash, size);
-            while self.hashes[at] != 0 {
+            while self.slots[at] != FREE {
                 at = if at + 1 == size { 0 } else { at + 1 };
             }
-            self.hashes[at] = hash;
-            self.lines[at] = line;
+            self.slots[at] = slot;
         }
     }
 }
@@ -71,7 +74,7 @@ mod tests {
         for n in 0..50_000 {
             assert_eq!(seen.insert(hash(n), 9), Some(n + 2), "{n}");
         }
-        assert!(seen.hashes.len() * 12 < 50_000 * 18);
+        assert!(seen.slots.len() * 12 < 50_000 * 18);
         assert_eq!((seen.insert(0, 5), seen.insert(0, 6)), (None, Some(5)));
         assert_eq!((seen.insert(u64::MAX, 5), seen.insert(u64::MAX, 6)), (None, Some(5)));
     }

@@ -7,7 +7,7 @@ use provost_model::{Attributes, ObjectId, Text};
 use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
 
 use crate::Directory;
-use crate::kind::{Columns, Kind};
+use crate::kind::{Columns, Kind, set_manager};
 use crate::resource::{parse, to_body};
 
 const PAGE: usize = 1000;
@@ -92,7 +92,7 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     tx.add_members(&flush.adds).await?;
     if !flush.deleted.is_empty() {
         leave_groups(directory, tx, &flush).await?;
-        leave_reports(directory, tx, &flush).await?;
+        leave_reports(tx, &flush).await?;
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ async fn leave_groups(directory: &Directory, tx: &mut Transaction, flush: &Flush
 }
 
 /// Clears the manager of those who reported to somebody deleted.
-async fn leave_reports(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
+async fn leave_reports(tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
     loop {
         let mut rows = tx.reports_of(&flush.deleted, PAGE as i64).await?;
         if rows.is_empty() {
@@ -128,8 +128,8 @@ async fn leave_reports(directory: &Directory, tx: &mut Transaction, flush: &Flus
         }
         for row in &mut rows {
             // A body that cannot be read must not keep its manager from being deleted.
-            if let (Some(kind), Ok(mut attributes)) = (directory.kind(&row.kind), parse(row)) {
-                kind.set_manager(&mut attributes, None);
+            if let Ok(mut attributes) = parse(row) {
+                set_manager(&mut attributes, None);
                 row.body = to_body(&attributes);
             }
             row.manager = None;

@@ -57,8 +57,9 @@ pub(super) async fn run(
     now: i64,
     ids: &mut Ids,
 ) -> Result<Outcomes, StoreError> {
-    let mut rows = load(directory, tx, &batch).await?;
-    let mut current = load_members(directory, tx, &batch).await?;
+    let targets = targets(directory, &batch);
+    let mut rows = load(tx, &targets).await?;
+    let mut current = load_members(tx, &targets).await?;
     let prepared: Vec<Result<Prepared<'_>>> = batch
         .into_iter()
         .map(|write| {
@@ -74,55 +75,51 @@ pub(super) async fn run(
     Ok(outcomes)
 }
 
-/// The resources that are edited or deleted.
-async fn load(
-    directory: &Directory,
-    tx: &mut Transaction,
-    batch: &[Write],
-) -> Result<HashMap<ObjectId, ResourceRow>, StoreError> {
-    let mut rows = HashMap::new();
-    for kind in directory.kinds() {
-        let ids: Vec<&str> = of_kind(batch, kind).filter_map(|what| what.id()).map(ObjectId::as_str).collect();
-        let ids = without_nul(ids);
-        if !ids.is_empty() {
-            let found = tx.resources_by(&kind.name, Lookup::Id, &ids).await?;
-            rows.extend(found.into_iter().map(|row| (row.id.clone(), row)));
+/// What the writes on one type are about.
+struct Targets<'d> {
+    kind: &'d Kind,
+    /// The resources that are edited or deleted.
+    ids: Vec<ObjectId>,
+    /// The groups whose edit has to know all members.
+    whole: Vec<ObjectId>,
+}
+
+fn targets<'d>(directory: &'d Directory, batch: &[Write]) -> Vec<Targets<'d>> {
+    let of_kind = |kind: &'d Kind| {
+        let mut targets = Targets { kind, ids: Vec::new(), whole: Vec::new() };
+        for write in batch.iter().filter(|write| kind.name.eq_ignore_ascii_case(&write.kind)) {
+            // The store refuses a NUL, and no id has one.
+            let Some(id) = write.what.id().filter(|id| !id.contains('\0')) else { continue };
+            targets.ids.push(id.clone());
+            if let What::Edit { members: MemberEdit::Replace(_) | MemberEdit::Inline, .. } = &write.what {
+                targets.whole.push(id.clone());
+            }
         }
+        targets
+    };
+    directory.kinds().iter().map(of_kind).filter(|targets| !targets.ids.is_empty()).collect()
+}
+
+async fn load(tx: &mut Transaction, targets: &[Targets<'_>]) -> Result<HashMap<ObjectId, ResourceRow>, StoreError> {
+    let mut rows = HashMap::new();
+    for targets in targets {
+        let found = tx.resources_by(&targets.kind.name, Lookup::Id, &targets.ids).await?;
+        rows.extend(found.into_iter().map(|row| (row.id.clone(), row)));
     }
     Ok(rows)
 }
 
-/// All members of those groups whose edit has to know them.
 async fn load_members(
-    directory: &Directory,
     tx: &mut Transaction,
-    batch: &[Write],
+    targets: &[Targets<'_>],
 ) -> Result<HashMap<ObjectId, Vec<MemberRow>>, StoreError> {
     let mut members: HashMap<ObjectId, Vec<MemberRow>> = HashMap::new();
-    for kind in directory.kinds().iter().filter(|kind| kind.has_members) {
-        let wants = |what: &What| match what {
-            What::Edit { id, members: MemberEdit::Replace(_) | MemberEdit::Inline, .. } => Some(id.clone()),
-            _ => None,
-        };
-        let ids: Vec<ObjectId> = of_kind(batch, kind).filter_map(wants).collect();
-        let ids = without_nul(ids.iter().map(ObjectId::as_str).collect());
-        if !ids.is_empty() {
-            for row in tx.members_of(&ids).await? {
-                members.entry(row.group_id.clone()).or_default().push(row);
-            }
+    for targets in targets.iter().filter(|targets| targets.kind.has_members) {
+        for row in tx.members_of(&targets.whole).await? {
+            members.entry(row.group_id.clone()).or_default().push(row);
         }
     }
     Ok(members)
-}
-
-fn of_kind<'b>(batch: &'b [Write], kind: &'b Kind) -> impl Iterator<Item = &'b What> {
-    batch.iter().filter(|write| kind.name.eq_ignore_ascii_case(&write.kind)).map(|write| &write.what)
-}
-
-/// The store refuses a NUL, and no id has one.
-fn without_nul(mut ids: Vec<&str>) -> Vec<&str> {
-    ids.retain(|id| !id.contains('\0'));
-    ids
 }
 
 fn prepare(
@@ -270,7 +267,7 @@ async fn learn(
         prepared.iter().flatten().flat_map(|prepared| prepared.step.added()).map(ObjectId::as_str).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let mut wanted = without_nul(wanted);
+    wanted.retain(|id| !id.contains('\0'));
     for kind in directory.kinds() {
         let found = tx.resources_among(&kind.name, &wanted).await?;
         known.kinds.extend(found.into_iter().map(|id| (id, kind.name.clone())));

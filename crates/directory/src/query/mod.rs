@@ -220,7 +220,7 @@ impl Bound<'_> {
         directory: &Directory,
         rows: Vec<ResourceRow>,
     ) -> Result<Vec<(ResourceRow, provost_model::Attributes)>, StoreError> {
-        let all = self.needs.attributes(directory, self.kind, rows).await?;
+        let all = self.needs.attributes(directory, rows).await?;
         let matches = |attributes: &_| self.filter.as_ref().is_none_or(|filter| filter.matches(attributes));
         Ok(all.into_iter().filter(|(_, attributes)| matches(attributes)).collect())
     }

@@ -50,7 +50,6 @@ impl Needs {
     pub async fn attributes(
         self,
         directory: &Directory,
-        kind: &Kind,
         rows: Vec<ResourceRow>,
     ) -> Result<Vec<(ResourceRow, Attributes)>, StoreError> {
         let mut lists: HashMap<ObjectId, Vec<Value>> = HashMap::new();

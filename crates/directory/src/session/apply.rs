@@ -7,14 +7,14 @@ use provost_connector::{Applied, ConnectorError, Context, Done, ErrorCode};
 use provost_model::{Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, Text, Value};
 
 use super::error::{store_error, to_connector, unknown_class};
-use super::place::{Leaf, Place};
-use crate::kind::Kind;
+use super::place::Place;
+use crate::kind::{Kind, manager, set_manager};
 use crate::resource::{etag, version_of};
 use crate::write::{Edit, MemberEdit, What, Write};
 use crate::{Directory, DirectoryError, Member};
 
-/// Paths by the address of what the operations share.
-type Places = HashMap<(Text, *const AttributePath), Result<Arc<Place>, ConnectorError>>;
+/// Paths by the address of what the operations share, which outlives the call.
+type Places = HashMap<(*const Kind, *const AttributePath), Result<Arc<Place>, DirectoryError>>;
 
 pub(super) async fn run(directory: &Directory, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
     if let Err(error) = cx.check() {
@@ -73,9 +73,10 @@ fn write(directory: &Directory, operation: &Operation, places: &mut Places) -> R
             let mut attributes = Attributes::with_capacity(operation.changes.len() + 1);
             let mut members = MemberEdit::Keep;
             for change in &operation.changes {
-                let place = place(kind, &change.path, places)?;
-                let step = step(kind, &place, change).map_err(|error| to_connector(&error))?;
-                step.apply(&place, kind.has_manager, &mut attributes, &mut members).map_err(|e| to_connector(&e))?;
+                match Step::read(kind, change, places)? {
+                    Step::Members(op, ids) => change_members(&mut members, op, ids),
+                    step => step.apply(&mut attributes).map_err(|error| to_connector(&error))?,
+                }
             }
             let members = match members {
                 MemberEdit::Change { add, .. } | MemberEdit::Replace(add) => add,
@@ -90,9 +91,10 @@ fn write(directory: &Directory, operation: &Operation, places: &mut Places) -> R
 }
 
 fn target(operation: &Operation) -> Result<ObjectId, ConnectorError> {
-    operation.target_id.clone().ok_or_else(|| {
-        ConnectorError::new(ErrorCode::Internal, format!("the {} names no object", operation.action))
-    })
+    operation
+        .target_id
+        .clone()
+        .ok_or_else(|| ConnectorError::new(ErrorCode::Internal, format!("the {} names no object", operation.action)))
 }
 
 fn edit(
@@ -111,26 +113,116 @@ fn edit(
         return Err(ConnectorError::new(ErrorCode::NotSupported, message));
     }
     let mut members = MemberEdit::Keep;
-    let mut steps: Vec<(Arc<Place>, Step)> = Vec::with_capacity(operation.changes.len());
+    let mut steps = Vec::with_capacity(operation.changes.len());
     for change in &operation.changes {
-        let place = place(kind, &change.path, places)?;
-        let step = step(kind, &place, change).map_err(|error| to_connector(&error))?;
-        match step {
+        match Step::read(kind, change, places)? {
             Step::Members(op, ids) => change_members(&mut members, op, ids),
-            step => steps.push((place, step)),
+            step => steps.push(step),
         }
     }
     let edit: Edit = Box::new(move |attributes| {
-        for (place, step) in steps {
-            step.apply(&place, attributes, &mut MemberEdit::Keep)?;
-        }
-        if let Some(active) = active {
+        steps.into_iter().try_for_each(|step| step.apply(attributes))?;
+        match active {
             // An absent flag counts as true.
-            if !active || attributes.find("active").is_some() {
-                attributes.set("active", active);
-            }
+            Some(true) if attributes.find("active").is_none() => {}
+            Some(active) => attributes.set("active", active),
+            None => {}
         }
         Ok(())
     });
     Ok(What::Edit { id: target(operation)?, if_version, edit, members })
+}
+
+/// One change, ready to be made.
+enum Step {
+    Attribute(Arc<Place>, ChangeOp, Value),
+    Manager(ChangeOp, Option<Text>),
+    Members(ChangeOp, Vec<ObjectId>),
+}
+
+impl Step {
+    fn read(kind: &Kind, change: &Change, places: &mut Places) -> Result<Self, ConnectorError> {
+        let address = (std::ptr::from_ref(kind), Arc::as_ptr(&change.path));
+        let place = places.entry(address).or_insert_with(|| {
+            let place = Place::resolve(kind, &change.path)?;
+            if let Place::Attribute(leaf) = &place {
+                leaf.check_writable()?;
+            }
+            Ok(Arc::new(place))
+        });
+        let place = place.as_ref().map_err(to_connector)?;
+        let step = match &**place {
+            Place::Attribute(leaf) => {
+                leaf.conform(change.value.clone()).map(|value| Step::Attribute(place.clone(), change.op, value))
+            }
+            Place::Manager => ids(&change.path, &change.value).and_then(|mut ids| match ids.len() {
+                0 | 1 => Ok(Step::Manager(change.op, ids.pop().map(|id| id.0))),
+                _ => Err(DirectoryError::invalid(change.path.to_string(), "has a single value")),
+            }),
+            Place::Members => ids(&change.path, &change.value).map(|ids| Step::Members(change.op, ids)),
+        };
+        step.map_err(|error| to_connector(&error))
+    }
+
+    /// Members are no attribute: they are [`change_members`]'s.
+    fn apply(self, attributes: &mut Attributes) -> Result<(), DirectoryError> {
+        match self {
+            Step::Attribute(place, op, value) => match &*place {
+                Place::Attribute(leaf) => leaf.change(attributes, op, value),
+                Place::Manager | Place::Members => Ok(()),
+            },
+            Step::Manager(ChangeOp::Set | ChangeOp::Add, id) => {
+                set_manager(attributes, id);
+                Ok(())
+            }
+            Step::Manager(op, id) => {
+                // Only the one that is named is taken away.
+                if op == ChangeOp::Unset || id.is_none() || manager(attributes) == id.as_deref() {
+                    set_manager(attributes, None);
+                }
+                Ok(())
+            }
+            Step::Members(..) => Ok(()),
+        }
+    }
+}
+
+/// Ids as the engine sends them: texts, references, or elements with a `value`.
+fn ids(path: &AttributePath, value: &Value) -> Result<Vec<ObjectId>, DirectoryError> {
+    let single = std::slice::from_ref(value);
+    let values = match value {
+        Value::Null => &[],
+        Value::List(list) => list.as_slice(),
+        _ => single,
+    };
+    let id = |value: &Value| match value {
+        Value::Text(id) => Some(id.as_str().into()),
+        Value::Reference(reference) => Some(reference.id.clone()),
+        Value::Complex(parts) => parts.find("value").and_then(Value::as_text).map(ObjectId::from),
+        _ => None,
+    };
+    let found = values.iter().map(|value| id(value).filter(|id| !id.is_empty())).collect::<Option<_>>();
+    found.ok_or_else(|| DirectoryError::invalid(path.to_string(), "has to be ids of objects in the directory"))
+}
+
+fn change_members(members: &mut MemberEdit, op: ChangeOp, ids: Vec<ObjectId>) {
+    match (op, &mut *members) {
+        (ChangeOp::Set | ChangeOp::Unset, _) => *members = MemberEdit::Replace(all(ids)),
+        (ChangeOp::Add, MemberEdit::Replace(list)) => list.extend(all(ids)),
+        (ChangeOp::Remove, MemberEdit::Replace(list)) => list.retain(|member| !ids.contains(&member.id)),
+        (ChangeOp::Add, MemberEdit::Change { add, remove }) => {
+            remove.retain(|id| !ids.contains(id));
+            add.extend(all(ids));
+        }
+        (ChangeOp::Remove, MemberEdit::Change { add, remove }) => {
+            add.retain(|member| !ids.contains(&member.id));
+            remove.extend(ids);
+        }
+        (ChangeOp::Add, _) => *members = MemberEdit::Change { add: all(ids), remove: Vec::new() },
+        (ChangeOp::Remove, _) => *members = MemberEdit::Change { add: Vec::new(), remove: ids },
+    }
+}
+
+fn all(ids: Vec<ObjectId>) -> Vec<Member> {
+    ids.into_iter().map(Member::new).collect()
 }

@@ -79,7 +79,7 @@ impl Session for DirectorySession {
             crate::DirectoryError::Scim(error) => error::unsupported(&error),
             other => to_connector(&other),
         })?;
-        let records = page.resources.into_iter().map(|found| record::from_resource(kind, found)).collect();
+        let records = page.resources.into_iter().map(record::from_resource).collect();
         Ok(Page { records, next: page.next.map(|id| Cursor(id.0)) })
     }
 

@@ -283,8 +283,9 @@ fn change_list(attribute: &Attribute, list: &mut Vec<Value>, op: ChangeOp, value
         ChangeOp::Add => {
             for value in values {
                 if !list.iter().any(|have| is_same(attribute, have, &value)) {
+                    let at = list.len();
                     list.push(value);
-                    settle_primary(list, list.len() - 1);
+                    settle_primary(list, at);
                 }
             }
         }

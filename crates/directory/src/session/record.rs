@@ -8,7 +8,7 @@ use provost_store::{MemberRow, ResourceRow, StoreError};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::store_error;
-use crate::kind::Kind;
+use crate::kind::{Kind, manager};
 use crate::resource::{Resource, etag, parse};
 use crate::{Directory, Member};
 
@@ -61,8 +61,8 @@ pub(super) async fn records(
 }
 
 /// A resource as a record, without digest of its text.
-pub(super) fn from_resource(kind: &Kind, resource: Resource) -> Record {
-    let manager = kind.manager(&resource.attributes).map(ObjectId::from);
+pub(super) fn from_resource(resource: Resource) -> Record {
+    let manager = manager(&resource.attributes).map(ObjectId::from);
     build(resource.id, &resource.kind, resource.version, resource.attributes, manager, resource.members)
 }
 

@@ -279,9 +279,7 @@ fn is_gone(intent: &Intent, error: &ConnectorError) -> bool {
 
 /// A create that clashed, or whose answer was lost: look before anything else is done.
 fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
-    intent.act.action == Action::Create
-        && intent.record.is_some()
-        && matches!(error.code, ErrorCode::AlreadyExists | ErrorCode::UnknownOutcome)
+    intent.act.action == Action::Create && matches!(error.code, ErrorCode::AlreadyExists | ErrorCode::UnknownOutcome)
 }
 
 async fn look_again(
@@ -293,7 +291,12 @@ async fn look_again(
 ) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
     let rule = cycle.rule(intent.rule);
-    let Some(record) = intent.record.take() else { return settle(shared, intent, Err(error), duration_ms).await };
+    // A stored plan does not keep the source object; its matching values are asked for again.
+    let record = match intent.record.take() {
+        Some(record) => Some(record),
+        None => cycle.source.get(&cycle.cx, &rule.from, &intent.source_id).await.ok().flatten().map(Box::new),
+    };
+    let Some(record) = record else { return settle(shared, intent, Err(error), duration_ms).await };
     let values = matching_values(rule, &record, cycle.now).unwrap_or_default();
     match look_up(cycle, rule, &values).await {
         Ok(found) if !found.is_empty() => {

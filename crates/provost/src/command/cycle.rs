@@ -67,7 +67,7 @@ fn headline(report: &CycleReport) -> String {
     format!("{job}: {kind} cycle {status} in {} ({cycle})", duration(report.duration_ms))
 }
 
-fn counts(counts: &Counts) -> Table {
+pub fn counts(counts: &Counts) -> Table {
     let mut table = Table::new(["what", "objects"]).right(1);
     for (what, count) in [
         ("read", counts.read),

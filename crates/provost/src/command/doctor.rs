@@ -46,7 +46,10 @@ impl Checks {
     }
 
     fn problem(&mut self, name: impl Into<String>, problem: &Problem) -> Result<()> {
-        let place = problem.place.as_ref().map_or(String::new(), |place| format!(" ({}:{}:{})", place.file, place.line, place.column));
+        let place = problem
+            .place
+            .as_ref()
+            .map_or(String::new(), |place| format!(" ({}:{}:{})", place.file, place.line, place.column));
         let message = format!("{}: {}{place}", problem.code, problem.message);
         self.add(name.into(), CheckStatus::Fail, message, problem.hint.clone())
     }

@@ -153,7 +153,9 @@ impl Compiled {
     fn answer(&mut self, line: &[u8], now: Timestamp) -> Answer {
         let question: Question = match serde_json::from_slice(line) {
             Ok(question) => question,
-            Err(error) => return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error))),
+            Err(error) => {
+                return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error)));
+            }
         };
         let expression = match self.get(question.expression) {
             Ok(expression) => expression,
@@ -232,7 +234,10 @@ fn help(name: Option<&str>, output: Output) -> Result<Exit> {
                 data.line(signature)?;
                 data.line(format_args!("\n{}", function.about))?;
                 for example in &function.examples {
-                    data.line(format_args!("\n  {}\n    on {}\n    = {}", example.expression, example.given, example.result))?;
+                    data.line(format_args!(
+                        "\n  {}\n    on {}\n    = {}",
+                        example.expression, example.given, example.result
+                    ))?;
                 }
             }
         }

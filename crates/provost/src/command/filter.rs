@@ -80,7 +80,9 @@ impl Compiled {
     fn answer(&mut self, line: &[u8]) -> Answer {
         let question: Question = match serde_json::from_slice(line) {
             Ok(question) => question,
-            Err(error) => return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error))),
+            Err(error) => {
+                return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error)));
+            }
         };
         if self.0.len() >= KEPT && !self.0.contains_key(&question.filter) {
             self.0.clear();

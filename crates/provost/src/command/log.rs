@@ -1,5 +1,6 @@
 //! `provost log`: the provisioning log, filtered, and followed as it grows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::DateTime;
@@ -7,9 +8,9 @@ use jiff::tz::TimeZone;
 use provost_engine::report::ChangeTrace;
 use provost_engine::spec::Period;
 use provost_lang::ScopeFilter;
-use provost_model::{Attributes, Clock, SystemClock, Timestamp, Value};
-use provost_store::{EventQuery, EventRow, Store};
-use serde::Serialize;
+use provost_model::{Attributes, Clock, CycleId, Filter, SystemClock, Text, Timestamp, Value};
+use provost_store::{CycleStatus, EventQuery, EventRow, EventStatus, Store};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{parse_filter, trace};
@@ -67,9 +68,24 @@ impl From<EventRow> for Event {
     }
 }
 
+/// A change as events keep it; `op` is there where values are added or removed rather than set.
+#[derive(Deserialize)]
+struct KeptChange {
+    path: String,
+    #[serde(default)]
+    op: Text,
+    #[serde(default)]
+    before: Option<Value>,
+    #[serde(default)]
+    after: Option<Value>,
+}
+
 impl Event {
     pub fn changes_of(row: &EventRow) -> Vec<ChangeTrace> {
-        serde_json::from_str(&row.changes).unwrap_or_default()
+        let kept: Vec<KeptChange> = serde_json::from_str(&row.changes).unwrap_or_default();
+        let change =
+            |kept: KeptChange| ChangeTrace { path: kept.path, op: kept.op, before: kept.before, after: kept.after };
+        kept.into_iter().map(change).collect()
     }
 }
 
@@ -87,24 +103,49 @@ pub async fn run(global: &Global, args: LogArgs, output: Output) -> Result<Exit>
         ..EventQuery::default()
     };
     let store = open_store(global).await?;
-    let matches = |row: &EventRow| filter.as_ref().is_none_or(|filter| filter.matches(&record(row)));
+    let shows_plans = args.cycle.is_some() || args.filter.as_deref().is_some_and(asks_for_status);
+    let matches = |row: &EventRow| {
+        (shows_plans || row.status != EventStatus::Planned)
+            && filter.as_ref().is_none_or(|filter| filter.matches(&record(row)))
+    };
     let mut data = output.data();
     let newest = newest(&store, &base, args.limit, &matches).await?;
-    if !args.follow {
-        for row in newest {
-            print(&mut data, row, output)?;
-        }
-        data.end()?;
-        return Ok(Exit::Done);
+    if args.follow {
+        return follow(&store, &base, newest, &matches, data, output).await;
     }
+    for row in newest {
+        print(&mut data, row, output)?;
+    }
+    data.end()?;
+    Ok(Exit::Done)
+}
+
+/// What a plan intends is shown with `--cycle`, or where the filter looks at the status itself.
+fn asks_for_status(text: &str) -> bool {
+    let mut asks = false;
+    if let Ok(filter) = text.parse::<Filter>() {
+        filter.for_each_path(&mut |path| asks |= path.name.eq_ignore_ascii_case("status"));
+    }
+    asks
+}
+
+/// Prints what is there, oldest first, then what comes, until it is interrupted.
+async fn follow(
+    store: &Store,
+    base: &EventQuery,
+    newest: Vec<EventRow>,
+    matches: &dyn Fn(&EventRow) -> bool,
+    mut data: Data,
+    output: Output,
+) -> Result<Exit> {
     let last = store.events(&EventQuery { limit: 1, ..EventQuery::default() }).await?;
     let mut after = last.first().map_or(0, |row| row.seq);
     for row in newest.into_iter().rev() {
-        after = after.max(row.seq);
         print(&mut data, row, output)?;
     }
     data.flush()?;
     let cx = context(output, "log");
+    let mut intended = Intended::default();
     while cx.sleep(POLL).await.is_ok() {
         loop {
             let query = EventQuery { after_seq: Some(after), newest_first: false, ..base.clone() };
@@ -114,15 +155,60 @@ pub async fn run(global: &Global, args: LogArgs, output: Output) -> Result<Exit>
                 after = row.seq;
                 if matches(&row) {
                     print(&mut data, row, output)?;
+                } else if row.status == EventStatus::Planned {
+                    intended.note(&row);
                 }
             }
             if is_last {
                 break;
             }
         }
+        for row in intended.settled(store).await? {
+            if matches(&row) {
+                print(&mut data, row, output)?;
+            }
+        }
         data.flush()?;
     }
     Ok(Exit::Done)
+}
+
+/// Events that were seen as intended only: the same rows tell the outcome later, under their old numbers.
+#[derive(Default)]
+struct Intended(BTreeMap<CycleId, BTreeSet<i64>>);
+
+impl Intended {
+    fn note(&mut self, row: &EventRow) {
+        self.0.entry(row.cycle.clone()).or_default().insert(row.seq);
+    }
+
+    /// Those whose cycle has come to its end.
+    async fn settled(&mut self, store: &Store) -> Result<Vec<EventRow>> {
+        let mut settled = Vec::new();
+        let cycles: Vec<CycleId> = self.0.keys().cloned().collect();
+        for cycle in cycles {
+            let status = store.cycle(&cycle).await?.map(|row| row.status);
+            if matches!(status, Some(CycleStatus::Running | CycleStatus::Planned | CycleStatus::Held)) {
+                continue;
+            }
+            let Some(numbers) = self.0.remove(&cycle) else { continue };
+            let mut after = numbers.first().map_or(0, |first| first - 1);
+            while numbers.last().is_some_and(|last| after < *last) {
+                let query = EventQuery {
+                    cycle: Some(cycle.clone()),
+                    after_seq: Some(after),
+                    newest_first: false,
+                    limit: PAGE,
+                    ..EventQuery::default()
+                };
+                let page = store.events(&query).await?;
+                let Some(last) = page.last() else { break };
+                after = last.seq;
+                settled.extend(page.into_iter().filter(|row| numbers.contains(&row.seq)));
+            }
+        }
+        Ok(settled)
+    }
 }
 
 /// The newest events that match, newest first.

@@ -12,7 +12,9 @@ mod hold;
 mod log;
 mod plan;
 mod provision;
+mod quickstart;
 mod secret;
+mod serve;
 mod status;
 mod test;
 mod token;
@@ -31,8 +33,14 @@ use crate::problem::{Problem, Source};
 /// Runs a command to its end.
 pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
     let global = &cli.global;
-    logging::start(global.verbose, LogFormat::Text, output);
+    let format = match &cli.command {
+        Command::Serve(args) => args.log_format,
+        _ => LogFormat::Text,
+    };
+    logging::start(global.verbose, format, output);
     match cli.command {
+        Command::Quickstart(args) => quickstart::run(global, args, output).await,
+        Command::Serve(args) => serve::run(global, args, output).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(global, args, output),
         Command::Test(args) => test::run(global, args, output),
         Command::Plan(args) => plan::run(global, args, output).await,

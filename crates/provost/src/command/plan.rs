@@ -49,13 +49,15 @@ pub async fn run(global: &Global, args: PlanArgs, output: Output) -> Result<Exit
     }
 }
 
+/// The plan's numbers and its first operations.
+pub async fn summary(store: &Store, report: &CycleReport, limit: u64, output: Output) -> Result<()> {
+    let total = report.planned.iter().map(|(_, count)| count).sum();
+    print(store, report, total, limit, output).await
+}
+
 async fn print(store: &Store, report: &CycleReport, total: u64, limit: u64, output: Output) -> Result<()> {
     let mut data = output.data();
-    let kind = report.kind.as_str();
-    data.line(format_args!("{}: plan of an {kind} cycle, {} operations", report.job, number(total)).to_string().replace(
-        "an reconcile",
-        "a reconcile",
-    ))?;
+    data.line(format_args!("{}: {} plan, {} operations", report.job, report.kind.as_str(), number(total)))?;
     if total > 0 {
         let mut table = Table::new(["action", "objects"]).right(1);
         for (action, count) in &report.planned {

@@ -92,7 +92,11 @@ fn run_one(job: &Job, test: &TestSpec, now: Timestamp) -> Vec<String> {
     };
     let Some(rule) = rule else {
         let classes: Vec<&str> = job.rules.iter().map(|rule| rule.from.as_str()).collect();
-        return vec![format!("no rule reads class `{}`; there are: {}", test.class.as_deref().unwrap_or("?"), classes.join(", "))];
+        return vec![format!(
+            "no rule reads class `{}`; there are: {}",
+            test.class.as_deref().unwrap_or("?"),
+            classes.join(", ")
+        )];
     };
     let mut record = Record::new(rule.from.clone(), "test");
     record.attributes = test.given.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

@@ -96,7 +96,8 @@ impl Configuration {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known keys are: connector, {}", DIRECTORY_SETTINGS.join(", ")),
                 };
-                let problem = self.problem_at_key(&format!("{at}.{key}"), "PRV-0104", format!("unknown key `{key}` in `{at}`"));
+                let problem =
+                    self.problem_at_key(&format!("{at}.{key}"), "PRV-0104", format!("unknown key `{key}` in `{at}`"));
                 problems.push(problem.hint(hint));
             } else if !value.is_string() {
                 let message = format!("`{at}.{key}` is the path of a database file as text");

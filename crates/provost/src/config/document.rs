@@ -108,7 +108,11 @@ fn mark(location: Location) -> Mark {
     let span = location.span();
     let start = span.byte_offset().map_or(0, number);
     let length = span.byte_len().map_or(0, number);
-    Mark { line: number(location.line()), column: number(location.column()), bytes: start..start.saturating_add(length) }
+    Mark {
+        line: number(location.line()),
+        column: number(location.column()),
+        bytes: start..start.saturating_add(length),
+    }
 }
 
 impl Node {

@@ -10,6 +10,7 @@ mod reader;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use provost_engine::error::{EngineError, RuleProblem};
@@ -38,7 +39,6 @@ pub struct Configuration {
     /// Without [`DIRECTORY`], unless the file declares it.
     pub connections: BTreeMap<ConnectionName, ConnectionSpec>,
     pub jobs: BTreeMap<JobName, JobSpec>,
-    #[expect(dead_code, reason = "read by `serve`")]
     pub server: ServerSpec,
     source: Source,
     tree: Node,
@@ -57,7 +57,7 @@ pub struct ConnectionSpec {
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSpec {
     /// `ADDRESS:PORT`.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
 }
 
 impl Configuration {
@@ -175,7 +175,9 @@ impl Configuration {
                 let names = declared.iter().map(|entry| entry.key.as_str()).chain([DIRECTORY]);
                 let hint = match nearest(connection, names.clone()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("declare it under `connections:`; there are: {}", names.collect::<Vec<_>>().join(", ")),
+                    None => {
+                        format!("declare it under `connections:`; there are: {}", names.collect::<Vec<_>>().join(", "))
+                    }
                 };
                 let message = format!("there is no connection `{connection}`");
                 problems.push(self.problem_at(&format!("jobs.{name}.{role}"), "PRV-0107", message).hint(hint));
@@ -257,11 +259,17 @@ impl Reading<'_> {
         let name = &entry.key;
         if !matches!(entry.value.kind, Kind::Map(_)) {
             let message = format!("connection `{name}` is a mapping of settings, not {}", entry.value.describe());
-            self.problem("PRV-0105", message, &entry.mark, Some("for example `{connector: file, path: people.csv}`".into()));
+            self.problem(
+                "PRV-0105",
+                message,
+                &entry.mark,
+                Some("for example `{connector: file, path: people.csv}`".into()),
+            );
             return None;
         }
         let Some(connector) = entry.value.entry("connector") else {
-            let hint = "say which one it is, for example `connector: file`; `provost connector list` shows all".to_owned();
+            let hint =
+                "say which one it is, for example `connector: file`; `provost connector list` shows all".to_owned();
             self.problem("PRV-0106", format!("connection `{name}` has no `connector`"), &entry.mark, Some(hint));
             return None;
         };
@@ -339,7 +347,8 @@ impl Reading<'_> {
         let (code, hint) = match &fault.what {
             What::UnknownWord { word, known } => {
                 let near = nearest(word, known.iter().copied());
-                let hint = near.map_or_else(|| format!("one of: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+                let hint = near
+                    .map_or_else(|| format!("one of: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
                 ("PRV-0105", Some(hint))
             }
             What::Missing(key) => ("PRV-0106", Some(format!("add `{key}: …`"))),

@@ -110,7 +110,12 @@ pub fn locate(source: &Source, tree: &Node, problem: &RuleProblem) -> Problem {
         }
         place
     });
-    Problem { code: problem.code.clone(), message: problem.message.clone(), place: Some(place), hint: problem.hint.clone() }
+    Problem {
+        code: problem.code.clone(),
+        message: problem.message.clone(),
+        place: Some(place),
+        hint: problem.hint.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -142,8 +147,7 @@ mod tests {
             ("jobs.nobody", 1, 1, "jobs"),
         ] {
             let place = of_path(&source, &tree, path);
-            let shown: String =
-                place.excerpt.chars().skip(place.underline.start).take(place.underline.len()).collect();
+            let shown: String = place.excerpt.chars().skip(place.underline.start).take(place.underline.len()).collect();
             assert_eq!((place.line, place.column, shown.as_str()), (line, column, underlined), "{path}");
         }
     }
@@ -153,7 +157,8 @@ mod tests {
         let source = Source::new("provost.yaml", TEXT);
         let tree = document::parse(TEXT).0.unwrap();
         let at = "jobs.hr.to.directory.objects[0].attributes";
-        let place = of_text(&source, &tree, &format!("{at}.\"name.familyName\""), "ToLower([last_name)", &(8..19)).unwrap();
+        let place =
+            of_text(&source, &tree, &format!("{at}.\"name.familyName\""), "ToLower([last_name)", &(8..19)).unwrap();
         assert_eq!((place.line, place.column, place.underline), (6, 37, 36..47));
         let place = of_text(&source, &tree, &format!("{at}.\"userName\""), "Join(\"@\", [login])", &(10..17)).unwrap();
         assert_eq!((place.line, &TEXT.lines().nth(6).unwrap()[place.underline]), (7, "[login]"));

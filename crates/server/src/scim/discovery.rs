@@ -2,44 +2,50 @@
 
 use axum::http::Method;
 use provost_scim::ScimError;
-use provost_scim::schema::{AuthenticationScheme, Filtering, ServiceProviderConfig, Supported};
+use provost_scim::schema::{AuthenticationScheme, Filtering, Pagination, ServiceProviderConfig, Supported};
 
-use super::Request;
 use super::answer::Answer;
-use super::query::MAX_RESULTS;
+use super::collection::{DEFAULT_RESULTS, MAX_RESULTS};
+use super::request::Request;
 
 /// The answer of a discovery endpoint; `None` when the path is none.
-pub(super) fn answer(request: &Request<'_>, endpoint: &str, id: Option<&str>) -> Option<Answer> {
-    let is = |name: &str| endpoint.eq_ignore_ascii_case(name);
+pub(super) fn answer(request: &Request<'_>, endpoint: &str, id: Option<&str>) -> Option<Result<Answer, ScimError>> {
     let registry = request.state.directory.registry();
     let base = &request.base;
-    let found = match id {
-        None if is("ServiceProviderConfig") => Ok(config().to_json(base)),
-        None if is("ResourceTypes") => Ok(registry.resource_types_json(base)),
-        None if is("Schemas") => Ok(registry.schemas_json(base)),
-        Some(id) if is("ResourceTypes") => registry.resource_type_json(base, id),
-        Some(id) if is("Schemas") => registry.schema_json(base, id),
-        Some(_) if is("ServiceProviderConfig") => Err(ScimError::not_found("ServiceProviderConfig of that name")),
+    let found = match (endpoint, id) {
+        ("ServiceProviderConfig", None) => Ok(config().to_json(base)),
+        ("ResourceTypes", None) => Ok(registry.resource_types_json(base)),
+        ("Schemas", None) => Ok(registry.schemas_json(base)),
+        ("ResourceTypes", Some(id)) => registry.resource_type_json(base, id),
+        ("Schemas", Some(id)) => registry.schema_json(base, id),
+        ("ServiceProviderConfig", Some(_)) => Err(ScimError::not_found("what is below ServiceProviderConfig")),
         _ => return None,
     };
-    if *request.method != Method::GET {
-        return Some(request.refuse_method("GET"));
+    if request.method != Method::GET {
+        return Some(Ok(request.refuse_method("GET, HEAD")));
     }
-    let filtered = request.query.split('&').any(|pair| pair.starts_with("filter="));
-    if filtered && id.is_none() && !is("ServiceProviderConfig") {
-        return Some(Answer::error(ScimError::status(403, "discovery endpoints cannot be filtered")));
+    let is_filter = |pair: &str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("filter"));
+    if id.is_none() && endpoint != "ServiceProviderConfig" && request.query.split('&').any(is_filter) {
+        return Some(Err(ScimError::status(403, "discovery endpoints cannot be filtered")));
     }
-    Some(match found {
-        Ok(json) => Answer::json(200, json.to_string().into_bytes()),
-        Err(error) => Answer::error(error),
-    })
+    Some(found.map(|json| Answer::json(200, json.to_string().into_bytes())))
 }
 
 fn config() -> ServiceProviderConfig {
+    let yes = Supported { supported: true };
     ServiceProviderConfig {
-        patch: Supported { supported: true },
+        patch: yes,
         filter: Filtering { supported: true, max_results: MAX_RESULTS },
-        etag: Supported { supported: true },
+        sort: yes,
+        etag: yes,
+        pagination: Some(Pagination {
+            cursor: false,
+            index: true,
+            default_pagination_method: Some("index".into()),
+            default_page_size: Some(DEFAULT_RESULTS),
+            max_page_size: Some(MAX_RESULTS),
+            cursor_timeout: None,
+        }),
         authentication_schemes: vec![AuthenticationScheme::bearer()],
         ..ServiceProviderConfig::default()
     }

@@ -1,0 +1,143 @@
+//! A job from file to file through the command line: plan, apply, run, log, explain, and the exit statuses of each.
+
+// Clippy's permission for tests covers functions marked #[test], not what they call.
+#![allow(clippy::panic)]
+
+mod run;
+
+use run::Folder;
+use serde_json::Value as Json;
+
+const CONFIGURATION: &str = r#"connections:
+  hr: { connector: file, path: people.csv, class: person, key: employee_id }
+  accounts:
+    connector: file
+    path: accounts.csv
+    class: account
+    key: employee_id
+    write: true
+    enabled: { column: status, on: active, off: left }
+jobs:
+  hr-to-accounts:
+    source: hr
+    target: accounts
+    objects:
+      - from: person
+        to: account
+        scope: status ne "prospect"
+        match: [ { target: employee_id, source: "[employee_id]" } ]
+        attributes:
+          employee_id: "[employee_id]"
+          user_name: ToLower(Join("@", [login], "example.org"))
+          name: "[last_name]"
+    guards: { disable: { count: 1 } }
+"#;
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("provost.yaml", CONFIGURATION);
+    folder.write("accounts.csv", "employee_id,user_name,name,status\n");
+    people(&folder, "7,ADA,Lovelace,active\n8,bob,Bobson,active\n9,eve,,prospect\n");
+    folder
+}
+
+fn people(folder: &Folder, rows: &str) {
+    folder.write("people.csv", &format!("employee_id,login,last_name,status\n{rows}"));
+}
+
+fn json(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_plan_is_shown_and_applied() {
+    let folder = folder();
+    let plan = folder.run(&["plan", "hr-to-accounts"]).ok();
+    let expected = "hr-to-accounts: initial plan, 2 operations
+ACTION  OBJECTS
+create        2
+
+create person Lovelace (7): in scope, and nothing matches at the target
+    employee_id  7
+    name         Lovelace
+    user_name    ada@example.org
+";
+    assert!(plan.stdout.starts_with(expected), "{}", plan.stdout);
+    assert!(plan.stderr.contains("hint: `provost apply "), "{}", plan.stderr);
+
+    let plan = folder.run(&["plan", "hr-to-accounts", "--exit-code", "--json", "--limit", "1"]);
+    assert_eq!(plan.status, 2, "{}", plan.stderr);
+    let plan = json(&plan.stdout);
+    assert_eq!((plan["status"].as_str(), plan["operations"].as_array().map(Vec::len)), (Some("planned"), Some(1)));
+
+    let applied = folder.run(&["apply", plan["cycle"].as_str().unwrap()]).ok();
+    assert!(applied.stdout.contains("\ncreated        2\n"), "{}", applied.stdout);
+    let accounts = std::fs::read_to_string(folder.path("accounts.csv")).unwrap();
+    assert!(accounts.contains("7,ada@example.org,Lovelace,active\n"), "{accounts}");
+
+    let empty = folder.run(&["plan", "hr-to-accounts", "--exit-code"]).ok();
+    assert!(empty.stdout.contains("plan, 0 operations\n"), "{}", empty.stdout);
+    let again = folder.run(&["apply", plan["cycle"].as_str().unwrap()]);
+    assert_eq!(again.status, 1, "{}", again.stdout);
+    assert!(again.stderr.starts_with("error[PRV-0503]: "), "{}", again.stderr);
+}
+
+#[test]
+fn a_cycle_is_run_logged_and_explained() {
+    let folder = folder();
+    let report = json(&folder.run(&["run", "hr-to-accounts", "--json"]).ok().stdout);
+    assert_eq!((report["status"].as_str(), report["counts"]["created"].as_u64()), (Some("done"), Some(2)));
+
+    let log = folder.run(&["log", "--json", "--where", "user_name sw \"ada@\""]).ok();
+    let lines: Vec<Json> = log.stdout.lines().map(json).collect();
+    assert_eq!(lines.len(), 1, "{}", log.stdout);
+    assert_eq!((lines[0]["source_id"].as_str(), lines[0]["status"].as_str()), (Some("7"), Some("done")));
+
+    let why = folder.run(&["explain", "hr-to-accounts", "--where", "login eq \"ada\""]).ok();
+    for piece in [
+        "person Lovelace (7) in job hr-to-accounts",
+        "scope: in scope",
+        "user_name = ada@example.org",
+        "decision: none",
+    ] {
+        assert!(why.stdout.contains(piece), "no {piece:?} in\n{}", why.stdout);
+    }
+    let nobody = folder.run(&["explain", "hr-to-accounts", "--where", "login eq \"zoe\""]);
+    assert_eq!(nobody.status, 1);
+    assert!(nobody.stderr.starts_with("error[PRV-0705]: "), "{}", nobody.stderr);
+}
+
+#[test]
+fn one_object_is_provisioned() {
+    let folder = folder();
+    let dry = folder.run(&["provision", "hr-to-accounts", "--where", "employee_id eq \"8\"", "--dry-run"]).ok();
+    assert!(dry.stdout.starts_with("dry run: create Bobson (8)"), "{}", dry.stdout);
+    let done = folder.run(&["provision", "hr-to-accounts", "--where", "employee_id eq \"8\""]).ok();
+    assert!(done.stdout.starts_with("done: create Bobson (8)"), "{}", done.stdout);
+}
+
+#[test]
+fn a_guard_holds_until_somebody_decides() {
+    let folder = folder();
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    people(&folder, "9,eve,,prospect\n");
+    let held = folder.run(&["run", "hr-to-accounts"]);
+    assert_eq!(held.status, 3, "{}{}", held.stdout, held.stderr);
+    assert!(held.stderr.contains("exceed the guard `disable`"), "{}", held.stderr);
+    let status = folder.run(&["status"]).ok();
+    assert!(status.stdout.contains("accounts  held"), "{}", status.stdout);
+    let discarded = json(&folder.run(&["discard", "hr-to-accounts", "--json"]).ok().stdout);
+    assert_eq!(discarded["discarded"], 2);
+    assert_eq!(folder.run(&["run", "hr-to-accounts"]).status, 3);
+    let released = folder.run(&["release", "hr-to-accounts"]).ok();
+    assert!(released.stdout.contains("disabled        2\n"), "{}", released.stdout);
+}
+
+#[test]
+fn an_unreadable_source_fails() {
+    let folder = folder();
+    std::fs::remove_file(folder.path("people.csv")).unwrap();
+    let done = folder.run(&["run", "hr-to-accounts"]);
+    assert_eq!(done.status, 1, "{}", done.stdout);
+    assert!(done.stderr.starts_with("error[PRV-03"), "{}", done.stderr);
+}

@@ -1,0 +1,102 @@
+//! A request, taken apart: base address, media types, body.
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, Method};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use provost_model::{Attributes, Value};
+use provost_scim::ScimError;
+
+use super::answer::Answer;
+use crate::state::Inner;
+
+/// Bytes of one request body; a group of 100,000 members fits.
+const MAX_BODY: usize = 16 << 20;
+/// So many bytes more are read and thrown away, so that a client that is still sending reads the 413.
+const MAX_REFUSED: usize = 4 * MAX_BODY;
+
+pub(super) struct Request<'a> {
+    pub state: &'a Inner,
+    /// GET for a HEAD.
+    pub method: Method,
+    pub headers: &'a HeaderMap,
+    /// Still encoded.
+    pub query: &'a str,
+    body: &'a [u8],
+    /// The absolute base address of the service, without a slash at its end.
+    pub base: String,
+}
+
+impl<'a> Request<'a> {
+    pub fn new(state: &'a Inner, method: Method, headers: &'a HeaderMap, query: &'a str, body: &'a [u8]) -> Self {
+        Self { state, method, headers, query, body, base: base(state, headers) }
+    }
+
+    /// 405 with the methods that work.
+    pub fn refuse_method(&self, allowed: &'static str) -> Answer {
+        let error = ScimError::status(405, format!("{} does not work here; allowed: {allowed}", self.method));
+        Answer::error(&error).header("allow", allowed)
+    }
+
+    /// The body as it was sent; 415 when it is declared as something else than JSON.
+    pub fn json(&self) -> Result<&'a [u8], ScimError> {
+        let Some(declared) = self.headers.get(CONTENT_TYPE) else { return Ok(self.body) };
+        let media = declared.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
+        if ["application/scim+json", "application/json"].iter().any(|known| media.eq_ignore_ascii_case(known)) {
+            return Ok(self.body);
+        }
+        Err(ScimError::status(415, format!("`{media}` is not accepted; send application/scim+json")))
+    }
+
+    /// The body as attributes. Its nesting is bounded by the parser, its size by [`read`].
+    pub fn attributes(&self) -> Result<Attributes, ScimError> {
+        match serde_json::from_slice::<Value>(self.json()?) {
+            Ok(Value::Complex(attributes)) => Ok(attributes),
+            Ok(other) => {
+                Err(ScimError::invalid_syntax(format!("the body is {} and has to be an object", other.kind())))
+            }
+            Err(error) => Err(ScimError::invalid_syntax(format!("the body is no JSON: {error}"))),
+        }
+    }
+
+    /// Whether a header's list of words, divided by commas, has this one; each line of it counts.
+    pub fn prefers(&self, word: &str) -> bool {
+        let lines = self.headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split([',', ';'])).any(|one| one.trim().eq_ignore_ascii_case(word))
+    }
+}
+
+/// The address the client used: the configured one, else that of its Host header.
+fn base(state: &Inner, headers: &HeaderMap) -> String {
+    if let Some(url) = &state.public_url {
+        return format!("{url}/scim/v2");
+    }
+    let is_host = |text: &&str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-:[]_".contains(&c));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(is_host).unwrap_or("localhost");
+    format!("http://{host}/scim/v2")
+}
+
+/// Whether a client takes JSON, but not by SCIM's name.
+pub(super) fn accepts_only_json(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepts.contains("application/json") && !accepts.contains("scim+json") && !accepts.contains('*')
+}
+
+/// The whole body, or 413.
+pub(super) async fn read(mut body: Body) -> Result<Bytes, ScimError> {
+    match Limited::new(&mut body, MAX_BODY).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let mut refused = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                refused += frame.data_ref().map_or(0, Bytes::len);
+                if refused > MAX_REFUSED {
+                    break;
+                }
+            }
+            Err(ScimError::too_large(format_args!("{} MiB", MAX_BODY >> 20)))
+        }
+        Err(_) => Err(ScimError::invalid_syntax("the body could not be read to its end")),
+    }
+}

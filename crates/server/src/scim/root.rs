@@ -1,0 +1,83 @@
+//! Queries over all types, at the root of the service (RFC 7644 sections 3.4.2.1 and 3.4.3).
+//!
+//! Types come one after the other, each by id: an order over resources of different types would say nothing, so `sortBy` is
+//! passed over here. What a type lacks never matches.
+
+use axum::http::Method;
+use provost_directory::QueryPage;
+use provost_model::{AttributePath, Filter, Operator, Term, Value};
+use provost_scim::{Query, ScimError, TypeSchema};
+
+use super::answer::Answer;
+use super::collection::{DEFAULT_RESULTS, MAX_RESULTS, listed, start_index};
+use super::request::Request;
+use super::resource::refused;
+use super::shown::Presenter;
+
+pub(super) async fn list(request: &Request<'_>) -> Result<Answer, ScimError> {
+    match request.method {
+        Method::GET => every_type(request, Query::from_url(request.query)?).await,
+        _ => Ok(request.refuse_method("GET, HEAD")),
+    }
+}
+
+pub(super) async fn search(request: &Request<'_>) -> Result<Answer, ScimError> {
+    if request.method != Method::POST {
+        return Ok(request.refuse_method("POST"));
+    }
+    every_type(request, Query::from_json(request.json()?)?).await
+}
+
+async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimError> {
+    let start = start_index(&query)?;
+    let count = query.limit(DEFAULT_RESULTS, MAX_RESULTS);
+    let directory = &request.state.directory;
+    let (mut total, mut resources) = (0, Vec::new());
+    for types in directory.registry().types() {
+        let presenter = Presenter::new(request, types, &query);
+        let filter = query.filter.as_ref().map(|filter| within(filter, types));
+        let page = QueryPage {
+            // What is left of the page after the types before.
+            start_index: start.saturating_sub(total).max(1),
+            count: count - resources.len() as u64,
+            sort: None,
+            members: presenter.members(),
+        };
+        let found = directory.query(types.name(), filter.as_ref(), page).await.map_err(refused)?;
+        resources.extend(presenter.page(found.resources).await?);
+        total += found.total;
+    }
+    Ok(listed(total, start, resources))
+}
+
+/// The filter for one type, with terms on attributes that it lacks replaced by one that nothing satisfies.
+fn within(filter: &Filter, types: &TypeSchema) -> Filter {
+    let all = |parts: &[Filter]| parts.iter().map(|part| within(part, types)).collect();
+    match filter {
+        Filter::And(parts) => Filter::And(all(parts)),
+        Filter::Or(parts) => Filter::Or(all(parts)),
+        Filter::Not(inner) => Filter::Not(Box::new(within(inner, types))),
+        Filter::Term(Term { path, .. }) | Filter::Each { path, .. } if types.resolve(path).is_none() => {
+            let id = AttributePath::name("id");
+            Filter::Term(Term { path: id, op: Operator::Eq, value: Value::text("") })
+        }
+        known => known.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_type_lacks_never_matches() {
+        for (filter, want) in [
+            (r#"userName eq "a""#, r#"id eq """#),
+            (r#"displayName eq "a" or userName eq "a""#, r#"displayName eq "a" or id eq """#),
+            (r#"not (emails[type eq "work"])"#, r#"not (id eq "")"#),
+            (r#"meta.resourceType eq "Group" and nothing pr"#, r#"meta.resourceType eq "Group" and id eq """#),
+        ] {
+            assert_eq!(within(&filter.parse().unwrap(), &TypeSchema::group()).to_string(), want);
+        }
+    }
+}

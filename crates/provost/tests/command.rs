@@ -20,6 +20,8 @@ fn help_lists_the_commands() {
         "discard",
         "serve",
         "quickstart",
+        "serve",
+        "quickstart",
         "status",
         "expr",
         "filter",

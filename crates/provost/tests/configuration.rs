@@ -66,8 +66,8 @@ hint: did you mean `schedule`?
 #[test]
 fn each_mistake_has_its_place_and_hint() {
     for (from, to, wanted) in [
-        ("jobs:", "server: { listen: here }\njobs:", &["PRV-0105", "provost.yaml:4:19", "`server.listen`"]),
-        ("jobs:", "job:", &["PRV-0104", "provost.yaml:4:1", "did you mean `jobs`?"][..]),
+        ("jobs:", "server: { listen: here }\njobs:", &["PRV-0105", "provost.yaml:4:19", "`server.listen`"][..]),
+        ("jobs:", "job:", &["PRV-0104", "provost.yaml:4:1", "did you mean `jobs`?"]),
         ("connector: file", "connector: fiel", &["PRV-0108", "provost.yaml:2:20", "did you mean `file`?"]),
         ("path: people.csv", "pat: people.csv", &["PRV-0104", "provost.yaml:2:26", "^^^\n", "did you mean `path`?"]),
         ("{ connector: file,", "{", &["PRV-0106", "provost.yaml:2:3", "`connector`"]),

@@ -260,7 +260,7 @@ async fn learn(
         // In order, neighbours of the index are looked at together.
         names.sort_unstable();
         names.dedup();
-        let taken = tx.names_taken(&kind.name, &names).await?;
+        let taken = tx.user_names_taken(&names).await?;
         known.names.extend(taken.into_iter().map(|(name, id)| ((kind.name.clone(), name), id)));
     }
     let mut wanted: Vec<&str> =

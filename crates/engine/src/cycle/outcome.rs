@@ -42,6 +42,8 @@ pub(super) struct Rows {
     pub dropped_references: Vec<ReferenceKey>,
     pub escrows: Vec<EscrowRow>,
     pub released: HashMap<ClassName, Vec<ObjectId>>,
+    /// Objects whose account is gone: who refers to them has to be sent the next one's id.
+    pub reopened: HashMap<ClassName, Vec<ObjectId>>,
     /// Links that gained or lost their target, by class.
     pub linked: HashMap<ClassName, i64>,
 }
@@ -290,7 +292,7 @@ impl Builder<'_> {
         let mut link = self.link(intent.rule, &place);
         if error.code == provost_connector::ErrorCode::NotFound && link.target_id.is_some() {
             // The linked account vanished: the next look matches anew, and creates where the rule says so.
-            *self.rows.linked.entry(link.class.clone()).or_default() -= 1;
+            self.unlinked(&link);
             link.target_id = None;
             link.sent = None;
             link.mark.clear();
@@ -300,6 +302,12 @@ impl Builder<'_> {
         }
         self.rows.links.push((link, index));
         self.escrow(intent.rule, &intent.source_id, error.code(), error.to_string(), Some(error));
+    }
+
+    /// Notes that the account of a link vanished.
+    pub fn unlinked(&mut self, link: &LinkRow) {
+        *self.rows.linked.entry(link.class.clone()).or_default() -= 1;
+        self.rows.reopened.entry(link.class.clone()).or_default().push(link.source_id.clone());
     }
 
     fn finish_event(

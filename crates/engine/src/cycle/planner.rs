@@ -580,6 +580,10 @@ fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[Re
             // Wanted again before it was taken away: it is there.
             ReferenceState::Unwanted if is_wanted => {}
             ReferenceState::Unwanted => {}
+            // Wanted again for an account that was made again: the old one's is there all the same.
+            ReferenceState::Wanted if row.ref_target.is_some() => {
+                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
+            }
             ReferenceState::Wanted => delta.dropped.push(row.key.clone()),
         }
     }

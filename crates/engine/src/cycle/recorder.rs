@@ -166,7 +166,7 @@ impl Writer {
                     builder.rows.dropped_references.extend(gone);
                 }
                 Note::Relink(link) => {
-                    *builder.rows.linked.entry(link.class.clone()).or_default() -= 1;
+                    builder.unlinked(&link);
                     builder.rows.links.push((*link, None));
                 }
                 Note::Flush(done) => flushed.push(done),
@@ -200,6 +200,9 @@ impl Writer {
         for (class, ids) in &rows.forgotten {
             tx.delete_links(job, class, ids).await?;
             tx.delete_references_of(job, class, ids).await?;
+        }
+        for (class, ids) in &rows.reopened {
+            tx.reopen_references_to(job, class, ids).await?;
         }
         tx.delete_references(job, &rows.dropped_references).await?;
         tx.save_references(&rows.references).await?;

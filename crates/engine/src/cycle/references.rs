@@ -69,13 +69,22 @@ async fn send(cycle: &Arc<Cycle>, notes: &Notes, group: &[PendingReference]) -> 
 }
 
 fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
-    let ids = |state| -> Vec<Value> {
-        let of_state = chunk.iter().filter(|pending| pending.state == state);
-        of_state.filter_map(|pending| Some(Value::Text(pending.ref_target.clone()?.0))).collect()
-    };
+    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    for pending in chunk {
+        let current = pending.ref_target.clone().map(|id| Value::Text(id.0));
+        match pending.state {
+            ReferenceState::Wanted => {
+                add.extend(current);
+                // The account that was sent before was made again under another id.
+                let stale = pending.sent_target.clone().filter(|sent| Some(sent) != pending.ref_target.as_ref());
+                remove.extend(stale.map(|id| Value::Text(id.0)));
+            }
+            ReferenceState::Unwanted => remove.extend(current),
+            ReferenceState::Sent => {}
+        }
+    }
     let mut changes = Vec::new();
-    for (state, op) in [(ReferenceState::Wanted, ChangeOp::Add), (ReferenceState::Unwanted, ChangeOp::Remove)] {
-        let values = ids(state);
+    for (op, values) in [(ChangeOp::Add, add), (ChangeOp::Remove, remove)] {
         if !values.is_empty() {
             changes.push(Change { path: path.clone(), op, value: Value::List(values) });
         }

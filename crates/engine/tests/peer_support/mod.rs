@@ -148,7 +148,7 @@ pub fn spec() -> JobSpec {
                 "displayName": "Join(\" \", [first], [last])",
                 "name.givenName": "[first]",
                 "name.familyName": "[last]",
-                "title": {"value": "[title]", "null": "clear"},
+                "title": {"value": "[title]", "when_null": "clear"},
                 "active": "IIF([status] = \"left\", \"False\", \"True\")",
                 "emails[type eq \"work\"].value": "[login]",
                 department: "[dept]",

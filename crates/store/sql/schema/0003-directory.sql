@@ -7,8 +7,10 @@ create table resource (
     id {key} not null,
     seq bigint not null,
     version bigint not null,
-    -- userName or displayName, prepared for comparison; empty for a tombstone.
-    name_key {key} not null,
+    -- A living user's userName, prepared for comparison; unique.
+    user_name {key},
+    -- Another living resource's displayName, prepared for comparison.
+    name_key {key},
     external_id {key},
     -- The id of the user this one reports to, so that a deletion finds who points at it.
     manager {key},
@@ -18,9 +20,11 @@ create table resource (
     body text not null,
     primary key (kind, id)
 ) {without_rowid};
-create unique index resource_user on resource (name_key) where kind = 'User' and deleted is null;
-create index resource_name on resource (kind, name_key) where kind <> 'User' and deleted is null;
-create index resource_external on resource (kind, external_id) where external_id is not null;
+-- None of these starts with the kind, and their queries do not name it: SQLite, which has no statistics here, would rather
+-- read all of a kind by the primary key than look up a list of five hundred values.
+create unique index resource_user on resource (user_name) where user_name is not null;
+create index resource_name on resource (name_key) where name_key is not null;
+create index resource_external on resource (external_id) where external_id is not null;
 create index resource_manager on resource (manager) where manager is not null;
 create index resource_seq on resource (kind, seq);
 

@@ -65,12 +65,13 @@ impl Store {
     }
 }
 
+/// SQLite looks pairs up in an index only when they come out of a select; values alone make it read the whole table.
 fn in_pairs<'s, 'a>(sql: &'s mut Sql<'a>, pairs: &[(&'a str, &'a str)]) -> &'s mut Sql<'a> {
-    sql.push(" where (group_id, member_id) in (values ");
+    sql.push(" where (group_id, member_id) in (select column1, column2 from (values ");
     for (at, (group, member)) in pairs.iter().enumerate() {
         sql.push(if at > 0 { ", (" } else { "(" }).bind(*group).push(", ").bind(*member).push(")");
     }
-    sql.push(")")
+    sql.push(") as pair)")
 }
 
 impl Transaction {

@@ -5,9 +5,12 @@ use std::borrow::Borrow;
 use provost_model::{ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{LIST_MAX, Param, Record, Row};
+use crate::db::{LIST_MAX, Param, Record, Row, Sql};
 use crate::store::texts;
 use crate::{Result, Store, StoreError, Transaction};
+
+/// The kind whose names are unique.
+const USER: &str = "User";
 
 const NEXT: &str = "update sequence set value = value + $1 where name = 'directory' returning value";
 
@@ -21,7 +24,7 @@ pub struct ResourceRow {
     pub seq: i64,
     /// 1 for a new resource, one more with each change.
     pub version: i64,
-    /// The userName or displayName, prepared by the caller for comparison. Unique among living users.
+    /// The userName or displayName, prepared by the caller for comparison. Unique among living users; empty for tombstones.
     pub name_key: String,
     pub external_id: Option<String>,
     /// The user this one reports to.
@@ -48,6 +51,7 @@ impl Record for ResourceRow {
         "id",
         "seq",
         "version",
+        "user_name",
         "name_key",
         "external_id",
         "manager",
@@ -68,7 +72,9 @@ impl Record for ResourceRow {
         put((&self.id).into());
         put(self.seq.into());
         put(self.version.into());
-        put((&self.name_key).into());
+        let name = Some(self.name_key.as_str()).filter(|name| !name.is_empty());
+        put(name.filter(|_| self.kind == USER).into());
+        put(name.filter(|_| self.kind != USER).into());
         put((&self.external_id).into());
         put((&self.manager).into());
         put(self.created.into());
@@ -83,7 +89,10 @@ impl Record for ResourceRow {
             id: row.id()?,
             seq: row.int()?,
             version: row.int()?,
-            name_key: row.text()?,
+            name_key: {
+                let user_name = row.text_option()?;
+                row.text_option()?.or(user_name).unwrap_or_default()
+            },
             external_id: row.text_option()?,
             manager: row.id_option()?,
             created: row.int()?,
@@ -102,7 +111,7 @@ impl Store {
         for chunk in values.chunks(LIST_MAX) {
             let mut sql = ResourceRow::select(self.db().sql());
             condition(&mut sql, kind, by).list(chunk);
-            found.extend(ResourceRow::read_all(self.db().rows(sql).await?)?);
+            found.extend(of_kind(self.db().rows(sql).await?, kind)?);
         }
         Ok(found)
     }
@@ -163,16 +172,16 @@ impl Store {
     }
 }
 
-/// The condition for all living resources of a kind. The kind of users stands in the text, not among the values: only so
-/// can the partial indexes be used.
-fn living<'s, 'a>(sql: &'s mut crate::db::Sql<'a>, kind: &'a str) -> &'s mut crate::db::Sql<'a> {
+/// The condition for all living resources of a kind, on the index of their names.
+fn living<'s, 'a>(sql: &'s mut Sql<'a>, kind: &'a str) -> &'s mut Sql<'a> {
     match kind {
-        "User" => sql.push(" where kind = 'User' and deleted is null"),
-        _ => sql.push(" where kind <> 'User' and deleted is null and kind = ").bind(kind),
+        USER => sql.push(" where user_name is not null"),
+        // The empty text keeps SQLite from the primary key.
+        _ => sql.push(" where name_key is not null and kind || '' = ").bind(kind),
     }
 }
 
-fn among<'a>(mut sql: crate::db::Sql<'a>, kind: &'a str, ids: &[&'a str]) -> crate::db::Sql<'a> {
+fn among<'a>(mut sql: Sql<'a>, kind: &'a str, ids: &[&'a str]) -> Sql<'a> {
     sql.push("select id from resource where deleted is null and kind = ").bind(kind).push(" and id in ").list(ids);
     sql
 }
@@ -184,15 +193,20 @@ fn read_ids(rows: Vec<Row>, into: &mut Vec<ObjectId>) -> Result<()> {
     Ok(())
 }
 
-fn condition<'s, 'a>(sql: &'s mut crate::db::Sql<'a>, kind: &'a str, by: Lookup) -> &'s mut crate::db::Sql<'a> {
+/// Ends before the list. Names and external ids are looked for in all kinds; [`of_kind`] sorts them out.
+fn condition<'s, 'a>(sql: &'s mut Sql<'a>, kind: &'a str, by: Lookup) -> &'s mut Sql<'a> {
     match by {
-        Lookup::NameKey => living(sql, kind).push(" and name_key in "),
+        Lookup::NameKey if kind == USER => sql.push(" where user_name is not null and user_name in "),
+        Lookup::NameKey => sql.push(" where name_key is not null and name_key in "),
         Lookup::Id => sql.push(" where deleted is null and kind = ").bind(kind).push(" and id in "),
-        Lookup::ExternalId => sql
-            .push(" where external_id is not null and deleted is null and kind = ")
-            .bind(kind)
-            .push(" and external_id in "),
+        Lookup::ExternalId => sql.push(" where external_id is not null and external_id in "),
     }
+}
+
+fn of_kind(rows: Vec<Row>, kind: &str) -> Result<Vec<ResourceRow>> {
+    let mut rows = ResourceRow::read_all(rows)?;
+    rows.retain(|row| row.kind == kind && row.deleted.is_none());
+    Ok(rows)
 }
 
 impl Transaction {
@@ -208,7 +222,7 @@ impl Transaction {
         for chunk in values.chunks(LIST_MAX) {
             let mut sql = ResourceRow::select(self.sql());
             condition(&mut sql, kind, by).list(chunk);
-            found.extend(ResourceRow::read_all(self.rows(sql).await?)?);
+            found.extend(of_kind(self.rows(sql).await?, kind)?);
         }
         Ok(found)
     }
@@ -224,13 +238,13 @@ impl Transaction {
         Ok(found)
     }
 
-    /// Which of these names living resources have, and who has them.
-    pub async fn names_taken<I: Borrow<str>>(&mut self, kind: &str, names: &[I]) -> Result<Vec<(String, ObjectId)>> {
+    /// Which of these names living users have, and who has them.
+    pub async fn user_names_taken<I: Borrow<str>>(&mut self, names: &[I]) -> Result<Vec<(String, ObjectId)>> {
         let names = texts(names);
         let mut found = Vec::new();
         for chunk in names.chunks(LIST_MAX) {
             let mut sql = self.sql();
-            living(sql.push("select name_key, id from resource"), kind).push(" and name_key in ").list(chunk);
+            sql.push("select user_name, id from resource where user_name is not null and user_name in ").list(chunk);
             for mut row in self.rows(sql).await? {
                 found.push((row.text()?, row.id()?));
             }

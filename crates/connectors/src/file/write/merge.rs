@@ -346,5 +346,5 @@ impl<'a> Merge<'a> {
 
 fn refuse(config: &Config, line: u64, what: &str) -> ConnectorError {
     ConnectorError::new(ErrorCode::Unreadable, format!("{} is not rewritten: line {line} {what}", config.file))
-        .hint("repair the file; `provost test` shows what is wrong with it")
+        .hint("repair the file; `provost connector test` shows what is wrong with it")
 }

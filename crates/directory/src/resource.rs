@@ -78,10 +78,7 @@ impl Resource {
 
 /// The weak entity tag of a version (RFC 7644 section 3.14).
 pub(crate) fn etag(version: i64) -> Text {
-    let mut text = Text::const_new("W/\"");
-    text.push_str(Text::from(compact_str::format_compact!("{version}")).as_str());
-    text.push('"');
-    text
+    compact_str::format_compact!("W/\"{version}\"")
 }
 
 /// The version in an entity tag, weak or strong.

@@ -68,8 +68,7 @@ impl Write {
         id: impl Into<ObjectId>,
         edit: impl FnOnce(&mut Attributes) -> Result<(), DirectoryError> + Send + 'static,
     ) -> Self {
-        let what =
-            What::Edit { id: id.into(), if_version: None, edit: Box::new(edit), members: MemberEdit::default() };
+        let what = What::Edit { id: id.into(), if_version: None, edit: Box::new(edit), members: MemberEdit::default() };
         Self { kind: kind.into(), what }
     }
 

@@ -215,7 +215,9 @@ impl Engine {
                 }
                 Ok(Held { lease, _sign: sign })
             }
-            None => Err(EngineError::Busy { job: name.clone(), owner: before.map(|row| row.owner).unwrap_or_default() }),
+            None => {
+                Err(EngineError::Busy { job: name.clone(), owner: before.map(|row| row.owner).unwrap_or_default() })
+            }
         }
     }
 

@@ -183,9 +183,16 @@ async fn reconcile_repairs_what_was_changed_at_the_target() {
     for which in Which::BOTH {
         let world = start(which, 9).await;
         let (changed, off) = (world.id_of("p3@example.org").await, world.id_of("p4@example.org").await);
-        world.meddle(&format!("/Users/{changed}"), json!([{"op": "replace", "path": "title", "value": "Hacked"}])).await;
+        world
+            .meddle(&format!("/Users/{changed}"), json!([{"op": "replace", "path": "title", "value": "Hacked"}]))
+            .await;
         world.meddle(&format!("/Users/{off}"), json!([{"op": "replace", "path": "active", "value": false}])).await;
-        world.meddle(&format!("/Groups/{}", world.group_id("Looms").await), json!([{"op": "replace", "path": "displayName", "value": "X"}])).await;
+        world
+            .meddle(
+                &format!("/Groups/{}", world.group_id("Looms").await),
+                json!([{"op": "replace", "path": "displayName", "value": "X"}]),
+            )
+            .await;
         world.proxy.reset();
         let report = world.run().await;
         assert_eq!(world.proxy.writes(), 0, "{which:?}: an incremental cycle does not look at the target: {report:?}");
@@ -211,5 +218,44 @@ async fn reconcile_makes_missing_accounts_again_with_their_references() {
         assert_eq!(report.counts.created, 3, "{which:?}: {report:?}");
         world.agrees("made again", &report).await;
         world.silent("after they were made again").await;
+    }
+}
+
+/// A value that the target cannot be asked for is one person's fault and no one else's.
+#[tokio::test]
+async fn an_odd_login_holds_nobody_else_up() {
+    // This peer answers 400 to a filter with a quote in it.
+    let mut world = start(Which::Scimmy, 30).await;
+    for at in 40..60 {
+        world.hr.people.insert(at, person(at));
+    }
+    world.hr.person(45).login = "\"o\"\"dd@example.org\"".into();
+    let report = world.run().await;
+    assert_eq!(report.status, CycleStatus::Done, "{report:?}");
+    assert_eq!((report.counts.created, report.counts.failed, report.escrowed), (19, 1, 1), "{report:?}");
+    assert!(world.failures().await[0].contains("p45 evaluate"), "{:?}", world.failures().await);
+    world.hr.person(45).login = "even@example.org".into();
+    let (report, _) = world.settle("mended").await;
+    assert_eq!((report.counts.created, report.escrowed), (1, 0), "{report:?}");
+}
+
+/// Somebody deleted a group and a user at the target, and the next thing that Provost does there is an update.
+#[tokio::test]
+async fn what_vanished_is_made_again_when_an_update_finds_out() {
+    for which in Which::BOTH {
+        let mut world = start(which, 9).await;
+        for path in [
+            format!("/Groups/{}", world.group_id("Looms").await),
+            format!("/Users/{}", world.id_of("p2@example.org").await),
+        ] {
+            assert_eq!(world.http.send("DELETE", &path, None).await.unwrap().status, 204);
+        }
+        world.hr.team(1).members.insert(0);
+        world.hr.person(2).title = "Back".into();
+        let report = world.run().await;
+        assert_eq!((report.status, report.counts.failed), (CycleStatus::Done, 2), "{which:?}: {report:?}");
+        let (report, _) = world.settle("made again").await;
+        assert_eq!((report.counts.created, report.counts.failed, report.escrowed), (2, 0, 0), "{which:?}: {report:?}");
+        world.silent("after that").await;
     }
 }

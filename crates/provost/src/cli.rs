@@ -39,7 +39,7 @@ pub struct Global {
     /// Print data as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// Colour
+    /// Colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
     pub color: Color,
     /// Log what happens to stderr; -vv for every request
@@ -75,7 +75,13 @@ Examples:
 `provost apply PLAN` then does exactly that, and refuses when the world has moved on.")]
     Plan(PlanArgs),
     /// Do exactly what a stored plan says
-    #[command(after_help = "Example:\n  provost apply \"$(provost plan hr-to-directory --json | jq -r .cycle)\"")]
+    #[command(after_help = "\
+Example:
+  provost plan hr-to-directory          look at it; its last line is the plan's id
+  provost apply 01a20559-b5e5-744c-826a-4ef90b0540e4
+
+Whoever applies a plan has seen it: guards hold what cycles would do by themselves, not what is applied. The plan is
+refused when its objects have changed since.")]
     Apply(ApplyArgs),
     /// Run one cycle of a job
     #[command(after_help = "\
@@ -158,7 +164,7 @@ pub struct QuickstartArgs {
     /// The folder that everything is written to
     #[arg(long, value_name = "DIR", default_value = "provost-quickstart")]
     pub dir: PathBuf,
-    /// Go on serving at the end, with the jobs following every change
+    /// Go on at the end until stopped: the directory, the application and the jobs that run by themselves
     #[arg(long)]
     pub serve: bool,
     /// Where the directory is served with --serve
@@ -270,7 +276,7 @@ pub struct LogArgs {
     /// Not older than this: a time (2026-11-30, 2026-11-30T08:00:00Z) or an age (90m, 7d)
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// At most so many
+    /// Show at most so many, the newest ones
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: u64,
     /// Go on and show new events as they come, oldest first

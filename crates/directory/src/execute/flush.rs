@@ -18,6 +18,8 @@ pub(super) struct Flush {
     creates: Vec<ResourceRow>,
     /// Tombstones among them, in the order of the writes: a name is given up before somebody else takes it.
     updates: Vec<ResourceRow>,
+    /// Those of which only the content changed.
+    bodies: Vec<ResourceRow>,
     adds: Vec<MemberRow>,
     removes: Vec<(ObjectId, ObjectId)>,
     deleted: Vec<ObjectId>,
@@ -29,6 +31,7 @@ impl Flush {
             now,
             creates: Vec::new(),
             updates: Vec::new(),
+            bodies: Vec::new(),
             adds: Vec::new(),
             removes: Vec::new(),
             deleted: Vec::new(),
@@ -55,8 +58,10 @@ impl Flush {
     /// A row with its new version, new columns, and a new body if that changed.
     pub fn update(&mut self, row: ResourceRow, columns: Columns, body: Option<String>) {
         let Columns { name_key, external_id, manager } = columns;
+        let same = name_key == row.name_key && external_id == row.external_id && manager == row.manager;
+        let rows = if same { &mut self.bodies } else { &mut self.updates };
         let body = body.unwrap_or(row.body);
-        self.updates.push(ResourceRow { name_key, external_id, manager, body, ..row });
+        rows.push(ResourceRow { name_key, external_id, manager, body, ..row });
     }
 
     pub fn delete(&mut self, row: ResourceRow) {
@@ -85,6 +90,7 @@ impl Flush {
 
 pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: Flush) -> Result<(), StoreError> {
     tx.update_resources(&mut flush.updates).await?;
+    tx.update_bodies(&mut flush.bodies).await?;
     tx.insert_resources(&mut flush.creates).await?;
     let removes: Vec<(&str, &str)> =
         flush.removes.iter().map(|(group, member)| (group.as_str(), member.as_str())).collect();
@@ -97,15 +103,12 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     Ok(())
 }
 
-/// Takes the deleted out of their groups. A group that the round wrote anyway has its new version already.
+/// Takes the deleted out of their groups, which get a new version each, also those that the round has just written.
 async fn leave_groups(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
     let mut groups = tx.groups_with(&flush.deleted).await?;
     tx.forget_members(&flush.deleted).await?;
     groups.sort_unstable();
     groups.dedup();
-    let written: std::collections::HashSet<&ObjectId> =
-        flush.updates.iter().chain(&flush.creates).map(|row| &row.id).collect();
-    groups.retain(|id| !written.contains(id));
     for kind in directory.kinds().iter().filter(|kind| kind.has_members) {
         for page in groups.chunks(PAGE) {
             let mut rows = tx.resources_by(&kind.name, Lookup::Id, page).await?;
@@ -113,7 +116,7 @@ async fn leave_groups(directory: &Directory, tx: &mut Transaction, flush: &Flush
                 row.version += 1;
                 row.modified = flush.now;
             }
-            tx.update_resources(&mut rows).await?;
+            tx.update_bodies(&mut rows).await?;
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! The one way into the tables: a list of writes becomes one transaction of a few bulk statements.
 //!
 //! The result is that of doing the writes one after the other, each by itself. To get there without a statement per write
-//! they are cut into rounds in which no resource comes twice; a round loads, prepares, decides and flushes in bulk
-//! ([`round`], [`flush`]). Batches hardly ever need a second round. All writers take the directory's lock first, on every
+//! they are cut into rounds in which no resource comes twice and deletions, which reach into other resources, come last; a
+//! round loads, prepares, decides and flushes in bulk ([`round`], [`flush`]). Batches hardly ever need a second round. All writers take the directory's lock first, on every
 //! node, so that what a round has checked stays true until the commit.
 
 mod flush;
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use provost_model::ObjectId;
 use provost_store::{StoreError, Transaction};
 
-use crate::{Directory, DirectoryError, Write, Written};
+use crate::{Directory, DirectoryError, What, Write, Written};
 
 use id::Ids;
 
@@ -58,9 +58,14 @@ impl Directory {
         let mut outcomes = Vec::with_capacity(writes.len());
         let mut rest = writes.into_iter().peekable();
         while rest.peek().is_some() {
-            let mut seen: HashSet<ObjectId> = HashSet::new();
+            let (mut seen, mut deletes) = (HashSet::<ObjectId>::new(), false);
             let mut batch = Vec::with_capacity(rest.len());
-            while let Some(write) = rest.next_if(|write| write.what.id().is_none_or(|id| seen.insert(id.clone()))) {
+            while let Some(write) = rest.next_if(|write| {
+                let delete = matches!(write.what, What::Delete { .. });
+                let fits = delete || !deletes;
+                deletes |= delete;
+                fits && write.what.id().is_none_or(|id| seen.insert(id.clone()))
+            }) {
                 batch.push(write);
             }
             outcomes.extend(round::run(self, tx, batch, now, &mut ids).await?);

@@ -1,14 +1,14 @@
-//! One round: writes of which no two concern the same resource. Everything that has to be known is asked for in bulk, then
-//! each write is decided in its turn.
+//! One round: writes of which no two concern the same resource, deletions last. Everything that has to be known is asked
+//! for in bulk, then each write is decided in its turn.
 
 use std::collections::{HashMap, HashSet};
 
 use provost_model::{Attributes, ObjectId, Text, Value};
 use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
 
+use super::Outcomes;
 use super::flush::{self, Flush};
 use super::id::Ids;
-use super::Outcomes;
 use crate::kind::{Columns, Kind};
 use crate::resource::{parse, to_body};
 use crate::write::{MemberEdit, What, Write, Written};
@@ -46,8 +46,6 @@ struct Known {
     kinds: HashMap<ObjectId, Text>,
     /// Memberships, of those that are added or removed.
     pairs: HashSet<(ObjectId, ObjectId)>,
-    /// Deleted by a write before.
-    deleted: HashSet<ObjectId>,
 }
 
 pub(super) async fn run(
@@ -290,8 +288,7 @@ async fn learn(
 /// Decides one write as if those before it were done, and notes what is to be written.
 fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mut Ids) -> Result<Written> {
     let Prepared { kind, step } = prepared;
-    let there = |id: &ObjectId| known.kinds.contains_key(id) && !known.deleted.contains(id);
-    if let Some(id) = step.added().iter().find(|id| !there(id)) {
+    if let Some(id) = step.added().iter().find(|id| !known.kinds.contains_key(*id)) {
         return Err(DirectoryError::UnknownMember { id: id.clone() });
     }
     match step {
@@ -335,7 +332,6 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
         }
         Step::Delete { row } => {
             known.release(kind, &row.name_key, &row.id);
-            known.deleted.insert(row.id.clone());
             // What cannot be read can be deleted still.
             let attributes = parse(&row).unwrap_or_default();
             let written = Written { resource: resource(&row, attributes, None), changed: true, created: false };

@@ -50,7 +50,8 @@ fn answer(kind: &Kind, filter: &Filter) -> Option<Access> {
         Filter::Term(term) => term_access(kind, term),
         Filter::Each { path, filter } => {
             let Filter::Term(term) = &**filter else { return None };
-            let is_value = term.op == Operator::Eq && term.path.is_plain() && term.path.name.eq_ignore_ascii_case("value");
+            let is_value =
+                term.op == Operator::Eq && term.path.is_plain() && term.path.name.eq_ignore_ascii_case("value");
             membership(kind, path, term.value.as_text().filter(|_| is_value)?)
         }
         // Several values of one column, as some clients ask.

@@ -72,12 +72,7 @@ impl Directory {
     /// The resources of a type that satisfy the filter, by id or as the page says. Fails with `invalidFilter` for what SCIM
     /// filters cannot say about the type, `invalidPath` for what cannot be sorted by, `tooMany` for a sorted page beyond
     /// 100,000.
-    pub async fn query(
-        &self,
-        kind: &str,
-        filter: Option<&Filter>,
-        page: QueryPage,
-    ) -> Result<Found, DirectoryError> {
+    pub async fn query(&self, kind: &str, filter: Option<&Filter>, page: QueryPage) -> Result<Found, DirectoryError> {
         let bound = self.bind(kind, filter)?;
         let kind = bound.kind;
         let skip = page.start_index.saturating_sub(1);

@@ -180,7 +180,13 @@ impl Leaf {
     }
 
     /// One value in its holder.
-    fn put(&self, holder: &mut Attributes, attribute: &Attribute, op: ChangeOp, value: Value) -> Result<(), DirectoryError> {
+    fn put(
+        &self,
+        holder: &mut Attributes,
+        attribute: &Attribute,
+        op: ChangeOp,
+        value: Value,
+    ) -> Result<(), DirectoryError> {
         let have = holder.find(&attribute.name);
         let value = match op {
             ChangeOp::Remove if have.is_some_and(|have| is_same(attribute, have, &value)) => Value::Null,
@@ -235,9 +241,10 @@ impl Leaf {
                 }
                 (None, _) => *parts = Attributes::new(),
             }
-            let selecting = |name: &str| {
-                name == "primary" || self.selector.as_ref().and_then(|s| s.parts.as_ref()).is_some_and(|s| s.find(name).is_some())
-            };
+            let made = self.selector.as_ref().and_then(|selector| selector.parts.as_ref());
+            // What only says which element it was is no content.
+            let selecting =
+                |name: &str| matches!(name, "type" | "primary") || made.is_some_and(|parts| parts.find(name).is_some());
             if (clears || op == ChangeOp::Remove) && parts.iter().all(|(name, _)| selecting(name)) {
                 empty.push(at);
             }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use provost_model::ObjectId;
 use provost_store::LinkRow;
 
 use super::Cycle;
@@ -29,6 +30,8 @@ pub(super) async fn find(
         let hash = id_hash(id);
         !known.is_seen(hash).unwrap_or_else(|| seen.contains(&hash))
     };
+    // Whose grace period has ended is found by `leaving`, and only there.
+    let not_due = |link: &LinkRow| link.leaves.is_none_or(|end| end > cycle.now_ms());
     if known.seen() < known.len() {
         // Marks are read again, not kept: they tell which pages of ids are worth reading.
         let mut after: Option<String> = None;
@@ -39,7 +42,7 @@ pub(super) async fn find(
                 let ids = cycle.store.link_ids_page(job, class, after.as_deref(), PAGE).await?;
                 let absent: Vec<&str> =
                     ids.iter().map(|id| id.as_str()).filter(|id| known.is_seen(id_hash(id)) == Some(false)).collect();
-                for link in cycle.store.links(job, class, &absent).await? {
+                for link in cycle.store.links(job, class, &absent).await?.into_iter().filter(not_due) {
                     gone(cycle, notes, rule, Box::new(link)).await?;
                 }
             }
@@ -53,17 +56,23 @@ pub(super) async fn find(
         let Some(last) = ids.last() else { return Ok(()) };
         after = Some(last.to_string());
         let absent: Vec<&str> = ids.iter().map(|id| id.as_str()).filter(|id| is_absent(id)).collect();
-        for link in cycle.store.links(job, class, &absent).await? {
+        for link in cycle.store.links(job, class, &absent).await?.into_iter().filter(not_due) {
             gone(cycle, notes, rule, Box::new(link)).await?;
         }
     }
 }
 
-/// Links whose grace period has ended.
-pub(super) async fn leaving(cycle: &Arc<Cycle>, notes: &Notes, rule: usize) -> Result<(), EngineError> {
+/// Links whose grace period has ended, but for those that were `decided` about by what was read of them: somebody who is
+/// back, and whose link is not written yet.
+pub(super) async fn leaving(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    rule: usize,
+    decided: &HashSet<ObjectId>,
+) -> Result<(), EngineError> {
     let class = &cycle.rule(rule).from;
     let links = cycle.store.links_leaving(&cycle.job.name, cycle.now_ms(), 100_000).await?;
-    for link in links.into_iter().filter(|link| link.class == *class) {
+    for link in links.into_iter().filter(|link| link.class == *class && !decided.contains(&link.source_id)) {
         gone(cycle, notes, rule, Box::new(link)).await?;
     }
     Ok(())
@@ -92,6 +101,7 @@ pub(super) async fn gone(
         // Whoever comes back is looked at again, whatever the digest says.
         mark: String::new(),
         link: Some(link),
+        targets: Default::default(),
     };
     match decision.verdict {
         Verdict::Act(act) => {

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use provost_connector::{LookupRequest, ScanItem, ScanMode, ScanRequest, Session};
+use futures_util::StreamExt;
+use provost_connector::{ConnectorError, LookupRequest, ScanItem, ScanMode, ScanRequest, Scope};
 use provost_lang::{Context as LangContext, Outcome};
 use provost_model::{Digest, Record, Timestamp, Value};
 
@@ -148,33 +149,49 @@ pub(super) async fn look_up(
     Ok(Vec::new())
 }
 
-/// Asks for a page of objects: one question per matching attribute and [`Capabilities::max_lookup`] values.
+/// What was found for one object, or why it could not be asked about.
+pub(super) type Answer = Result<Vec<Record>, ConnectorError>;
+
+/// Asks for a page of objects: one question per matching attribute and [`Capabilities::max_lookup`] values, as many at once
+/// as the target bears. A question that the target refuses is asked again for each of its values, so that one odd value is
+/// one object's fault and not the cycle's end.
 ///
 /// [`Capabilities::max_lookup`]: provost_connector::Capabilities
 pub(super) async fn look_up_page(
     cycle: &Cycle,
     rule: &Rule,
-    target_session: &dyn Session,
     values: &[Vec<Option<Value>>],
-) -> Result<Vec<Vec<Record>>, EngineError> {
-    let mut found: Vec<Vec<Record>> = vec![Vec::new(); values.len()];
+) -> Result<Vec<Answer>, EngineError> {
+    let mut found: Vec<Answer> = values.iter().map(|_| Ok(Vec::new())).collect();
     for (at, matching) in rule.matching.iter().enumerate() {
-        let open: Vec<(usize, &Value)> = values
-            .iter()
-            .enumerate()
-            .filter(|(subject, _)| found[*subject].is_empty())
-            .filter_map(|(subject, values)| Some((subject, values[at].as_ref()?)))
-            .collect();
-        for chunk in open.chunks(target_session.capabilities().max_lookup.max(1)) {
-            Progress::add(&cycle.progress.lookups, 1);
-            let request = LookupRequest {
-                class: rule.to.clone(),
-                path: matching.path.clone(),
-                values: chunk.iter().map(|(_, value)| (*value).clone()).collect(),
-            };
-            let answers = target_session.lookup(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
-            for ((subject, _), records) in chunk.iter().zip(answers) {
-                found[*subject] = records;
+        let is_open = |subject: &usize| matches!(&found[*subject], Ok(records) if records.is_empty());
+        let open: Vec<usize> = (0..values.len()).filter(is_open).filter(|subject| values[*subject][at].is_some()).collect();
+        let mut questions: Vec<Vec<usize>> =
+            open.chunks(cycle.target.capabilities().max_lookup.max(1)).map(<[usize]>::to_vec).collect();
+        while !questions.is_empty() {
+            let asked = questions.drain(..).map(|subjects| {
+                Progress::add(&cycle.progress.lookups, 1);
+                let request = LookupRequest {
+                    class: rule.to.clone(),
+                    path: matching.path.clone(),
+                    values: subjects.iter().filter_map(|subject| values[*subject][at].clone()).collect(),
+                };
+                async move { (subjects, cycle.target.lookup(&cycle.cx, request).await) }
+            });
+            let asked: Vec<_> = asked.collect();
+            let mut answers =
+                futures_util::stream::iter(asked).buffer_unordered(cycle.target.capabilities().max_in_flight.max(1));
+            while let Some((subjects, answer)) = answers.next().await {
+                match answer {
+                    Ok(records) => {
+                        for (subject, records) in subjects.into_iter().zip(records) {
+                            found[subject] = Ok(records);
+                        }
+                    }
+                    Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
+                    Err(error) if subjects.len() == 1 => found[subjects[0]] = Err(error),
+                    Err(_) => questions.extend(subjects.into_iter().map(|subject| vec![subject])),
+                }
             }
         }
     }

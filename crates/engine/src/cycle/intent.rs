@@ -39,12 +39,15 @@ pub(crate) struct ReferenceDelta {
     pub gained: Vec<ReferenceKey>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
-    /// Wished but never sent, and not wished any more.
+    /// Sent with the operation itself, since the other object has an account already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inline: Vec<Lost>,
+    /// Wished but never sent, and not wished any more; or replaced by one that goes out with the operation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<ReferenceKey>,
 }
 
-/// A reference that the target has and should not have any more.
+/// A reference with the target id that stands for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Lost {
     pub key: ReferenceKey,
@@ -54,19 +57,25 @@ pub(crate) struct Lost {
 
 impl ReferenceDelta {
     pub fn is_empty(&self) -> bool {
-        self.gained.is_empty() && self.lost.is_empty() && self.dropped.is_empty()
+        self.gained.is_empty() && self.lost.is_empty() && self.inline.is_empty() && self.dropped.is_empty()
     }
 }
 
 impl Intent {
     /// The operation a connector receives. Its id is stable over retries: cycle and source object.
     pub fn operation(&self, rule: &Rule, cycle: &str) -> Operation {
+        let mut changes: Vec<Change> = self.act.changes.iter().map(AttributeChange::to_change).collect();
+        for with in &self.references.inline {
+            if let (Some(mapping), Some(id)) = (rule.mapping(&with.key.path), &with.sent) {
+                changes.push(Change::set(mapping.path.clone(), Value::Text(id.0.clone())));
+            }
+        }
         Operation {
             id: OperationId::from(format!("{cycle}/{}/{}", rule.from, self.source_id)),
             action: self.act.action,
             class: rule.to.clone(),
             target_id: self.act.target_id.clone(),
-            changes: self.act.changes.iter().map(AttributeChange::to_change).collect(),
+            changes,
             if_match: None,
         }
     }

@@ -134,6 +134,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
     let recorder = Recorder::start(cycle.clone(), job_row);
     let pool = Pool::start(&cycle, recorder.notes());
     let partial = !matches!(work, Work::Source);
+    let sends_plan = matches!(work, Work::Plan(_));
     let mut result = match work {
         Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
         Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, plan).await,
@@ -143,6 +144,13 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
         result = Err(error);
     }
     let mut job_row = recorder.finish().await?;
+    // What a failed cycle planned and did not send is decided anew. A stored plan stays: it may be released again.
+    if result.is_err()
+        && !sends_plan
+        && let Err(error) = discard(&cycle, &cycle.id).await
+    {
+        tracing::warn!(error = %error, "what the failed cycle had planned could not be discarded");
+    }
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let finished = finish(&cycle, &mut job_row, result, partial);
 

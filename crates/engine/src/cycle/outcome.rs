@@ -1,6 +1,7 @@
 //! What a note becomes in the store: rows of links, events, references and escrow, built by the page.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Done, ScanFault};
 use provost_model::{Action, ClassName, Code, Explain, ObjectId, Text};
@@ -29,7 +30,12 @@ pub(crate) struct Place {
     pub name: Text,
     pub mark: String,
     pub link: Option<Box<LinkRow>>,
+    /// Target ids of objects that the page refers to, as far as they have one.
+    pub targets: Targets,
 }
+
+/// Target ids by source class and id.
+pub(crate) type Targets = Arc<HashMap<(ClassName, ObjectId), ObjectId>>;
 
 /// The rows of one transaction.
 #[derive(Default)]
@@ -137,6 +143,8 @@ impl Builder<'_> {
         if link.target_id.is_none() {
             link.state = LinkState::Failed;
         }
+        // Only what is in scope is evaluated: whoever comes back with a fault is back all the same.
+        link.leaves = None;
         self.fault_event(place, fault, link.target_id.clone());
         self.rows.links.push((link, Some(self.rows.events.len() - 1)));
         self.escrow(place.rule, &place.source_id, fault.code.clone(), fault.message.clone(), None);
@@ -288,6 +296,7 @@ impl Builder<'_> {
             name: intent.name.clone(),
             mark: intent.mark.clone(),
             link: intent.link.clone(),
+            targets: Targets::default(),
         };
         let mut link = self.link(intent.rule, &place);
         if error.code == provost_connector::ErrorCode::NotFound && link.target_id.is_some() {
@@ -338,6 +347,10 @@ impl Builder<'_> {
         self.rows.references.extend(delta.lost.iter().map(|lost| ReferenceRow {
             ref_target: lost.sent.clone(),
             ..row(&lost.key, ReferenceState::Unwanted)
+        }));
+        self.rows.references.extend(delta.inline.iter().map(|with| ReferenceRow {
+            ref_target: with.sent.clone(),
+            ..row(&with.key, ReferenceState::Sent)
         }));
         self.rows.dropped_references.extend(delta.dropped.iter().cloned());
     }

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use super::find::{Finder, is_absent, look_up_page, matching_values};
 use super::intent::{Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
-use super::outcome::{Place, Settled};
-use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets};
+use super::outcome::{Place, Settled, Targets};
+use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets, unasked};
 use super::recorder::{Note, Notes};
 use super::{ClassRead, Cycle, absent};
 use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
@@ -52,7 +52,7 @@ pub(super) async fn class(
                 let end = other?;
                 planner.retry_escrows().await?;
                 planner.finish().await?;
-                absent::leaving(cycle, notes, at).await?;
+                absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
                 let incomplete = planner.judge(&end);
                 return Ok(ClassRead { incomplete, count: end.count, cursor: end.cursor, full: false, orphans: 0 });
             }
@@ -73,7 +73,7 @@ pub(super) async fn class(
     if incomplete.is_none() && planner.has_links {
         absent::find(cycle, notes, at, &planner.known, &planner.seen).await?;
     }
-    absent::leaving(cycle, notes, at).await?;
+    absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
     Ok(ClassRead { incomplete, count: end.count, cursor, full: true, orphans: 0 })
 }
 
@@ -124,6 +124,10 @@ struct Planner<'c> {
     seen: HashSet<u64>,
     /// Ids handed over in this read of a feed; one that comes again waits for the first.
     dispatched: HashSet<ObjectId>,
+    /// Heard of in this cycle, so that the end of a grace period decides nothing a second time.
+    due_leavers: HashSet<ObjectId>,
+    /// Accounts that were found for an object in this read.
+    claimed: HashSet<ObjectId>,
     finder: Option<Finder>,
     batch: Vec<Intent>,
     received: u64,
@@ -147,6 +151,8 @@ impl<'c> Planner<'c> {
             known: Arc::default(),
             seen: HashSet::new(),
             dispatched: HashSet::new(),
+            due_leavers: HashSet::new(),
+            claimed: HashSet::new(),
             finder: None,
             batch: Vec::new(),
             received: 0,
@@ -292,6 +298,7 @@ impl<'c> Planner<'c> {
                 if !self.known.see(hash) {
                     self.seen.insert(hash);
                 }
+                self.due_leavers.insert(id.clone());
             }
             None => {
                 self.nameless_fault.get_or_insert_with(|| format!("{}: {}", fault.place, fault.error));
@@ -316,6 +323,7 @@ impl<'c> Planner<'c> {
     ) -> Result<u64, EngineError> {
         let (cycle, rule) = (self.cycle, self.rule());
         let references = self.references(&links).await?;
+        let targets = self.referenced(&records).await?;
         let skips = self.skips_unchanged();
         let mut unchanged = 0;
         let mut asks = Vec::new();
@@ -328,6 +336,9 @@ impl<'c> Planner<'c> {
                 unchanged += 1;
                 continue;
             }
+            if link.as_ref().and_then(|link| link.leaves).is_some_and(|end| end <= cycle.now_ms()) {
+                self.due_leavers.insert(record.id.clone());
+            }
             let Decision { verdict, reason, name } = decide(&Subject {
                 rule,
                 id: &record.id,
@@ -336,7 +347,8 @@ impl<'c> Planner<'c> {
                 target: Target::Unknown,
                 now: cycle.now,
             });
-            let place = Place { rule: self.at, source_id: record.id.clone(), name, mark, link };
+            let place =
+                Place { rule: self.at, source_id: record.id.clone(), name, mark, link, targets: targets.clone() };
             match verdict {
                 Verdict::Ask => asks.push(Ask { place, record: Box::new(record) }),
                 Verdict::Act(act) => {
@@ -356,6 +368,30 @@ impl<'c> Planner<'c> {
         }
         self.asks(asks).await?;
         Ok(unchanged)
+    }
+
+    /// The target ids of everything that these records refer to by single-valued references.
+    async fn referenced(&self, records: &[Record]) -> Result<Targets, EngineError> {
+        let (cycle, rule) = (self.cycle, self.rule());
+        let mut ids: HashMap<provost_model::ClassName, HashSet<&str>> = HashMap::new();
+        for mapping in rule.mappings.iter().filter(|mapping| mapping.reference && !mapping.multi) {
+            let Some(attribute) = mapping.expression.direct_attribute() else { continue };
+            for record in records {
+                if let Some(provost_model::Value::Reference(to)) = record.attributes.get(attribute) {
+                    ids.entry(to.class.clone()).or_default().insert(&to.id);
+                }
+            }
+        }
+        let mut targets = HashMap::new();
+        for (class, ids) in ids {
+            let ids: Vec<&str> = ids.into_iter().collect();
+            for link in cycle.store.links(&cycle.job.name, &class, &ids).await? {
+                if let Some(target) = link.target_id {
+                    targets.insert((class.clone(), link.source_id), target);
+                }
+            }
+        }
+        Ok(Arc::new(targets))
     }
 
     async fn references(
@@ -418,11 +454,19 @@ impl<'c> Planner<'c> {
                 Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
             }
         }
-        let found = look_up_page(cycle, rule, cycle.target.as_ref(), &values).await?;
-        let mut taken = taken_targets(cycle, targets(found.iter().map(|records| (self.at, &records[..])))).await?;
+        let found = look_up_page(cycle, rule, &values).await?;
+        let records = found.iter().map(|found| (self.at, found.as_deref().unwrap_or_default()));
+        let mut taken = taken_targets(cycle, targets(records)).await?;
+        // Those of earlier pages may not be in the store yet.
+        taken.extend(self.claimed.iter().map(|id| (self.at, id.clone())));
         for (ask, found) in open.into_iter().zip(found) {
-            match claim(&mut taken, &ask, &found) {
-                Ok(()) => self.carry_out(ask, &found).await?,
+            let found = found.map_err(|error| unasked(&error));
+            let claimed = found.and_then(|found| claim(&mut taken, &ask, &found).map(|()| found));
+            match claimed {
+                Ok(found) => {
+                    self.claimed.extend(found.iter().map(|record| record.id.clone()));
+                    self.carry_out(ask, &found).await?;
+                }
                 Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
             }
         }
@@ -437,6 +481,7 @@ impl<'c> Planner<'c> {
     }
 
     async fn gone(&mut self, id: ObjectId, links: &HashMap<ObjectId, Box<LinkRow>>) -> Result<(), EngineError> {
+        self.due_leavers.insert(id.clone());
         match links.get(&id) {
             Some(link) => absent::gone(self.cycle, self.notes, self.at, link.clone()).await,
             None => Ok(()),
@@ -455,6 +500,7 @@ impl<'c> Planner<'c> {
                 name: intent.name,
                 mark: intent.mark,
                 link: intent.link,
+                targets: Targets::default(),
             };
             return match intent.references.is_empty() {
                 true if place.link.as_ref().is_some_and(|link| link.mark == place.mark) => Ok(()),
@@ -534,10 +580,14 @@ pub(super) fn intent(
     record: Option<Box<Record>>,
     had: &[ReferenceRow],
 ) -> Intent {
-    let references = match act.references.take() {
+    let mut references = match act.references.take() {
         Some(wishes) => delta(rule, &place.source_id, wishes, had),
         None => ReferenceDelta::default(),
     };
+    let sends = act.action != provost_model::Action::Update || !act.changes.is_empty();
+    if sends && (act.target_id.is_some() || rule.references_in_create) {
+        inline(rule, &mut references, &place.targets);
+    }
     let link = place.link;
     // A link that failed or was skipped says nothing about the target.
     let act = if act.target_id.is_none() { Act { state: LinkState::Linked, ..act } } else { act };
@@ -552,6 +602,23 @@ pub(super) fn intent(
         references,
         event: None,
         record,
+    }
+}
+
+/// Lets references go out with the operation where the other object has an account already.
+fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
+    let single = |path: &str| rule.mapping(path).is_some_and(|mapping| !mapping.multi);
+    for key in std::mem::take(&mut references.gained) {
+        match targets.get(&(key.ref_class.clone(), key.ref_id.clone())) {
+            Some(target) if single(&key.path) => {
+                // The new value takes the old one's place, so the old one need not be taken away.
+                let path = key.path.clone();
+                let replaced = references.lost.extract_if(.., |lost| lost.key.path == path);
+                references.dropped.extend(replaced.map(|lost| lost.key));
+                references.inline.push(Lost { sent: Some(target.clone()), key });
+            }
+            _ => references.gained.push(key),
+        }
     }
 }
 

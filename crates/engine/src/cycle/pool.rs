@@ -170,11 +170,13 @@ async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
             Ok(())
         }
         Err(error) if error.scope == Scope::Job => Err(target(cycle, error)),
-        Err(error) => {
-            let fault = Fault { code: provost_model::Explain::code(&error), message: error.to_string(), hint: error.hint };
-            shared.notes.note(Note::Fault(ask.place, fault)).await
-        }
+        Err(error) => shared.notes.note(Note::Fault(ask.place, unasked(&error))).await,
     }
+}
+
+/// The target could not be asked about one object.
+pub(super) fn unasked(error: &ConnectorError) -> Fault {
+    Fault { code: provost_model::Explain::code(error), message: error.to_string(), hint: error.hint.clone() }
 }
 
 fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
@@ -244,15 +246,37 @@ async fn apply(shared: &Shared, intents: Vec<Intent>) -> Result<(), EngineError>
                 let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
                 let result = match again.map(|applied| applied.outcome) {
                     Some(Outcome::Done(done)) => Ok(done),
-                    Some(Outcome::Failed(error)) => Err(error),
+                    Some(Outcome::Failed(second)) if second.scope == Scope::Job => {
+                        fatal = Some(second);
+                        continue;
+                    }
+                    Some(Outcome::Failed(second)) => Err(second),
                     None => Err(error),
                 };
+                if let Err(error) = &result {
+                    still_there(cycle, cycle.rule(intent.rule), intent.act.target_id.as_ref(), error).await?;
+                }
                 settle(shared, intent, result, duration_ms).await?;
             }
             result => settle(shared, intent, result, duration_ms).await?,
         }
     }
     fatal.map_or(Ok(()), |error| Err(target(cycle, error)))
+}
+
+/// After a write without an answer: whether the target can be read at all. One that is gone ends the cycle, before
+/// everything else is sent there in vain and each object is told to have failed.
+pub(super) async fn still_there(
+    cycle: &Cycle,
+    rule: &crate::rule::Rule,
+    id: Option<&ObjectId>,
+    error: &ConnectorError,
+) -> Result<(), EngineError> {
+    let Some(id) = id.filter(|_| error.code == ErrorCode::UnknownOutcome) else { return Ok(()) };
+    match cycle.target.get(&cycle.cx, &rule.to, id).await {
+        Err(gone) if gone.scope == Scope::Job => Err(target(cycle, gone)),
+        _ => Ok(()),
+    }
 }
 
 /// Intents without changes are settled without a request.
@@ -306,6 +330,7 @@ async fn look_again(
                 name: intent.name,
                 mark: intent.mark,
                 link: intent.link,
+                targets: Default::default(),
             };
             shared.open.fetch_add(1, Ordering::AcqRel);
             if shared.matched.send(Matched { ask: Ask { place, record }, found }).is_err() {

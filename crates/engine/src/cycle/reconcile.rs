@@ -90,6 +90,7 @@ async fn drift(
         name: link.name.as_str().into(),
         mark: link.mark.clone(),
         link: Some(Box::new(link.clone())),
+        targets: Default::default(),
     };
     let intent = intent(rule, place, reason, act, None, &[]);
     if !cycle.streams() || intent.act.action.is_destructive() {

@@ -6,22 +6,29 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use provost_connector::Outcome;
+use provost_connector::{ErrorCode, Outcome};
 use provost_model::{Action, AttributePath, Change, ChangeOp, Operation, OperationId, Text, Value};
-use provost_store::{EventRow, EventStatus, PendingReference, ReferenceRow, ReferenceState};
+use provost_store::{EventRow, EventStatus, LinkState, PendingReference, ReferenceRow, ReferenceState};
 
 use super::Cycle;
+use super::pool::still_there;
 use super::recorder::{Note, Notes};
 use crate::error::EngineError;
 use crate::progress::Progress;
 
-const PAGE: i64 = 2000;
+const PAGE: i64 = 5000;
+
+/// References of one object that go out together.
+struct Send<'p> {
+    operation: Operation,
+    chunk: &'p [PendingReference],
+}
 
 pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(), EngineError> {
     if !cycle.job.rules.iter().any(|rule| rule.has_references) {
         return Ok(());
     }
-    let in_flight = cycle.target.capabilities().max_in_flight.max(1);
+    let limits = cycle.target.capabilities();
     let mut after = None;
     loop {
         let page = cycle.store.pending_references(&cycle.job.name, after.as_ref(), PAGE).await?;
@@ -33,12 +40,19 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             groups.pop();
         }
         after = groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
-        let mut running = FuturesUnordered::new();
+        let mut sends = Vec::with_capacity(groups.len());
         for group in groups {
-            if running.len() >= in_flight {
+            prepare(cycle, group, &mut sends);
+        }
+        let mut running = FuturesUnordered::new();
+        while !sends.is_empty() {
+            if running.len() >= limits.max_in_flight.max(1) {
                 running.next().await.unwrap_or(Ok(()))?;
             }
-            running.push(send(cycle, notes, group));
+            // Operations on one object follow each other in one batch, or the batch is one operation and they are apart
+            // by chunks of one attribute, which may go out in any order.
+            let rest = sends.split_off(sends.len().min(limits.max_batch.max(1)));
+            running.push(send(cycle, notes, std::mem::replace(&mut sends, rest)));
         }
         while let Some(result) = running.next().await {
             result?;
@@ -52,20 +66,27 @@ fn groups(page: &[PendingReference]) -> Vec<&[PendingReference]> {
         .collect()
 }
 
-async fn send(cycle: &Arc<Cycle>, notes: &Notes, group: &[PendingReference]) -> Result<(), EngineError> {
-    let Some(first) = group.first() else { return Ok(()) };
-    let Some(rule) = cycle.job.rules.iter().find(|rule| rule.from == first.key.class) else { return Ok(()) };
+fn prepare<'p>(cycle: &Cycle, group: &'p [PendingReference], sends: &mut Vec<Send<'p>>) {
+    let Some(first) = group.first() else { return };
+    let Some(rule) = cycle.job.rules.iter().find(|rule| rule.from == first.key.class) else { return };
     let mapping = rule.mapping(&first.key.path);
     let multi = mapping.is_some_and(|mapping| mapping.multi);
     let Some(path) = mapping.map(|m| m.path.clone()).or_else(|| Some(Arc::new(first.key.path.parse().ok()?))) else {
-        return Ok(());
+        return;
     };
     let chunk_size = if multi { rule.max_values.max(1) } else { group.len() };
-    for chunk in group.chunks(chunk_size) {
-        let changes = if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) };
-        send_chunk(cycle, notes, rule, changes, chunk).await?;
+    for (at, chunk) in group.chunks(chunk_size).enumerate() {
+        let id = format!("{}/{}/{}/{}/{at}", cycle.id, rule.from, first.key.source_id, first.key.path);
+        let operation = Operation {
+            id: OperationId::from(id),
+            action: Action::Update,
+            class: rule.to.clone(),
+            target_id: Some(first.owner_target.clone()),
+            changes: if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) },
+            if_match: None,
+        };
+        sends.push(Send { operation, chunk });
     }
-    Ok(())
 }
 
 fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
@@ -100,31 +121,34 @@ fn single_change(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<C
     }
 }
 
-async fn send_chunk(
+async fn send(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'_>>) -> Result<(), EngineError> {
+    let start = Instant::now();
+    let (empty, full): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.operation.changes.is_empty());
+    for send in empty {
+        note(cycle, notes, &send, None, 0).await?;
+    }
+    let operations: Vec<Operation> = full.iter().map(|send| send.operation.clone()).collect();
+    if operations.is_empty() {
+        return Ok(());
+    }
+    let applied = cycle.target.apply(&cycle.cx, &operations).await;
+    let duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Progress::spent(&cycle.progress.phases.send, start.elapsed());
+    for (send, applied) in full.iter().zip(applied) {
+        note(cycle, notes, send, Some(applied.outcome), duration_ms).await?;
+    }
+    Ok(())
+}
+
+/// Records what came of one object's references.
+async fn note(
     cycle: &Arc<Cycle>,
     notes: &Notes,
-    rule: &crate::rule::Rule,
-    changes: Vec<Change>,
-    chunk: &[PendingReference],
+    send: &Send<'_>,
+    outcome: Option<Outcome>,
+    duration_ms: i64,
 ) -> Result<(), EngineError> {
-    let Some(first) = chunk.first() else { return Ok(()) };
-    let start = Instant::now();
-    let shown = serde_json::to_string(&changes).unwrap_or_default();
-    let mut duration_ms = 0;
-    let mut outcome = None;
-    if !changes.is_empty() {
-        let operation = Operation {
-            id: OperationId::from(format!("{}/{}/{}/{}", cycle.id, rule.from, first.key.source_id, first.key.path)),
-            action: Action::Update,
-            class: rule.to.clone(),
-            target_id: Some(first.owner_target.clone()),
-            changes,
-            if_match: None,
-        };
-        outcome = cycle.target.apply(&cycle.cx, &[operation]).await.pop().map(|applied| applied.outcome);
-        duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Progress::spent(&cycle.progress.phases.send, start.elapsed());
-    }
+    let Some(first) = send.chunk.first() else { return Ok(()) };
     let now_ms = cycle.now_ms();
     let mut event = EventRow {
         seq: 0,
@@ -140,8 +164,8 @@ async fn send_chunk(
         finished: Some(now_ms),
         duration_ms,
         name: String::new(),
-        reason: reason(chunk),
-        changes: shown,
+        reason: reason(send.chunk),
+        changes: serde_json::to_string(&send.operation.changes).unwrap_or_default(),
         detail: None,
     };
     let (mut sent, mut gone) = (Vec::new(), Vec::new());
@@ -150,6 +174,13 @@ async fn send_chunk(
             return Err(EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error });
         }
         Some(Outcome::Failed(error)) => {
+            let rule = cycle.job.rules.iter().find(|rule| rule.from == first.key.class);
+            if let Some(rule) = rule {
+                still_there(cycle, rule, Some(&first.owner_target), &error).await?;
+            }
+            if error.code == ErrorCode::NotFound {
+                void(cycle, notes, first).await?;
+            }
             // The rows stay pending, so the next cycle tries again.
             Progress::add(&cycle.progress.failed, 1);
             event.status = EventStatus::Failed;
@@ -157,9 +188,9 @@ async fn send_chunk(
             event.reason = format!("{}; failed: {error}", event.reason);
             event.detail = serde_json::to_string(&error).ok();
         }
-        Some(Outcome::Done(_)) | None => {
-            Progress::add(&cycle.progress.updated, u64::from(outcome.is_some()));
-            for pending in chunk {
+        done => {
+            Progress::add(&cycle.progress.updated, u64::from(done.is_some()));
+            for pending in send.chunk {
                 match pending.state {
                     ReferenceState::Wanted => sent.push(ReferenceRow {
                         job: cycle.job.name.clone(),
@@ -173,6 +204,20 @@ async fn send_chunk(
         }
     }
     notes.note(Note::Sent { event: Box::new(event), sent, gone }).await
+}
+
+/// The referring account is gone at the target: its link is void, and its object is looked at again.
+async fn void(cycle: &Cycle, notes: &Notes, pending: &PendingReference) -> Result<(), EngineError> {
+    let key = &pending.key;
+    let links = cycle.store.links(&cycle.job.name, &key.class, &[key.source_id.as_str()]).await?;
+    for mut link in links.into_iter().filter(|link| link.target_id.as_ref() == Some(&pending.owner_target)) {
+        link.target_id = None;
+        link.sent = None;
+        link.mark.clear();
+        link.state = LinkState::Failed;
+        notes.note(Note::Relink(Box::new(link))).await?;
+    }
+    Ok(())
 }
 
 fn reason(chunk: &[PendingReference]) -> String {

@@ -149,7 +149,10 @@ pub(super) fn linked(
 fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
     match create(rule, projection) {
         (verdict @ Verdict::Act(_), _) => (verdict, "the linked account is missing at the target".into()),
-        other => other,
+        (verdict, _) if !rule.flows.create => {
+            (verdict, "the linked account is missing at the target, and the rule does not create".into())
+        }
+        (verdict, _) => (verdict, "the linked account is missing at the target, and not active at the source".into()),
     }
 }
 
@@ -160,8 +163,8 @@ fn reason(changes: &[AttributeChange], action: Action, returned: bool, read: boo
     }
     match (action, returned) {
         (_, true) => "back in scope".into(),
-        (Action::Disable, _) => "the source says the account is not active any more".into(),
-        (Action::Enable, _) => "the source says the account is active again".into(),
+        (Action::Disable, _) if !read => "the source says the account is not active any more".into(),
+        (Action::Enable, _) if !read => "the source says the account is active again".into(),
         _ if names.is_empty() => "references changed".into(),
         _ if read => format!("the target differs in {}", names.join(", ")).into(),
         _ => format!("changed at the source: {}", names.join(", ")).into(),

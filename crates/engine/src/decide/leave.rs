@@ -34,7 +34,9 @@ pub(super) fn gone(subject: &Subject<'_>) -> Decision {
 fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (Verdict, Cow<'static, str>) {
     let (Some(link), rule) = (subject.link, subject.rule) else { return (Verdict::InStep, why.into()) };
     let now_ms = subject.now.as_millisecond();
-    if link.leaves.is_some_and(|end| end <= now_ms) {
+    // A date from an earlier version of the rule counts only while the rule knows a period of grace at all.
+    let graced = [&rule.out_of_scope, &rule.deleted].iter().any(|r| matches!(r, ReactionSpec::DisableThenDelete(_)));
+    if graced && link.leaves.is_some_and(|end| end <= now_ms) {
         return delete(subject, format!("{why}, and the grace period is over").into());
     }
     match reaction {

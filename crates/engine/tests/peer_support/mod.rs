@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use provost_connector::layers::{RetryPolicy, stack};
 use provost_connector::{
-    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, ErrorCode, FindRequest, Host, LookupRequest,
-    Page, Scan, ScanRequest, Secret, Session, Settings,
+    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, ErrorCode, FindRequest, Host,
+    LookupRequest, Page, Scan, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
 use provost_connectors::scim::ScimConnector;
@@ -375,10 +375,15 @@ impl World {
         Self { which, peer, proxy, http, folder, engine, clock, job: "hr-to-app".into(), spec: spec(), hr }
     }
 
-    /// Writes the HR files as they are now and runs the job.
-    pub async fn try_run(&self, options: RunOptions) -> Result<CycleReport, EngineError> {
+    /// Writes the HR files as they are now.
+    pub fn write(&self) {
         std::fs::write(self.folder.path().join("people.csv"), self.hr.people_csv()).unwrap();
         std::fs::write(self.folder.path().join("teams.csv"), self.hr.teams_csv()).unwrap();
+    }
+
+    /// Writes the HR files and runs the job.
+    pub async fn try_run(&self, options: RunOptions) -> Result<CycleReport, EngineError> {
+        self.write();
         self.clock.advance_ms(60_000);
         self.engine.run(&self.job, &self.spec, options, Arc::<Progress>::default(), &Context::new("test")).await
     }
@@ -406,7 +411,8 @@ impl World {
     /// The target is as the HR files say, and so are the links.
     pub async fn agrees(&self, what: &str, report: &CycleReport) {
         let (held, expected) = (held(&self.http).await, self.hr.expected());
-        let differ = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
+        let differ =
+            |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
         if held != expected {
             let failed: Vec<String> = self.failures().await;
             panic!(
@@ -447,7 +453,9 @@ impl World {
     pub async fn failures(&self) -> Vec<String> {
         let events = self.events().await.into_iter();
         let failed = events.filter(|event| event.status.as_str() != "done" && event.status.as_str() != "skipped");
-        failed.map(|e| format!("{} {} {} {}: {}", e.source_id, e.action, e.status, e.code.unwrap_or_default(), e.reason)).collect()
+        failed
+            .map(|e| format!("{} {} {} {}: {}", e.source_id, e.action, e.status, e.code.unwrap_or_default(), e.reason))
+            .collect()
     }
 
     /// The peer's id of an account.

@@ -118,8 +118,8 @@ pub fn explain(report: &CycleReport, output: Output) {
         }
     }
     if report.counts.failed > 0 || report.escrowed > 0 {
-        let (failed, waiting) = (number(report.counts.failed), number(report.escrowed));
-        output.note(format_args!("{failed} objects failed in this cycle, {waiting} wait for their next try"));
+        let (failed, waiting) = (super::counted(report.counts.failed, "object"), number(report.escrowed));
+        output.note(format_args!("failed in this cycle: {failed}; waiting for the next try: {waiting}"));
         output.hint(format_args!("provost log --job {job} --where 'status eq \"failed\"'"));
     }
 }

@@ -182,7 +182,10 @@ async fn jobs(checks: &mut Checks, setup: &Setup) -> Result<()> {
     for (name, spec) in &setup.configuration.jobs {
         let label = format!("job {name}");
         match setup.engine.check(name, spec).await {
-            Ok(job) => checks.ok(&label, format!("{} rules fit both connections", job.rules.len()))?,
+            Ok(job) => checks.ok(
+                &label,
+                format!("{} checked against both connections", super::counted(job.rules.len() as u64, "rule")),
+            )?,
             Err(error) => checks.error(&label, setup.configuration.explain(error))?,
         }
         let Some(row) = setup.store.job(name).await? else { continue };
@@ -198,7 +201,7 @@ async fn jobs(checks: &mut Checks, setup: &Setup) -> Result<()> {
         let escrowed = u64::try_from(setup.store.count_escrows(name).await?).unwrap_or(0);
         if escrowed > 0 {
             let hint = format!("provost log --job {name} --where 'status eq \"failed\"'");
-            let message = format!("{} objects failed and wait for their next try", number(escrowed));
+            let message = format!("waiting for their next try: {}", super::counted(escrowed, "failed object"));
             checks.add(label, CheckStatus::Warn, message, Some(hint))?;
         }
     }

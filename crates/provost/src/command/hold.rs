@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::cycle;
 use crate::cli::{Global, JobArgs};
 use crate::error::{Exit, Result};
-use crate::output::{Output, Watch, number};
+use crate::output::{Output, Watch};
 use crate::setup::{Setup, context};
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ pub async fn discard(global: &Global, args: JobArgs, output: Output) -> Result<E
     if output.json {
         output.json(&Discarded { job: name, discarded })?;
     } else {
-        output.note(format_args!("{} held operations of job `{name}` are discarded", number(discarded)));
+        output.note(format_args!("discarded for job `{name}`: {}", super::counted(discarded, "held operation")));
         output.hint("the next cycle computes them anew; change the source, the rules or the guard before it runs");
     }
     Ok(Exit::Done)

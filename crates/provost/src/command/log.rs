@@ -113,10 +113,17 @@ pub async fn run(global: &Global, args: LogArgs, output: Output) -> Result<Exit>
     if args.follow {
         return follow(&store, &base, newest, &matches, data, output).await;
     }
+    let is_empty = newest.is_empty();
     for row in newest {
         print(&mut data, row, output)?;
     }
     data.end()?;
+    if is_empty && !output.json {
+        output.note("no event matches");
+        if let Some(job) = &args.job {
+            output.hint(format_args!("`provost status` shows whether there is a job `{job}`, and when it ran"));
+        }
+    }
     Ok(Exit::Done)
 }
 

@@ -92,6 +92,12 @@ fn read_attributes(text: &str, option: &str) -> Result<Attributes> {
     })
 }
 
+/// `1 rule`, `2 rules`.
+fn counted(count: u64, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", crate::output::number(count))
+}
+
 /// serde_json's message without the place, which is shown by other means.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();

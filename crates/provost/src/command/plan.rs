@@ -57,7 +57,7 @@ pub async fn summary(store: &Store, report: &CycleReport, limit: u64, output: Ou
 
 async fn print(store: &Store, report: &CycleReport, total: u64, limit: u64, output: Output) -> Result<()> {
     let mut data = output.data();
-    data.line(format_args!("{}: {} plan, {} operations", report.job, report.kind.as_str(), number(total)))?;
+    data.line(format_args!("{}: {} plan, {}", report.job, report.kind.as_str(), super::counted(total, "operation")))?;
     if total > 0 {
         let mut table = Table::new(["action", "objects"]).right(1);
         for (action, count) in &report.planned {

@@ -40,20 +40,34 @@ pub async fn run(global: &Global, args: QuickstartArgs, output: Output) -> Resul
     let is_old = config.is_file();
     if is_old && !args.serve && !args.yes {
         return Err(Error::from(
-            Problem::new("PRV-0709", format!("`{}` holds a quickstart already", folder.display()))
-                .hint("begin anew with --yes, go on with --serve, or name another folder with --dir"),
+            Problem::new("PRV-0709", format!("`{}` holds a quickstart already", folder.display())).hint(
+                "go on with --serve, name another folder with --dir, or begin anew with --yes, which deletes its state",
+            ),
         ));
+    }
+    if !is_old
+        && !args.yes
+        && let Some(name) = in_the_way(&folder)
+    {
+        let message = format!("`{}` holds `{name}`, which a quickstart would replace", folder.display());
+        let hint = "name an empty folder with --dir, or replace it with --yes";
+        return Err(Problem::new("PRV-0709", message).hint(hint).into());
     }
     let fresh = !is_old || args.yes;
     if fresh {
         clear(&folder).map_err(|error| failed(&folder, &error))?;
     }
-    let listener = serve_command::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, app_port(&config)))).await?;
+    let port = app_port(&config);
+    let listener = serve_command::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(|_| {
+        let message = format!("the application's address 127.0.0.1:{port} is in use");
+        let hint = "another `provost quickstart --serve` may be running on this folder: stop it, or use that one";
+        Problem::new("PRV-0708", message).hint(hint)
+    })?;
     let port = listener.local_addr().map_err(|error| failed(&folder, &error))?.port();
     if fresh {
         write(&folder, &config, args.people, port).map_err(|error| failed(&folder, &error))?;
     }
-    let global = Global { config: config.clone(), data: Some(folder.join("data")), ..global.clone() };
+    let global = Global { config: config.clone(), data: Some(folder.join("data")), database: None, ..global.clone() };
     let setup = Setup::open(&global).await?;
     let cx = context(output, "quickstart");
     let token = app_token(&setup.store).await?;
@@ -86,18 +100,25 @@ fn clear(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let ours = matches!(name, "provost.yaml" | "people.csv" | "data")
-            || name.starts_with("accounts.csv")
-            || name.starts_with(".accounts.csv")
-            || name.starts_with("app.db")
-            || name == "master.key";
-        if ours && path.is_dir() {
+        if is_ours(name) && path.is_dir() {
             fs::remove_dir_all(path)?;
-        } else if ours {
+        } else if is_ours(name) {
             fs::remove_file(path)?;
         }
     }
     Ok(())
+}
+
+/// What a quickstart makes in its folder.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "provost.yaml" | "people.csv" | "data" | "master.key")
+        || ["accounts.csv", ".accounts.csv", "app.db"].iter().any(|start| name.starts_with(start))
+}
+
+/// A file or folder of that name that no quickstart has made: somebody else's.
+fn in_the_way(folder: &Path) -> Option<String> {
+    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| is_ours(name)).min()
 }
 
 fn write(folder: &Path, config: &Path, people: u64, port: u16) -> std::io::Result<()> {
@@ -137,6 +158,17 @@ async fn start_app(folder: &Path, listener: tokio::net::TcpListener, token: Secr
         }
     });
     Ok(())
+}
+
+/// Lets the shell find the program where it was not installed: `cargo run` does not put it on the path.
+fn export_path() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join("provost").is_file());
+    let program = std::env::current_exe().ok();
+    match program.as_deref().and_then(Path::parent) {
+        Some(folder) if !is_there => format!(" && export PATH=\"{}:$PATH\"", folder.display()),
+        _ => String::new(),
+    }
 }
 
 /// Tells the story and does what it tells.
@@ -259,10 +291,13 @@ impl Show<'_> {
 
     fn result(&self, report: CycleReport) -> Result<()> {
         let mut data = self.output.data();
-        let rate = report.counts.read.saturating_mul(1000) / report.duration_ms.max(1);
         let took = duration(report.duration_ms);
+        let rate = match report.counts.read.saturating_mul(1000) / report.duration_ms.max(1) {
+            0 => String::new(),
+            rate => format!(", {} objects a second", number(rate)),
+        };
         let status = if report.status == CycleStatus::Done { "done" } else { "stopped" };
-        data.line(format_args!("{}: {status} in {took}, {} objects a second", report.job, number(rate)))?;
+        data.line(format_args!("{}: {status} in {took}{rate}", report.job))?;
         data.table(counts(&report.counts))?;
         data.end()?;
         explain(&report, self.output);
@@ -273,12 +308,15 @@ impl Show<'_> {
         let folder = self.folder.display();
         self.title("Next")?;
         for (command, what) in [
-            (format!("cd {folder}"), "everything below works in there"),
+            (format!("cd {folder}{}", export_path()), "everything below works in there"),
             ("provost status".into(), "the jobs and their last cycle"),
             ("provost log --limit 20".into(), "who was changed, when and why"),
             ("provost explain hr-to-directory --where 'employee_id eq \"E000007\"'".into(), "one person's whole trace"),
             ("$EDITOR people.csv && provost plan hr-to-directory".into(), "your own joiner, mover or leaver"),
-            (format!("provost quickstart --dir {folder} --serve"), "jobs follow every change by themselves"),
+            (
+                "provost quickstart --dir . --serve".into(),
+                "jobs run by themselves; the application is up while this runs",
+            ),
             ("provost doctor".into(), "is everything in order?"),
         ] {
             self.line(format_args!("  {command:<70}  {what}"))?;

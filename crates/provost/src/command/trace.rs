@@ -34,6 +34,7 @@ pub fn shown(value: Option<&Value>) -> String {
     let text = match value {
         None => return "∅".to_owned(),
         Some(Value::Text(text)) if text.is_empty() => "\"\"".to_owned(),
+        Some(Value::Reference(reference)) => format!("{} {}", reference.class, reference.id),
         Some(value) => value.to_string(),
     };
     let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();

@@ -2,6 +2,7 @@
 
 insert into sequence (name, value) values ('directory', 0);
 
+-- With row ids, unlike most tables: bodies are long, and five indexes would repeat the key.
 create table resource (
     kind {key} not null,
     id {key} not null,
@@ -19,7 +20,7 @@ create table resource (
     deleted bigint,
     body text not null,
     primary key (kind, id)
-) {without_rowid};
+);
 -- None of these starts with the kind, and their queries do not name it: SQLite, which has no statistics here, would rather
 -- read all of a kind by the primary key than look up a list of five hundred values.
 create unique index resource_user on resource (user_name) where user_name is not null;

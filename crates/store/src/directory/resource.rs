@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use provost_model::{ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{LIST_MAX, Param, Record, Row, Sql};
+use crate::db::{LIST_MAX, Param, Record, Row, Sql, chunks};
 use crate::store::texts;
 use crate::{Result, Store, StoreError, Transaction};
 
@@ -279,6 +279,29 @@ impl Transaction {
     pub async fn update_resources(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
         self.number(rows).await?;
         self.upsert(rows).await
+    }
+
+    /// As [`update_resources`](Self::update_resources) for rows whose name, external id and manager are as they were: their
+    /// indexes are left alone, which halves the work.
+    pub async fn update_bodies(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
+        self.number(rows).await?;
+        for chunk in chunks(rows, ResourceRow::COLUMNS.len()) {
+            let mut sql = self.sql();
+            sql.push("insert into resource (").names(ResourceRow::COLUMNS).push(") values ");
+            for (at, row) in chunk.iter().enumerate() {
+                sql.push(if at > 0 { ", (" } else { "(" });
+                let mut first = true;
+                row.values(&mut |value| {
+                    sql.push(if first { "" } else { ", " }).bind(value);
+                    first = false;
+                });
+                sql.push(")");
+            }
+            sql.push(" on conflict (kind, id) do update set seq = excluded.seq, version = excluded.version, ");
+            sql.push("modified = excluded.modified, body = excluded.body");
+            self.run(sql).await?;
+        }
+        Ok(())
     }
 
     async fn number(&mut self, rows: &mut [ResourceRow]) -> Result<()> {

@@ -53,12 +53,7 @@ impl Engine {
         let again = self.cycle(opened, lease, options, true, Arc::default(), cx).await?;
         let moved = self.difference(&row.id, &again.cycle).await?;
         let mut tx = self.store.fenced(lease).await?;
-        tx.discard_events(&again.cycle).await?;
-        if let Some(mut second) = self.store.cycle(&again.cycle).await? {
-            second.status = StoredStatus::Discarded;
-            second.note = Some(format!("made to check plan {}", row.id));
-            tx.save_cycle(&second).await?;
-        }
+        tx.drop_plan(&again.cycle).await?;
         tx.commit().await?;
         if let Some(message) = moved {
             return Err(EngineError::Moved { message });

@@ -165,6 +165,18 @@ impl Transaction {
         Ok(touched)
     }
 
+    /// Deletes the open events of a cycle and the cycle itself: for a plan that was only made to be compared.
+    pub async fn drop_plan(&mut self, cycle: &str) -> Result<()> {
+        for text in [
+            "delete from event where cycle = $1 and status in ('planned', 'held', 'failed')",
+            "delete from cycle where id = $1",
+        ] {
+            let sql = self.fixed(text).value(cycle);
+            self.run(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Marks all open events of a cycle as discarded; how many they were.
     pub async fn discard_events(&mut self, cycle: &str) -> Result<u64> {
         let sql = self.fixed(DISCARD).value(cycle);

@@ -158,6 +158,14 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
     cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
     cycle_row.summary = serde_json::to_string(&cycle.progress.counts()).unwrap_or_default();
     cycle_row.note.clone_from(&finished.note);
+    if cycle.plan_only && finished.error.is_none() {
+        // Applying a plan makes it once more, so it has to be known how it was made.
+        cycle_row.note = match (cycle.kind, cycle.fresh) {
+            (CycleKind::Reconcile, _) => Some("reconcile".into()),
+            (_, true) => Some("full".into()),
+            _ => None,
+        };
+    }
     let mut tx = cycle.store.fenced(&cycle.lease).await?;
     tx.save_cycle(&cycle_row).await?;
     if !cycle.plan_only {

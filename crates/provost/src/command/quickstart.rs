@@ -248,7 +248,9 @@ impl Show<'_> {
         for job in JOBS {
             self.cycle(job).await?;
         }
-        let Some(leaver) = day.leavers.first.first() else { return Ok(()) };
+        // Somebody who is still in the file has the fuller story.
+        let leavers = &day.leavers.first;
+        let Some(leaver) = leavers.iter().find(|leaver| !leaver.removed).or(leavers.first()) else { return Ok(()) };
         self.title(format_args!("6. Why? One person, {}, in the job {}", leaver.employee_id, JOBS[0]))?;
         let (name, spec) = self.setup.job(JOBS[0])?;
         let filter = Filter::eq(AttributePath::name("employee_id"), leaver.employee_id.as_str());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use provost_connector::{Context, LookupRequest, Outcome, ScanMode, ScanRequest, Session};
 use provost_directory::Directory;
-use provost_model::{Action, AttributePath, Change, Operation, SystemClock, Value};
+use provost_model::{Action, AttributePath, Change, ObjectId, Operation, SystemClock, Value};
 use provost_store::Store;
 
 type Failed = Box<dyn std::error::Error>;
@@ -84,15 +84,14 @@ impl Report {
     }
 }
 
-/// Applies all, in batches; the ids in their order.
-async fn apply(
-    session: &dyn Session,
-    operations: &[Operation],
-    page: usize,
-) -> Result<Vec<provost_model::ObjectId>, Failed> {
+/// Applies all, two batches at a time as the session allows; the ids in their order.
+async fn apply(session: &dyn Session, operations: &[Operation], page: usize) -> Result<Vec<ObjectId>, Failed> {
     let mut ids = Vec::with_capacity(operations.len());
-    for batch in operations.chunks(page) {
-        for applied in session.apply(&Context::default(), batch).await {
+    for two in operations.chunks(2 * page) {
+        let (one, other) = two.split_at(page.min(two.len()));
+        let cx = Context::default();
+        let (one, other) = tokio::join!(session.apply(&cx, one), session.apply(&cx, other));
+        for applied in one.into_iter().chain(other) {
             match applied.outcome {
                 Outcome::Done(done) => ids.push(done.target_id),
                 Outcome::Failed(error) => return Err(error.into()),
@@ -118,7 +117,7 @@ async fn main() -> Result<(), Failed> {
     report.line("create", rows);
 
     let edits = |change: &dyn Fn(usize, Operation) -> Operation| -> Vec<Operation> {
-        let edit = |(number, id): (usize, &provost_model::ObjectId)| {
+        let edit = |(number, id): (usize, &ObjectId)| {
             let operation = Operation { action: Action::Update, target_id: Some(id.clone()), ..create(number, &paths) };
             change(number, operation)
         };

@@ -20,9 +20,9 @@ pub const EXPORT: &str = "directory-to-app";
 /// The name under which scenario files ask for the sink's token, which may be anything.
 const SECRET: (&str, &str) = ("bench-token", "bench");
 
-/// Where in the object that `provost run --json` prints the cycle's own duration is found (seconds), so that starting a
-/// process is not counted into a cycle of ten milliseconds. Absent: the process's time is taken.
-const CYCLE_SECONDS: &str = "/seconds";
+/// Where in the object that `provost run --json` prints the cycle's own duration is found (milliseconds), so that starting
+/// a process is not counted into a cycle of ten milliseconds. Absent: the process's time is taken.
+const CYCLE_MS: &str = "/duration_ms";
 /// The same for the cycle's CPU, in seconds.
 const CYCLE_CPU_SECONDS: &str = "/cpu_seconds";
 
@@ -120,10 +120,10 @@ impl Engine for Provost {
         let mut command = self.command(&["run", job, "--json"]);
         command.args(["--config", "provost.yaml"]);
         let process = measure(command, &folder.path)?;
-        let report: Option<Value> = process.stdout.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        let report: Option<Value> = serde_json::from_str(&process.stdout).ok();
         let number = |pointer| report.as_ref()?.pointer(pointer)?.as_f64();
         Ok(Some(Run {
-            seconds: number(CYCLE_SECONDS).unwrap_or(process.seconds),
+            seconds: number(CYCLE_MS).map_or(process.seconds, |ms| ms / 1e3),
             cpu_seconds: number(CYCLE_CPU_SECONDS).unwrap_or(process.cpu.total as f64 / 1e6),
             report,
             process,
@@ -151,7 +151,7 @@ impl Engine for StandIn {
             Instead::Impossible => return Ok(None),
         };
         let process = measure(command, &folder.path)?;
-        let report: Option<Value> = process.stdout.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        let report: Option<Value> = serde_json::from_str(&process.stdout).ok();
         let number = |name: &str| report.as_ref()?.get(name)?.as_f64();
         let seconds = number("seconds").unwrap_or(process.seconds);
         let each = number("users").or_else(|| number("rows")).zip(number("cpu_us")).map(|(n, us)| n * us / 1e6);

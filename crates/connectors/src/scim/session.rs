@@ -19,8 +19,9 @@ use super::scan::FullScan;
 use super::{read, test, write};
 use crate::http::Client;
 
-/// Values of one `lookup` call: each is a request, so that more would only hold up whoever waits for the first.
-const MAX_LOOKUP: usize = 20;
+/// Values of one `lookup` call: each is a request, so that more would only hold up whoever waits for the first. With one,
+/// the engine looks up and creates person by person, as many at once as the target bears.
+const MAX_LOOKUP: usize = 1;
 
 /// One resource type of the target.
 pub struct Class {

@@ -3,7 +3,7 @@
 //! Both follow at once rather than on the next read, so that the change feed shows every resource whose content changed.
 //! They go in pages of [`PAGE`], so that memory stays bounded whoever is deleted.
 
-use provost_model::{Attributes, ObjectId, Text};
+use provost_model::{ObjectId, Text};
 use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
 
 use crate::Directory;
@@ -38,7 +38,7 @@ impl Flush {
         }
     }
 
-    pub fn create(&mut self, kind: &Kind, id: ObjectId, columns: Columns, attributes: &Attributes) -> &ResourceRow {
+    pub fn create(&mut self, kind: &Kind, id: ObjectId, columns: Columns, body: String) -> &ResourceRow {
         self.creates.push(ResourceRow {
             kind: kind.name.clone(),
             id,
@@ -50,7 +50,7 @@ impl Flush {
             created: self.now,
             modified: self.now,
             deleted: None,
-            body: to_body(attributes),
+            body,
         });
         &self.creates[self.creates.len() - 1]
     }

@@ -3,39 +3,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use provost_model::{Attributes, ObjectId, Text, Value};
+use provost_model::{Attributes, ObjectId, Text};
 use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
 
 use super::Outcomes;
 use super::flush::{self, Flush};
 use super::id::Ids;
-use crate::kind::{Columns, Kind};
-use crate::resource::{parse, to_body};
-use crate::write::{MemberEdit, What, Write, Written};
+use super::prepare::{Delta, Prepared, Step, Task};
+use crate::kind::Kind;
+use crate::resource::parse;
+use crate::write::Written;
 use crate::{Directory, DirectoryError, Member, Resource};
 
 type Result<T, E = DirectoryError> = std::result::Result<T, E>;
-
-/// A write that could be done if names and members allow it.
-struct Prepared<'d> {
-    kind: &'d Kind,
-    step: Step,
-}
-
-enum Step {
-    Create { columns: Columns, attributes: Attributes, members: Vec<ObjectId> },
-    Edit { row: ResourceRow, columns: Columns, attributes: Attributes, body: Option<String>, delta: Delta },
-    Delete { row: ResourceRow },
-}
-
-/// What is added to and removed from a group.
-#[derive(Default)]
-struct Delta {
-    add: Vec<ObjectId>,
-    remove: Vec<ObjectId>,
-    /// What is there already is not in `add`, what is not there is not in `remove`.
-    exact: bool,
-}
 
 /// What the tables say about the writes of a round.
 #[derive(Default)]
@@ -51,20 +31,15 @@ struct Known {
 pub(super) async fn run(
     directory: &Directory,
     tx: &mut Transaction,
-    batch: Vec<Write>,
+    batch: Vec<Result<Task<'_>>>,
     now: i64,
     ids: &mut Ids,
 ) -> Result<Outcomes, StoreError> {
     let targets = targets(directory, &batch);
     let mut rows = load(tx, &targets).await?;
     let mut current = load_members(tx, &targets).await?;
-    let prepared: Vec<Result<Prepared<'_>>> = batch
-        .into_iter()
-        .map(|write| {
-            let kind = directory.kind(&write.kind).ok_or(DirectoryError::UnknownKind { kind: write.kind })?;
-            prepare(kind, write.what, &mut rows, &mut current).map(|step| Prepared { kind, step })
-        })
-        .collect();
+    let prepared: Vec<Result<Prepared<'_>>> =
+        batch.into_iter().map(|task| task?.prepare(&mut rows, &mut current)).collect();
     let mut known = learn(directory, tx, &prepared).await?;
     let mut flush = Flush::new(now);
     let outcomes: Outcomes =
@@ -82,14 +57,14 @@ struct Targets<'d> {
     whole: Vec<ObjectId>,
 }
 
-fn targets<'d>(directory: &'d Directory, batch: &[Write]) -> Vec<Targets<'d>> {
+fn targets<'d>(directory: &'d Directory, batch: &[Result<Task<'_>>]) -> Vec<Targets<'d>> {
     let of_kind = |kind: &'d Kind| {
         let mut targets = Targets { kind, ids: Vec::new(), whole: Vec::new() };
-        for write in batch.iter().filter(|write| kind.name.eq_ignore_ascii_case(&write.kind)) {
+        for task in batch.iter().flatten().filter(|task| task.kind.name == kind.name) {
             // The store refuses a NUL, and no id has one.
-            let Some(id) = write.what.id().filter(|id| !id.contains('\0')) else { continue };
+            let Some(id) = task.id().filter(|id| !id.contains('\0')) else { continue };
             targets.ids.push(id.clone());
-            if let What::Edit { members: MemberEdit::Replace(_) | MemberEdit::Inline, .. } = &write.what {
+            if task.is_about_all_members() {
                 targets.whole.push(id.clone());
             }
         }
@@ -118,125 +93,6 @@ async fn load_members(
         }
     }
     Ok(members)
-}
-
-fn prepare(
-    kind: &Kind,
-    what: What,
-    rows: &mut HashMap<ObjectId, ResourceRow>,
-    current: &mut HashMap<ObjectId, Vec<MemberRow>>,
-) -> Result<Step> {
-    match what {
-        What::Create { mut attributes, members } => {
-            kind.clean(&mut attributes);
-            let columns = kind.columns(&attributes)?;
-            if !members.is_empty() {
-                refuse_members(kind)?;
-            }
-            let members = distinct(members.into_iter().map(|member| member.id));
-            Ok(Step::Create { columns, attributes, members })
-        }
-        What::Delete { id, if_version } => Ok(Step::Delete { row: take(kind, id, if_version, rows)? }),
-        What::Edit { id, if_version, edit, members } => {
-            let row = take(kind, id, if_version, rows)?;
-            let mut attributes = parse(&row)?;
-            let current = current.remove(&row.id).unwrap_or_default();
-            let inline = members == MemberEdit::Inline && kind.has_members;
-            if inline {
-                attributes.push("members", Value::List(current.iter().map(element).collect()));
-            }
-            edit(&mut attributes)?;
-            let delta = match members {
-                _ if inline => replace(&current, listed(attributes.remove("members"))?),
-                MemberEdit::Keep | MemberEdit::Inline => Delta { exact: true, ..Delta::default() },
-                MemberEdit::Replace(members) => {
-                    refuse_members(kind)?;
-                    replace(&current, members.into_iter().map(|member| member.id).collect())
-                }
-                MemberEdit::Change { add, remove } => {
-                    refuse_members(kind)?;
-                    let remove = distinct(remove);
-                    let gone: HashSet<&ObjectId> = remove.iter().collect();
-                    let add = add.into_iter().map(|member| member.id).filter(|id| !gone.contains(id));
-                    Delta { add: distinct(add), remove, exact: false }
-                }
-            };
-            kind.clean(&mut attributes);
-            let columns = kind.columns(&attributes)?;
-            let body = to_body(&attributes);
-            // Equal text is the usual sign of nothing to do; another order of names is the same content still.
-            let body = (body != row.body && parse(&row)? != attributes).then_some(body);
-            Ok(Step::Edit { row, columns, attributes, body, delta })
-        }
-    }
-}
-
-fn take(
-    kind: &Kind,
-    id: ObjectId,
-    if_version: Option<Vec<i64>>,
-    rows: &mut HashMap<ObjectId, ResourceRow>,
-) -> Result<ResourceRow> {
-    let Some(row) = rows.remove(&id).filter(|row| row.kind == kind.name) else {
-        return Err(DirectoryError::NotFound { kind: kind.name.clone(), id });
-    };
-    if if_version.is_some_and(|versions| !versions.contains(&row.version)) {
-        return Err(DirectoryError::VersionMismatch { kind: kind.name.clone(), id, current: row.version });
-    }
-    Ok(row)
-}
-
-fn refuse_members(kind: &Kind) -> Result<()> {
-    if kind.has_members {
-        return Ok(());
-    }
-    Err(DirectoryError::invalid("members", format!("{} has no members", kind.name)))
-}
-
-fn element(row: &MemberRow) -> Value {
-    let parts = [("value", row.member_id.as_str()), ("type", row.member_kind.as_str())];
-    Value::Complex(parts.into_iter().collect())
-}
-
-/// The ids in a list of members.
-fn listed(value: Option<Value>) -> Result<Vec<ObjectId>> {
-    let list = match value {
-        Some(Value::List(list)) => list,
-        None | Some(Value::Null) => Vec::new(),
-        Some(single) => vec![single],
-    };
-    let id = |member: &Value| match member {
-        Value::Complex(parts) => parts.find("value").and_then(Value::as_text).map(ObjectId::from),
-        Value::Text(id) => Some(ObjectId(id.clone())),
-        _ => None,
-    };
-    let ids = list.iter().map(|member| id(member).filter(|id| !id.is_empty()));
-    ids.collect::<Option<_>>().ok_or_else(|| DirectoryError::invalid("members", "an element has no value"))
-}
-
-fn replace(current: &[MemberRow], wanted: Vec<ObjectId>) -> Delta {
-    let have: HashSet<&str> = current.iter().map(|row| row.member_id.as_str()).collect();
-    let wanted = distinct(wanted);
-    let keep: HashSet<&str> = wanted.iter().map(ObjectId::as_str).collect();
-    let gone = current.iter().filter(|row| !keep.contains(row.member_id.as_str()));
-    let remove = gone.map(|row| row.member_id.clone()).collect();
-    let add = wanted.iter().filter(|id| !have.contains(id.as_str())).cloned().collect();
-    Delta { add, remove, exact: true }
-}
-
-fn distinct(ids: impl IntoIterator<Item = ObjectId>) -> Vec<ObjectId> {
-    let mut seen = HashSet::new();
-    ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
-}
-
-impl Step {
-    fn added(&self) -> &[ObjectId] {
-        match self {
-            Step::Create { members, .. } => members,
-            Step::Edit { delta, .. } => &delta.add,
-            Step::Delete { .. } => &[],
-        }
-    }
 }
 
 /// Asks for the names and members that the round is about.
@@ -292,7 +148,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
         return Err(DirectoryError::UnknownMember { id: id.clone() });
     }
     match step {
-        Step::Create { columns, attributes, members } => {
+        Step::Create { columns, attributes, body, members } => {
             let id = ids.next();
             known.claim(kind, &columns.name_key, &id)?;
             let members: Vec<Member> =
@@ -300,7 +156,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
             for member in &members {
                 flush.add(&id, &member.id, &member.kind);
             }
-            let row = flush.create(kind, id, columns, &attributes);
+            let row = flush.create(kind, id, columns, body);
             let members = kind.has_members.then_some(members);
             Ok(Written { resource: resource(row, attributes, members), changed: true, created: true })
         }

@@ -3,6 +3,7 @@
 // Clippy allows these in functions marked as tests only, and ours are called by two of them each.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod directory;
 mod event;
 mod lease;
 mod link;

@@ -93,7 +93,10 @@ pub trait Session: Send + Sync {
 
     /// How many objects the class has, exactly.
     async fn count(&self, _cx: &Context, class: &str) -> Result<u64, ConnectorError> {
-        Err(ConnectorError::new(ErrorCode::NotSupported, format!("the target does not count objects of class `{class}`")))
+        Err(ConnectorError::new(
+            ErrorCode::NotSupported,
+            format!("the target does not count objects of class `{class}`"),
+        ))
     }
 
     /// A text that is another one whenever the class may have changed, as cheap as a look at a file's date; `None` when

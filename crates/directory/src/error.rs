@@ -58,7 +58,7 @@ impl Explain for DirectoryError {
             Self::VersionMismatch { .. } => "read it again and repeat the change on what it is now",
             Self::Required { .. } => "map a value to it that every object has",
             Self::UnknownMember { .. } => "create the member first, or leave it out",
-            Self::Invalid { .. } => "correct the mapping or the request; `provost schema` lists attributes and types",
+            Self::Invalid { .. } => "correct the mapping or the request",
             Self::Scim(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
         }))

@@ -97,11 +97,39 @@ impl Engine {
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
-        let opened = self.open(name, spec).await?;
+        let opened = match self.open(name, spec).await {
+            Ok(opened) => opened,
+            Err(error) if plan_only => return Err(error),
+            Err(error) => {
+                self.note_failure(name, &error).await;
+                return Err(error);
+            }
+        };
         let held = self.hold(name).await?;
         let result = self.cycle(&opened, &held.lease, options, plan_only, progress, cx).await;
         held.release(self).await;
         result
+    }
+
+    /// A cycle that could not even start shows in the job's state and in the log.
+    async fn note_failure(&self, name: &JobName, failure: &EngineError) {
+        let write = async {
+            let now_ms = self.clock.now_ms();
+            let mut row = self.store.job(name).await?.unwrap_or_else(|| JobRow::new(name.clone()));
+            row.failures += 1;
+            row.note = Some(failure.to_string());
+            row.updated = now_ms;
+            let id = CycleId::from(uuid::Uuid::now_v7().to_string());
+            let code = provost_model::Explain::code(failure).to_string();
+            let why = cycle::verdict(name, &id, StoredStatus::Failed, &code, failure.to_string(), now_ms);
+            let mut tx = self.store.begin().await?;
+            tx.save_job(&row).await?;
+            tx.append_events(&mut [why]).await?;
+            tx.commit().await
+        };
+        if let Err(error) = write.await {
+            tracing::error!(error = %error, "the failure of a job could not be recorded");
+        }
     }
 
     /// One cycle under a lease that the caller holds.

@@ -22,6 +22,8 @@ pub enum EngineError {
     Plan { plan: String, message: String, hint: &'static str },
     #[error("the plan is stale: {message}")]
     Moved { message: String },
+    #[error("the plan is over a guard: {message}")]
+    OverGuard { message: String },
     #[error("job `{job}` holds nothing")]
     NothingHeld { job: JobName },
     #[error("filter: {message}")]
@@ -53,6 +55,7 @@ impl Explain for EngineError {
             EngineError::Busy { .. } => Code::new("PRV-0502"),
             EngineError::Plan { .. } => Code::new("PRV-0503"),
             EngineError::Moved { .. } => Code::new("PRV-0504"),
+            EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
             EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
@@ -67,6 +70,9 @@ impl Explain for EngineError {
             EngineError::Busy { .. } => Some("wait for the running cycle, or look at `provost log --follow`".into()),
             EngineError::Plan { hint, .. } => Some(Cow::Borrowed(hint)),
             EngineError::Moved { .. } => Some("make a new plan and look at it again".into()),
+            EngineError::OverGuard { .. } => {
+                Some("look at the plan again; with --over-guard it goes out all the same".into())
+            }
             EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
             EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             EngineError::Cancelled => None,

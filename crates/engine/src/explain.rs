@@ -8,9 +8,7 @@ use provost_store::{EventQuery, EventRow, LinkRow};
 use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
-use crate::report::{
-    ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace,
-};
+use crate::report::{ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace};
 use crate::rule::Rule;
 use crate::spec::JobSpec;
 
@@ -166,8 +164,7 @@ async fn ask(
 ) -> Result<Vec<Record>, EngineError> {
     let context = LangContext::new(&record.attributes, now);
     for matching in &rule.matching {
-        let mut trace =
-            MatchTrace { target: matching.path.to_string(), value: None, found: Vec::new(), note: None };
+        let mut trace = MatchTrace { target: matching.path.to_string(), value: None, found: Vec::new(), note: None };
         let value = match matching.source.eval(&context) {
             Ok(Outcome::Value(value)) if !value.is_unassigned() => value,
             Ok(_) => {

@@ -93,7 +93,9 @@ impl Engine {
         let (result, event) = match (failed, events.first()) {
             (Some(event), _) => ("failed", Some(event)),
             (None, Some(event)) if event.status == EventStatus::Skipped => ("skipped", Some(event)),
-            (None, Some(event)) if matches!(event.status, EventStatus::Planned | EventStatus::Held) => ("held", Some(event)),
+            (None, Some(event)) if matches!(event.status, EventStatus::Planned | EventStatus::Held) => {
+                ("held", Some(event))
+            }
             (None, Some(event)) => ("done", Some(event)),
             (None, None) => ("in step", None),
         };

@@ -21,20 +21,23 @@ impl Engine {
         &self,
         plan: &str,
         spec_of: &(dyn Fn(&JobName) -> Option<JobSpec> + Sync),
+        over_guard: bool,
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
         let wrong = |message: &str, hint| EngineError::Plan { plan: plan.into(), message: message.into(), hint };
         let row = self.store.cycle(plan).await?;
-        let row = row.ok_or_else(|| wrong("there is no such plan", "`provost plan JOB` prints the id of the plan it made"))?;
+        let row =
+            row.ok_or_else(|| wrong("there is no such plan", "`provost plan JOB` prints the id of the plan it made"))?;
         if row.status != StoredStatus::Planned {
             let message = format!("it is {}, not planned", row.status);
             return Err(wrong(&message, "make a new plan with `provost plan JOB`"));
         }
-        let spec = spec_of(&row.job).ok_or_else(|| wrong("its job is not configured", "use the configuration it was made with"))?;
+        let spec = spec_of(&row.job)
+            .ok_or_else(|| wrong("its job is not configured", "use the configuration it was made with"))?;
         let opened = self.open(&row.job, &spec).await?;
         let held = self.hold(&row.job).await?;
-        let result = self.apply_held(&row, &opened, &held.lease, progress, cx).await;
+        let result = self.apply_held(&row, &opened, &held.lease, over_guard, progress, cx).await;
         held.release(self).await;
         result
     }
@@ -44,6 +47,7 @@ impl Engine {
         row: &CycleRow,
         opened: &Opened,
         lease: &provost_store::Lease,
+        over_guard: bool,
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
@@ -57,6 +61,9 @@ impl Engine {
         tx.commit().await?;
         if let Some(message) = moved {
             return Err(EngineError::Moved { message });
+        }
+        if let (Some(message), false) = (again.note, over_guard) {
+            return Err(EngineError::OverGuard { message });
         }
         self.send(row, opened, lease, progress, cx).await
     }
@@ -81,9 +88,15 @@ impl Engine {
             for event in events {
                 match intended.remove(&(event.class.clone(), event.source_id.clone())) {
                     Some(was) if was == fingerprint(&event) => {}
-                    Some(_) => return Ok(Some(format!("`{}` ({}) would now be changed in another way", event.name, event.source_id))),
+                    Some(_) => {
+                        return Ok(Some(format!(
+                            "`{}` ({}) would now be changed in another way",
+                            event.name, event.source_id
+                        )));
+                    }
                     None => {
-                        let message = format!("`{}` ({}) would now be affected: {}", event.name, event.source_id, event.action);
+                        let message =
+                            format!("`{}` ({}) would now be affected: {}", event.name, event.source_id, event.action);
                         return Ok(Some(message));
                     }
                 }

@@ -234,9 +234,8 @@ struct Graced {
 
 impl<'de> Deserialize<'de> for ReactionSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = ReactionText::deserialize(deserializer).map_err(|_| {
-            de::Error::custom("expected `disable`, `delete`, `keep` or `{disable: now, delete: 30d}`")
-        })?;
+        let text = ReactionText::deserialize(deserializer)
+            .map_err(|_| de::Error::custom("expected `disable`, `delete`, `keep` or `{disable: now, delete: 30d}`"))?;
         Ok(match text {
             ReactionText::Word(ReactionWord::Disable) => ReactionSpec::Disable,
             ReactionText::Word(ReactionWord::Delete) => ReactionSpec::Delete,

@@ -105,7 +105,7 @@ fn write_people(folder: &Path, version: u64) {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "\n{line}").unwrap();
+    std::io::Write::write_all(&mut std::io::stdout(), format!("\n{line}\n").as_bytes()).unwrap();
     std::io::stdout().flush().unwrap();
 }
 

@@ -59,7 +59,8 @@ async fn a_new_rule_looks_at_everybody_again() {
 async fn accounts_that_exist_are_adopted_and_not_doubled() {
     let fixture = Fixture::new().await;
     fixture.write_people(4);
-    std::fs::write(fixture.path("app.csv"), "login,name,dept,active\np1,Old Name,D1,true\nadmin,The Admin,,true\n").unwrap();
+    std::fs::write(fixture.path("app.csv"), "login,name,dept,active\np1,Old Name,D1,true\nadmin,The Admin,,true\n")
+        .unwrap();
     let report = fixture.run().await.unwrap();
     assert_eq!((report.counts.created, report.counts.adopted, report.counts.updated), (3, 1, 1), "{report:?}");
     assert_eq!(fixture.app_lines(), 5, "{}", fixture.app());
@@ -180,15 +181,15 @@ async fn a_plan_is_applied_as_shown_or_not_at_all() {
     let spec = fixture.spec.clone();
     let spec_of = move |_: &provost_model::JobName| Some(spec.clone());
     fixture.write_people(11);
-    let moved = fixture.engine.apply(&plan.cycle, &spec_of, Default::default(), &cx).await.unwrap_err();
+    let moved = fixture.engine.apply(&plan.cycle, &spec_of, false, Default::default(), &cx).await.unwrap_err();
     assert!(moved.to_string().contains("stale"), "{moved}");
     assert_eq!(fixture.app_lines(), 0, "a stale plan sends nothing");
 
     fixture.write_people(10);
-    let applied = fixture.engine.apply(&plan.cycle, &spec_of, Default::default(), &cx).await.unwrap();
+    let applied = fixture.engine.apply(&plan.cycle, &spec_of, false, Default::default(), &cx).await.unwrap();
     assert_eq!(applied.counts.created, 10, "{applied:?}");
     assert_eq!(fixture.app_lines(), 10);
-    let twice = fixture.engine.apply(&plan.cycle, &spec_of, Default::default(), &cx).await.unwrap_err();
+    let twice = fixture.engine.apply(&plan.cycle, &spec_of, false, Default::default(), &cx).await.unwrap_err();
     assert!(twice.to_string().contains("it is done"), "{twice}");
     let run = fixture.run().await.unwrap();
     assert_eq!((run.counts.writes(), run.counts.unchanged), (0, 10), "{run:?}");
@@ -218,7 +219,9 @@ async fn a_grace_period_ends_in_a_delete_unless_the_person_returns() {
 async fn bad_rows_are_reported_with_their_place_and_the_others_go_on() {
     let fixture = Fixture::new().await;
     let mut text = fixture.people(28, person);
-    text.push_str("p3,Double,Key,D1,active,\n,No,Key,D1,active,\np99,too,few\np28,A,B,D1,active,\np29,A,B,D1,active,\n");
+    text.push_str(
+        "p3,Double,Key,D1,active,\n,No,Key,D1,active,\np99,too,few\np28,A,B,D1,active,\np29,A,B,D1,active,\n",
+    );
     fixture.write_hr(text);
     let report = fixture.run().await.unwrap();
     assert_eq!(report.status, CycleStatus::Incomplete, "a row without a key may be anybody's: {report:?}");
@@ -252,7 +255,9 @@ async fn a_value_that_does_not_fit_waits_in_escrow_and_heals() {
         serde_json::from_value(serde_json::json!("FormatDateTime([dept], , \"yyyy-MM-dd\", \"yyyy\")")).unwrap(),
     );
     let fixture = Fixture::with(spec).await;
-    fixture.write_hr(fixture.people(3, |at| Some(format!("p{at},F,L,{},active,", if at == 1 { "soon" } else { "2026-01-02" }))));
+    fixture.write_hr(
+        fixture.people(3, |at| Some(format!("p{at},F,L,{},active,", if at == 1 { "soon" } else { "2026-01-02" }))),
+    );
     let report = fixture.run().await.unwrap();
     assert_eq!((report.counts.created, report.counts.failed, report.escrowed), (2, 1, 1), "{report:?}");
     let again = fixture.run().await.unwrap();

@@ -52,7 +52,7 @@ async fn planned_creates_whose_answers_are_lost_are_not_repeated_blindly() {
     world.proxy.inject(Rule::new(Fault::DropAfter).method("POST").path("/v2/Groups").first(2));
     let spec = world.spec.clone();
     let spec_of = move |_: &provost_model::JobName| Some(spec.clone());
-    let report = world.engine.apply(&plan.cycle, &spec_of, Default::default(), &cx).await.unwrap();
+    let report = world.engine.apply(&plan.cycle, &spec_of, false, Default::default(), &cx).await.unwrap();
     assert_eq!((report.counts.adopted, report.counts.failed), (7, 0), "{report:?}");
     world.agrees("applied", &report).await;
     assert_eq!(world.proxy.count("POST", ""), 9);

@@ -185,7 +185,9 @@ fn is_selected(element: &Value, selector: &[(&str, &Value)]) -> bool {
     let Value::Complex(element) = element else { return false };
     selector.iter().all(|(name, want)| match (element.find(name), want) {
         (Some(Value::Text(have)), Value::Text(want)) => have.eq_ignore_ascii_case(want),
-        (Some(Value::Boolean(have)), Value::Text(want)) => want.eq_ignore_ascii_case(if *have { "true" } else { "false" }),
+        (Some(Value::Boolean(have)), Value::Text(want)) => {
+            want.eq_ignore_ascii_case(if *have { "true" } else { "false" })
+        }
         (have, want) => have == Some(want),
     })
 }

@@ -231,6 +231,9 @@ pub struct ApplyArgs {
     /// The id that `provost plan` printed
     #[arg(value_name = "PLAN")]
     pub plan: String,
+    /// Apply it even where a cycle would hold
+    #[arg(long)]
+    pub over_guard: bool,
 }
 
 #[derive(Debug, Args)]

@@ -79,7 +79,7 @@ impl Store {
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Db::open_postgres(url, &options).await?
         } else {
-            let wrong = |reason: String| StoreError::Url { url: url.to_owned(), reason };
+            let wrong = |reason: String| StoreError::Url { url: crate::db::without_password(url), reason };
             let path = match url.strip_prefix("sqlite:") {
                 Some(":memory:") => {
                     let made = tempfile::tempdir().map_err(|error| wrong(error.to_string()))?;

@@ -12,43 +12,23 @@ pub enum Error {
 
     /// The operating system refused something while the peer was prepared.
     #[error("cannot {action} for {peer}: {source}")]
-    System {
-        peer: String,
-        action: &'static str,
-        source: io::Error,
-    },
+    System { peer: String, action: &'static str, source: io::Error },
 
     /// The peer ended before it was ready.
     #[error("{peer} ended with status {status} before it was ready; its log ends with:\n{log}")]
-    Died {
-        peer: String,
-        status: String,
-        log: String,
-    },
+    Died { peer: String, status: String, log: String },
 
     /// The peer runs, but did not become ready in time.
     #[error("{peer} was not ready after {after:?}; its log ends with:\n{log}")]
-    NotReady {
-        peer: String,
-        after: Duration,
-        log: String,
-    },
+    NotReady { peer: String, after: Duration, log: String },
 
     /// A request got no answer.
     #[error("{method} {url} got no answer: {reason}")]
-    NoAnswer {
-        method: String,
-        url: String,
-        reason: String,
-    },
+    NoAnswer { method: String, url: String, reason: String },
 
     /// A statement sent through psql failed.
     #[error("psql failed on {url}: {reason}\nstatement: {statement}")]
-    Statement {
-        url: String,
-        statement: String,
-        reason: String,
-    },
+    Statement { url: String, statement: String, reason: String },
 }
 
 /// The message itself, since what a developer sees of it is mostly a failed `unwrap`.
@@ -61,10 +41,6 @@ impl fmt::Debug for Error {
 impl Error {
     /// For `map_err`: an operating system error, while doing `action` for `peer`.
     pub(crate) fn system(peer: &str, action: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::System {
-            peer: peer.to_owned(),
-            action,
-            source,
-        }
+        move |source| Self::System { peer: peer.to_owned(), action, source }
     }
 }

@@ -38,10 +38,7 @@ pub struct Answer {
 impl Answer {
     /// The text at a JSON pointer, empty when there is none.
     pub fn text(&self, pointer: &str) -> &str {
-        self.body
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -49,14 +46,8 @@ impl Http {
     /// `base` is prepended to every path, without a trailing slash: `http://127.0.0.1:8080/v2`.
     pub fn new(base: impl Into<String>, token: Option<&str>) -> Self {
         // A connection per request: a pooled one that the peer closes meanwhile would make tests flicker.
-        let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .build_http();
-        Self {
-            base: base.into(),
-            token: token.map(str::to_owned),
-            client,
-        }
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        Self { base: base.into(), token: token.map(str::to_owned), client }
     }
 
     pub async fn get(&self, path: &str) -> Result<Answer, Error> {
@@ -64,22 +55,10 @@ impl Http {
     }
 
     /// One request; `body` goes out as `application/scim+json`. `path` starts with a slash and is already encoded.
-    pub async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Answer, Error> {
+    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
         let url = format!("{}{path}", self.base);
-        let failed = |reason: String| Error::NoAnswer {
-            method: method.to_owned(),
-            url: url.clone(),
-            reason,
-        };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url)
-            .header(header::ACCEPT, "application/scim+json");
+        let failed = |reason: String| Error::NoAnswer { method: method.to_owned(), url: url.clone(), reason };
+        let mut request = Request::builder().method(method).uri(&url).header(header::ACCEPT, "application/scim+json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -87,26 +66,12 @@ impl Http {
             request = request.header(header::CONTENT_TYPE, "application/scim+json");
         }
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| failed(error.to_string()))?;
+        let request = request.body(Full::new(Bytes::from(body))).map_err(|error| failed(error.to_string()))?;
         let exchange = async {
-            let answer = self
-                .client
-                .request(request)
-                .await
-                .map_err(|error| failed(causes(&error)))?;
+            let answer = self.client.request(request).await.map_err(|error| failed(causes(&error)))?;
             let (parts, body) = answer.into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(|error| failed(causes(&error)))?
-                .to_bytes();
-            Ok(Answer {
-                status: parts.status.as_u16(),
-                headers: parts.headers,
-                body: read(&body),
-            })
+            let body = body.collect().await.map_err(|error| failed(causes(&error)))?.to_bytes();
+            Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: read(&body) })
         };
         match tokio::time::timeout(LIMIT, exchange).await {
             Ok(answer) => answer,
@@ -119,8 +84,7 @@ fn read(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
 }
 
 /// An error with what caused it: hyper's outermost error alone says nothing.
@@ -139,9 +103,7 @@ pub fn encode(value: &str) -> String {
     value
         .bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
         })
         .collect()

@@ -77,8 +77,7 @@ impl Server {
         loop {
             tries += 1;
             match Self::try_start(&bin, &options).await {
-                Err(Error::Died { log, .. })
-                    if tries < 3 && log.contains("Address already in use") => {}
+                Err(Error::Died { log, .. }) if tries < 3 && log.contains("Address already in use") => {}
                 result => return result,
             }
         }
@@ -86,14 +85,8 @@ impl Server {
 
     /// A server that somebody else runs, by the URL of any of its databases.
     pub fn existing(url: String) -> Result<Self, Error> {
-        let psql = programs()
-            .map(|bin| bin.join("psql"))
-            .unwrap_or_else(|_| "psql".into());
-        Ok(Self {
-            process: None,
-            url,
-            psql,
-        })
+        let psql = programs().map(|bin| bin.join("psql")).unwrap_or_else(|_| "psql".into());
+        Ok(Self { process: None, url, psql })
     }
 
     async fn try_start(bin: &Path, options: &Options) -> Result<Self, Error> {
@@ -103,53 +96,25 @@ impl Server {
         command.extend(["sh", "-c", START, "sh"].map(OsString::from));
         command.push(bin.into());
         command.push(port.to_string().into());
-        let quick = [
-            ("fsync", "off"),
-            ("synchronous_commit", "off"),
-            ("full_page_writes", "off"),
-        ];
-        let quick = quick
-            .iter()
-            .filter(|_| !options.durable)
-            .map(|(name, value)| format!("{name}={value}"));
-        let common = [
-            "max_connections=300".to_owned(),
-            "shared_buffers=64MB".to_owned(),
-        ];
-        let asked = options
-            .settings
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+        let quick = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+        let quick = quick.iter().filter(|_| !options.durable).map(|(name, value)| format!("{name}={value}"));
+        let common = ["max_connections=300".to_owned(), "shared_buffers=64MB".to_owned()];
+        let asked = options.settings.iter().map(|(name, value)| format!("{name}={value}"));
         for setting in quick.chain(common).chain(asked) {
             command.extend(["-c".into(), setting.into()]);
         }
         let env = vec![("LC_ALL", OsString::from("C.UTF-8"))];
         // SIGINT is PostgreSQL's "fast" stop: it does not wait for clients.
-        let process = Process::start(
-            Spec {
-                name: NAME.to_owned(),
-                command,
-                env,
-                stop: "INT",
-            },
-            folder,
-        )?;
+        let process = Process::start(Spec { name: NAME.to_owned(), command, env, stop: "INT" }, folder)?;
         let mut asked = Command::new(bin.join("pg_isready"));
-        asked
-            .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        asked.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let probe = async |log: &str| {
             let said = log.contains("database system is ready to accept connections");
             (said && asked.status().await.is_ok_and(|status| status.success())).then_some(())
         };
         process.ready(Duration::from_secs(90), probe).await?;
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-        Ok(Self {
-            process: Some(process),
-            url,
-            psql: bin.join("psql"),
-        })
+        Ok(Self { process: Some(process), url, psql: bin.join("psql") })
     }
 
     /// The URL of its database `postgres`, or the URL it was made from.
@@ -163,44 +128,24 @@ impl Server {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let random = RandomState::new().build_hasher().finish();
         let name = format!("provost_test_{}_{count}_{random:016x}", std::process::id());
-        self.psql(&self.url, &format!("create database {name}"))
-            .await?;
+        self.psql(&self.url, &format!("create database {name}")).await?;
         Ok(with_database(&self.url, &name))
     }
 
     /// Runs a statement through psql; its rows, one a line, columns divided by `|`.
     pub async fn psql(&self, url: &str, statement: &str) -> Result<String, Error> {
-        let failed = |reason: String| Error::Statement {
-            url: url.to_owned(),
-            statement: statement.to_owned(),
-            reason,
-        };
+        let failed = |reason: String| Error::Statement { url: url.to_owned(), statement: statement.to_owned(), reason };
         let output = Command::new(&self.psql)
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-d",
-                url,
-                "-c",
-                statement,
-            ])
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement])
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
             .await
             .map_err(|error| failed(format!("{}: {error}", self.psql.display())))?;
         if !output.status.success() {
-            return Err(failed(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            ));
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
     /// What the server has printed so far; empty for one that somebody else runs.
@@ -231,29 +176,17 @@ async fn unprivileged(folder: &Path) -> Result<Vec<OsString>, Error> {
     if id(&["-u"]).await != Some(0) {
         return Ok(Vec::new());
     }
-    let (Some(uid), Some(gid)) = (id(&["-u", "postgres"]).await, id(&["-g", "postgres"]).await)
-    else {
-        return Err(Error::Missing {
-            what: "PostgreSQL",
-            looked: "the system user postgres".to_owned(),
-        });
+    let (Some(uid), Some(gid)) = (id(&["-u", "postgres"]).await, id(&["-g", "postgres"]).await) else {
+        return Err(Error::Missing { what: "PostgreSQL", looked: "the system user postgres".to_owned() });
     };
-    chown(folder, Some(uid), Some(gid))
-        .map_err(Error::system(NAME, "give its folder to the user postgres"))?;
+    chown(folder, Some(uid), Some(gid)).map_err(Error::system(NAME, "give its folder to the user postgres"))?;
     // setpriv replaces itself by the command, so signals reach the server and not a go-between as with su or runuser.
     let user = [format!("--reuid={uid}"), format!("--regid={gid}")];
-    Ok(["setpriv", &user[0], &user[1], "--clear-groups"]
-        .map(OsString::from)
-        .into())
+    Ok(["setpriv", &user[0], &user[1], "--clear-groups"].map(OsString::from).into())
 }
 
 async fn id(arguments: &[&str]) -> Option<u32> {
-    let output = Command::new("id")
-        .args(arguments)
-        .stderr(Stdio::null())
-        .output()
-        .await
-        .ok()?;
+    let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().await.ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
@@ -264,9 +197,7 @@ fn with_database(url: &str, name: &str) -> String {
         None => (url, String::new()),
     };
     let authority = address.find("://").map_or(0, |at| at + 3);
-    let end = address[authority..]
-        .find('/')
-        .map_or(address.len(), |at| authority + at);
+    let end = address[authority..].find('/').map_or(address.len(), |at| authority + at);
     format!("{}/{name}{parameters}", &address[..end])
 }
 
@@ -278,10 +209,7 @@ mod tests {
     fn another_database_of_the_same_server() {
         for (url, expected) in [
             ("postgres://u@h:1/postgres", "postgres://u@h:1/new"),
-            (
-                "postgres://u:p%2Fq@h:1/a?sslmode=disable",
-                "postgres://u:p%2Fq@h:1/new?sslmode=disable",
-            ),
+            ("postgres://u:p%2Fq@h:1/a?sslmode=disable", "postgres://u:p%2Fq@h:1/new?sslmode=disable"),
             ("postgres://u@h:1", "postgres://u@h:1/new"),
             ("postgres://h?host=/run/x", "postgres://h/new?host=/run/x"),
         ] {

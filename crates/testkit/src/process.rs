@@ -59,9 +59,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// A TCP port on the loopback address that was free a moment ago. Another process may take it before it is used: prefer
 /// peers that choose their own port, and try again when one says that the address is in use.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Where `make deps` puts what it installs.
@@ -135,21 +133,12 @@ impl Process {
             .spawn()
             .map_err(Error::system(&spec.name, "start the supervisor"))?;
         let lifeline = supervisor.stdin.take();
-        Ok(Self {
-            name: spec.name,
-            folder: folder.into_path(),
-            supervisor,
-            lifeline,
-        })
+        Ok(Self { name: spec.name, folder: folder.into_path(), supervisor, lifeline })
     }
 
     /// Waits until `probe` returns something; it is shown the peer's log so far. Fails with the end of that log when the
     /// peer ends first, or after `limit`.
-    pub async fn ready<T>(
-        &self,
-        limit: Duration,
-        mut probe: impl AsyncFnMut(&str) -> Option<T>,
-    ) -> Result<T, Error> {
+    pub async fn ready<T>(&self, limit: Duration, mut probe: impl AsyncFnMut(&str) -> Option<T>) -> Result<T, Error> {
         let end = Instant::now() + limit;
         loop {
             // The order matters: a peer that ended between the two has its last words in the log.
@@ -157,21 +146,13 @@ impl Process {
             let log = self.log();
             if let Some(status) = exit {
                 let status = status.trim().to_owned();
-                return Err(Error::Died {
-                    peer: self.name.clone(),
-                    status,
-                    log: tail(&log),
-                });
+                return Err(Error::Died { peer: self.name.clone(), status, log: tail(&log) });
             }
             if let Some(found) = probe(&log).await {
                 return Ok(found);
             }
             if Instant::now() >= end {
-                return Err(Error::NotReady {
-                    peer: self.name.clone(),
-                    after: limit,
-                    log: tail(&log),
-                });
+                return Err(Error::NotReady { peer: self.name.clone(), after: limit, log: tail(&log) });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -179,9 +160,7 @@ impl Process {
 
     /// Everything the peer has printed so far.
     pub fn log(&self) -> String {
-        fs::read(self.folder.join("peer.log"))
-            .map(|log| String::from_utf8_lossy(&log).into_owned())
-            .unwrap_or_default()
+        fs::read(self.folder.join("peer.log")).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// The peer's folder; gone soon after the drop.
@@ -202,10 +181,8 @@ impl Drop for Process {
             }
         }
         let group = self.supervisor.id().to_string();
-        let _ = Command::new("sh")
-            .args(["-c", r#"kill -s KILL -- "-$1""#, "sh", &group])
-            .stderr(Stdio::null())
-            .status();
+        let _ =
+            Command::new("sh").args(["-c", r#"kill -s KILL -- "-$1""#, "sh", &group]).stderr(Stdio::null()).status();
         let _ = self.supervisor.wait();
     }
 }

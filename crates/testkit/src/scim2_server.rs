@@ -49,10 +49,7 @@ pub async fn start() -> Result<Peer, Error> {
 pub async fn start_with(arguments: &[&str]) -> Result<Peer, Error> {
     let program = work_folder().join("venv/bin/scim2-server");
     if !program.exists() {
-        return Err(Error::Missing {
-            what: NAME,
-            looked: program.display().to_string(),
-        });
+        return Err(Error::Missing { what: NAME, looked: program.display().to_string() });
     }
     let mut tries = 0;
     loop {
@@ -60,49 +57,21 @@ pub async fn start_with(arguments: &[&str]) -> Result<Peer, Error> {
         let port = free_port().map_err(Error::system(NAME, "find a free port"))?;
         let mut command: Vec<OsString> = vec![program.clone().into()];
         let port_text = port.to_string();
-        command.extend(
-            [
-                "--hostname",
-                "127.0.0.1",
-                "--port",
-                &port_text,
-                "--bearer-token",
-                TOKEN,
-            ]
-            .map(OsString::from),
-        );
+        command.extend(["--hostname", "127.0.0.1", "--port", &port_text, "--bearer-token", TOKEN].map(OsString::from));
         command.extend(arguments.iter().map(OsString::from));
-        let env = vec![
-            ("PYTHONUNBUFFERED", OsString::from("1")),
-            ("PYTHONDONTWRITEBYTECODE", OsString::from("1")),
-        ];
-        let spec = Spec {
-            name: NAME.to_owned(),
-            command,
-            env,
-            stop: "TERM",
-        };
+        let env = vec![("PYTHONUNBUFFERED", OsString::from("1")), ("PYTHONDONTWRITEBYTECODE", OsString::from("1"))];
+        let spec = Spec { name: NAME.to_owned(), command, env, stop: "TERM" };
         let process = Process::start(spec, Workdir::new(NAME)?)?;
-        let peer = Peer {
-            process,
-            port,
-            path: "/v2",
-            token: TOKEN,
-        };
+        let peer = Peer { process, port, path: "/v2", token: TOKEN };
         let http: Http = peer.http();
         // Only a process that has said it serves is asked: a stranger may have taken the port meanwhile.
         let probe = async |log: &str| {
             let said = log.contains("Serving SCIM on");
-            let answer = if said {
-                http.get("/ServiceProviderConfig").await.ok()
-            } else {
-                None
-            };
+            let answer = if said { http.get("/ServiceProviderConfig").await.ok() } else { None };
             answer.filter(|answer| answer.status == 200).map(|_| ())
         };
         match peer.process.ready(Duration::from_secs(60), probe).await {
-            Err(Error::Died { log, .. }) if tries < 3 && log.contains("Address already in use") => {
-            }
+            Err(Error::Died { log, .. }) if tries < 3 && log.contains("Address already in use") => {}
             Err(error) => return Err(error),
             Ok(()) => return Ok(peer),
         }

@@ -68,39 +68,19 @@ pub async fn start_with(max_page: Option<u32>) -> Result<Peer, Error> {
     if !modules.join("node_modules/scimmy-routers").exists() {
         return Err(Error::Missing {
             what: NAME,
-            looked: modules
-                .join("node_modules/scimmy-routers")
-                .display()
-                .to_string(),
+            looked: modules.join("node_modules/scimmy-routers").display().to_string(),
         });
     }
-    let modules = modules
-        .canonicalize()
-        .map_err(Error::system(NAME, "find the modules"))?;
+    let modules = modules.canonicalize().map_err(Error::system(NAME, "find the modules"))?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/scimmy/server.mjs");
-    let mut env = vec![
-        ("SCIM_TOKEN", OsString::from(TOKEN)),
-        ("SCIM_MODULES", modules.into()),
-    ];
+    let mut env = vec![("SCIM_TOKEN", OsString::from(TOKEN)), ("SCIM_MODULES", modules.into())];
     if let Some(max_page) = max_page {
         env.push(("SCIM_MAX_PAGE", max_page.to_string().into()));
     }
-    let spec = Spec {
-        name: NAME.to_owned(),
-        command: vec!["node".into(), script.into()],
-        env,
-        stop: "TERM",
-    };
+    let spec = Spec { name: NAME.to_owned(), command: vec!["node".into(), script.into()], env, stop: "TERM" };
     let process = Process::start(spec, Workdir::new(NAME)?)?;
-    let port = process
-        .ready(Duration::from_secs(60), async |log| announced_port(log))
-        .await?;
-    Ok(Peer {
-        process,
-        port,
-        path: "/scim/v2",
-        token: TOKEN,
-    })
+    let port = process.ready(Duration::from_secs(60), async |log| announced_port(log)).await?;
+    Ok(Peer { process, port, path: "/scim/v2", token: TOKEN })
 }
 
 /// The script prints `{"port":N}` on a line of its own once it listens.
@@ -109,9 +89,7 @@ fn announced_port(log: &str) -> Option<u16> {
     struct Announcement {
         port: u16,
     }
-    log.lines()
-        .find_map(|line| serde_json::from_str::<Announcement>(line).ok())
-        .map(|line| line.port)
+    log.lines().find_map(|line| serde_json::from_str::<Announcement>(line).ok()).map(|line| line.port)
 }
 
 /// What it has been asked so far.
@@ -126,8 +104,5 @@ pub async fn counts(peer: &Peer) -> Result<Counts, Error> {
 
 /// Counts from nought again.
 pub async fn reset_counts(peer: &Peer) -> Result<(), Error> {
-    Http::new(peer.origin(), None)
-        .send("DELETE", "/__writes", None)
-        .await
-        .map(|_| ())
+    Http::new(peer.origin(), None).send("DELETE", "/__writes", None).await.map(|_| ())
 }

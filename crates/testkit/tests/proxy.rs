@@ -28,26 +28,16 @@ async fn upstream() -> (String, Seen) {
                 async move {
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
-                    let text = format!(
-                        "{} {} {}",
-                        parts.method,
-                        parts.uri,
-                        String::from_utf8_lossy(&body)
-                    );
+                    let text = format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
                     seen.lock().unwrap().push(text.clone());
                     let host = parts.headers["host"].to_str().unwrap();
                     let answer = json!({ "got": text, "host": host }).to_string();
-                    let answer = Response::builder()
-                        .status(201)
-                        .header("etag", "W/\"1\"")
-                        .body(Full::new(Bytes::from(answer)));
+                    let answer =
+                        Response::builder().status(201).header("etag", "W/\"1\"").body(Full::new(Bytes::from(answer)));
                     Ok::<_, Infallible>(answer.unwrap())
                 }
             });
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service),
-            );
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });
     (url, seen)
@@ -61,44 +51,23 @@ async fn proxied() -> (CountingProxy, Http, Seen) {
 }
 
 async fn post(http: &Http, path: &str) -> Result<u16, Error> {
-    http.send("POST", path, Some(&Value::from(1)))
-        .await
-        .map(|answer| answer.status)
+    http.send("POST", path, Some(&Value::from(1))).await.map(|answer| answer.status)
 }
 
 #[tokio::test]
 async fn passes_everything_on() {
     let (proxy, http, seen) = proxied().await;
-    let answer = http
-        .send("PATCH", "/Users/1?attributes=id", Some(&json!({ "a": 1 })))
-        .await
-        .unwrap();
-    assert_eq!(
-        (answer.status, answer.headers["etag"].to_str().unwrap()),
-        (201, "W/\"1\"")
-    );
-    assert_eq!(
-        *seen.lock().unwrap(),
-        [r#"PATCH /base/Users/1?attributes=id {"a":1}"#]
-    );
-    assert!(
-        proxy.base_url().contains(answer.text("/host")),
-        "locations of the upstream point at the proxy"
-    );
+    let answer = http.send("PATCH", "/Users/1?attributes=id", Some(&json!({ "a": 1 }))).await.unwrap();
+    assert_eq!((answer.status, answer.headers["etag"].to_str().unwrap()), (201, "W/\"1\""));
+    assert_eq!(*seen.lock().unwrap(), [r#"PATCH /base/Users/1?attributes=id {"a":1}"#]);
+    assert!(proxy.base_url().contains(answer.text("/host")), "locations of the upstream point at the proxy");
     let recent = proxy.recent();
     let last = recent.last().unwrap();
     assert_eq!(
         (last.target.as_str(), last.status, last.fault),
         ("/base/Users/1?attributes=id", Some(201), Fault::None)
     );
-    assert_eq!(
-        (
-            proxy.writes(),
-            proxy.count("PATCH", "/base/Users"),
-            proxy.count("GET", "")
-        ),
-        (1, 1, 0)
-    );
+    assert_eq!((proxy.writes(), proxy.count("PATCH", "/base/Users"), proxy.count("GET", "")), (1, 1, 0));
 }
 
 #[tokio::test]
@@ -106,15 +75,9 @@ async fn drop_before_keeps_it_from_the_upstream() {
     let (proxy, http, seen) = proxied().await;
     proxy.inject(Rule::new(Fault::DropBefore).method("POST").nth(2));
     assert_eq!(post(&http, "/Users").await.unwrap(), 201);
-    assert!(matches!(
-        post(&http, "/Users").await,
-        Err(Error::NoAnswer { .. })
-    ));
+    assert!(matches!(post(&http, "/Users").await, Err(Error::NoAnswer { .. })));
     assert_eq!(post(&http, "/Users").await.unwrap(), 201);
-    assert_eq!(
-        (seen.lock().unwrap().len(), proxy.count("POST", "")),
-        (2, 3)
-    );
+    assert_eq!((seen.lock().unwrap().len(), proxy.count("POST", "")), (2, 3));
     assert_eq!(proxy.recent()[1].status, None);
 }
 
@@ -123,10 +86,7 @@ async fn drop_after_loses_only_the_answer() {
     let (proxy, http, seen) = proxied().await;
     proxy.inject(Rule::new(Fault::DropAfter).path("/base/Users").nth(1));
     assert_eq!(post(&http, "/Groups").await.unwrap(), 201);
-    assert!(matches!(
-        post(&http, "/Users").await,
-        Err(Error::NoAnswer { .. })
-    ));
+    assert!(matches!(post(&http, "/Users").await, Err(Error::NoAnswer { .. })));
     assert_eq!(post(&http, "/Users").await.unwrap(), 201);
     assert_eq!(seen.lock().unwrap().len(), 3);
     let lost = &proxy.recent()[1];
@@ -138,26 +98,13 @@ async fn status_is_answered_in_the_upstreams_place() {
     let (proxy, http, seen) = proxied().await;
     proxy.inject(Rule::new(Fault::Status(429, Some(7))).first(1));
     let refused = http.get("/Users").await.unwrap();
-    assert_eq!(
-        (
-            refused.status,
-            refused.headers["retry-after"].to_str().unwrap()
-        ),
-        (429, "7")
-    );
+    assert_eq!((refused.status, refused.headers["retry-after"].to_str().unwrap()), (429, "7"));
     assert_eq!(refused.text("/status"), "429");
     assert!(seen.lock().unwrap().is_empty());
     assert_eq!(http.get("/Users").await.unwrap().status, 201);
 
     proxy.inject(Rule::new(Fault::Status(503, None)));
-    assert!(
-        !http
-            .get("/Users")
-            .await
-            .unwrap()
-            .headers
-            .contains_key("retry-after")
-    );
+    assert!(!http.get("/Users").await.unwrap().headers.contains_key("retry-after"));
     proxy.clear_faults();
     assert_eq!(http.get("/Users").await.unwrap().status, 201);
 }
@@ -167,13 +114,7 @@ async fn the_first_rule_that_fires_decides() {
     let (proxy, http, _) = proxied().await;
     proxy.inject(Rule::new(Fault::None).path("/base/Groups"));
     proxy.inject(Rule::new(Fault::Status(500, None)));
-    assert_eq!(
-        (
-            http.get("/Groups").await.unwrap().status,
-            http.get("/Users").await.unwrap().status
-        ),
-        (201, 500)
-    );
+    assert_eq!((http.get("/Groups").await.unwrap().status, http.get("/Users").await.unwrap().status), (201, 500));
 }
 
 #[tokio::test]
@@ -184,28 +125,18 @@ async fn seeded_faults_repeat() {
         proxy.inject(Rule::new(Fault::DropBefore).seeded(0.5, 42));
         let mut run = String::new();
         for _ in 0..20 {
-            run.push(if post(&http, "/Users").await.is_ok() {
-                '.'
-            } else {
-                'x'
-            });
+            run.push(if post(&http, "/Users").await.is_ok() { '.' } else { 'x' });
         }
         runs.push(run);
     }
-    assert!(
-        runs[0].contains('.') && runs[0].contains('x'),
-        "{}",
-        runs[0]
-    );
+    assert!(runs[0].contains('.') && runs[0].contains('x'), "{}", runs[0]);
     assert_eq!(runs[0], runs[1]);
 }
 
 #[tokio::test]
 async fn an_absent_upstream_is_502_and_a_dropped_proxy_is_gone() {
     let port = provost_testkit::free_port().unwrap();
-    let proxy = CountingProxy::start(&format!("http://127.0.0.1:{port}"))
-        .await
-        .unwrap();
+    let proxy = CountingProxy::start(&format!("http://127.0.0.1:{port}")).await.unwrap();
     let http = Http::new(proxy.base_url(), None);
     assert_eq!(http.get("/").await.unwrap().status, 502);
     drop(proxy);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use concurrency::Concurrency;
 pub use rate::RateLimit;
 pub use record::{Call, Record, Recorder};
-pub use retry::{Retrying, RetryPolicy};
+pub use retry::{RetryPolicy, Retrying};
 
 use crate::Session;
 

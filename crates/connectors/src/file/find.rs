@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanMode, ScanRequest};
+use provost_connector::{
+    ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanMode, ScanRequest,
+};
 use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
 
 use super::cell;

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, ClassCapabilities, Connector, ConnectorError, Context, Enablement, ErrorCode,
-    FindRequest, Host, Manifest, Page, Scan, ScanMode, ScanRequest, Session, SettingProblem, Settings,
-    LookupRequest};
+    FindRequest, Host, LookupRequest, Manifest, Page, Scan, ScanMode, ScanRequest, Session, SettingProblem, Settings,
+};
 use provost_model::{AttributePath, ObjectId, Operation, Record, Schema, Value};
 
 use config::Config;
@@ -162,8 +162,10 @@ impl Session for FileSession {
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
         self.refuse_class(class)?;
         let config = self.config.clone();
-        blocking(cx, move || Ok(std::fs::metadata(&config.path).ok().map(|meta| find::print(&input::Stamp::of(&meta)).into())))
-            .await
+        blocking(cx, move || {
+            Ok(std::fs::metadata(&config.path).ok().map(|meta| find::print(&input::Stamp::of(&meta)).into()))
+        })
+        .await
     }
 
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {

@@ -60,6 +60,13 @@ impl Session for DirectorySession {
         }]
     }
 
+    async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
+        cx.check()?;
+        self.kind(class)?;
+        let seq = self.directory.store().directory_seq().await.map_err(|error| store_error(&error))?;
+        Ok(Some(seq.to_string().into()))
+    }
+
     async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
         cx.check()?;
         let kind = self.kind(class)?;

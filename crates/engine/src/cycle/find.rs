@@ -41,7 +41,9 @@ impl Finder {
             _ => {}
         }
         let count = match can {
-            Some(can) if can.count => Some(cycle.target.count(&cycle.cx, &rule.to).await.map_err(|e| target(cycle, e))?),
+            Some(can) if can.count => {
+                Some(cycle.target.count(&cycle.cx, &rule.to).await.map_err(|e| target(cycle, e))?)
+            }
             _ => None,
         };
         if count == Some(0) {
@@ -60,8 +62,13 @@ impl Finder {
 
     async fn index(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
         let mut index: Vec<HashSet<Digest>> = rule.matching.iter().map(|_| HashSet::new()).collect();
-        let request =
-            ScanRequest { class: rule.to.clone(), mode: ScanMode::Full, attributes: None, page_size: 1000, known: None };
+        let request = ScanRequest {
+            class: rule.to.clone(),
+            mode: ScanMode::Full,
+            attributes: None,
+            page_size: 1000,
+            known: None,
+        };
         let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
         loop {
             let page = scan.next(&cycle.cx).await.map_err(|e| target(cycle, e))?;
@@ -102,12 +109,10 @@ pub(super) fn matching_values(rule: &Rule, record: &Record, now: Timestamp) -> R
     let context = LangContext::new(&record.attributes, now);
     let mut values = Vec::with_capacity(rule.matching.len());
     for matching in &rule.matching {
-        let outcome = matching.source.eval(&context).map_err(|error| {
-            Fault {
-                code: error.code.clone(),
-                message: format!("the matching attribute `{}` failed: {error}", matching.path),
-                hint: None,
-            }
+        let outcome = matching.source.eval(&context).map_err(|error| Fault {
+            code: error.code.clone(),
+            message: format!("the matching attribute `{}` failed: {error}", matching.path),
+            hint: None,
         })?;
         values.push(match outcome {
             Outcome::Value(value) if !value.is_unassigned() => Some(match value {
@@ -120,7 +125,8 @@ pub(super) fn matching_values(rule: &Rule, record: &Record, now: Timestamp) -> R
     if values.iter().all(Option::is_none) {
         let names: Vec<String> = rule.matching.iter().map(|m| m.source.to_string()).collect();
         let message = format!("none of the matching attributes has a value: {}", names.join(", "));
-        return Err(Fault::new("PRV-0511", message).hint("give the object a value in the source, or match by another attribute"));
+        return Err(Fault::new("PRV-0511", message)
+            .hint("give the object a value in the source, or match by another attribute"));
     }
     Ok(values)
 }
@@ -165,7 +171,8 @@ pub(super) async fn look_up_page(
     let mut found: Vec<Answer> = values.iter().map(|_| Ok(Vec::new())).collect();
     for (at, matching) in rule.matching.iter().enumerate() {
         let is_open = |subject: &usize| matches!(&found[*subject], Ok(records) if records.is_empty());
-        let open: Vec<usize> = (0..values.len()).filter(is_open).filter(|subject| values[*subject][at].is_some()).collect();
+        let open: Vec<usize> =
+            (0..values.len()).filter(is_open).filter(|subject| values[*subject][at].is_some()).collect();
         let mut questions: Vec<Vec<usize>> =
             open.chunks(cycle.target.capabilities().max_lookup.max(1)).map(<[usize]>::to_vec).collect();
         while !questions.is_empty() {

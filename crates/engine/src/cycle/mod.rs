@@ -36,8 +36,8 @@ use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
 use crate::rule::{Job, Rule};
 
-pub(crate) use planned::check_unmoved;
 use planned::apply_planned;
+pub(crate) use planned::check_unmoved;
 use pool::Pool;
 pub(crate) use recorder::Recorder;
 
@@ -170,6 +170,10 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
     tx.save_cycle(&cycle_row).await?;
     if !cycle.plan_only {
         tx.save_job(&job_row).await?;
+        if let (Some(note), Some(code)) = (&finished.note, &finished.code) {
+            let why = verdict(&cycle.job.name, &cycle.id, finished.row_status, code, note.clone(), cycle.now_ms());
+            tx.append_events(&mut [why]).await?;
+        }
     }
     tx.commit().await?;
     if let Some(error) = finished.error {
@@ -183,11 +187,42 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
         counts: cycle.progress.counts(),
         duration_ms: elapsed_ms,
         note: finished.note,
-        code: finished.code.map(str::to_owned),
+        code: finished.code,
         hint: finished.hint,
         escrowed: u64::try_from(cycle.store.count_escrows(&cycle.job.name).await?).unwrap_or(0),
         planned: finished.planned,
     })
+}
+
+/// The event that says why a cycle as a whole did not end as it should.
+pub(crate) fn verdict(
+    job: &provost_model::JobName,
+    cycle: &CycleId,
+    status: StoredStatus,
+    code: &str,
+    reason: String,
+    now_ms: i64,
+) -> provost_store::EventRow {
+    let held = status == StoredStatus::Held;
+    provost_store::EventRow {
+        seq: 0,
+        job: job.clone(),
+        cycle: cycle.clone(),
+        class: ClassName::default(),
+        source_id: provost_model::ObjectId::default(),
+        target_id: None,
+        action: if held { "hold".into() } else { "cycle".into() },
+        // A held event is an operation that waits; this one only tells of those.
+        status: if held { provost_store::EventStatus::Done } else { provost_store::EventStatus::Failed },
+        code: Some(code.into()),
+        created: now_ms,
+        finished: Some(now_ms),
+        duration_ms: 0,
+        name: String::new(),
+        reason,
+        changes: "[]".into(),
+        detail: None,
+    }
 }
 
 /// What the steps of a cycle found out.
@@ -218,6 +253,7 @@ async fn steps(
     notes.flush().await?;
     found.intended = recorder.intended().await;
     if cycle.plan_only {
+        found.held = guard(cycle, &found, recorder.linked()).err();
         return Ok(found);
     }
     if found.reads.values().any(|read| read.incomplete.is_some()) {
@@ -239,7 +275,8 @@ fn guard(cycle: &Cycle, found: &Found, linked: u64) -> Result<(), crate::guard::
     let leavers = found.intended.get(Action::Disable) + found.intended.get(Action::Delete);
     match found.reads.iter().find(|(_, read)| read.full && read.count == 0) {
         Some((class, _)) if leavers > 0 => {
-            let message = format!("the source has no object of class `{class}` any more; {leavers} accounts would leave");
+            let message =
+                format!("the source has no object of class `{class}` any more; {leavers} accounts would leave");
             Err(crate::guard::Exceeded { guard: "empty", message })
         }
         _ => Ok(()),
@@ -285,7 +322,7 @@ struct Finished {
     row_status: StoredStatus,
     status: CycleStatus,
     note: Option<String>,
-    code: Option<&'static str>,
+    code: Option<String>,
     hint: Option<String>,
     planned: Vec<(provost_model::Action, u64)>,
     error: Option<EngineError>,
@@ -309,6 +346,7 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
             job.failures += 1;
             finished.row_status = StoredStatus::Failed;
             finished.note = Some(error.to_string());
+            finished.code = Some(provost_model::Explain::code(&error).to_string());
             finished.error = Some(error);
             return finished;
         }
@@ -317,6 +355,11 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
     if cycle.plan_only {
         finished.row_status = StoredStatus::Planned;
         finished.status = CycleStatus::Planned;
+        if let Some(exceeded) = found.held {
+            finished.note = Some(exceeded.message);
+            finished.code = Some("PRV-0531".into());
+            finished.hint = Some("a cycle would hold; `provost apply PLAN --over-guard` does it all the same".into());
+        }
         return finished;
     }
     let incomplete = found.reads.iter().find_map(|(class, read)| Some((class, read.incomplete.as_ref()?)));
@@ -328,7 +371,7 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         finished.row_status = StoredStatus::Incomplete;
         finished.status = CycleStatus::Incomplete;
         finished.note = Some(format!("the read of `{class}` proves nothing about who left: {why}"));
-        finished.code = Some("PRV-0530");
+        finished.code = Some("PRV-0530".into());
         finished.hint = Some("nobody was disabled or deleted; mend the source and run again".into());
     } else if let Some(exceeded) = found.held {
         job.state = JobState::Held;
@@ -336,7 +379,7 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         finished.row_status = StoredStatus::Held;
         finished.status = CycleStatus::Held;
         finished.note = Some(exceeded.message);
-        finished.code = Some("PRV-0531");
+        finished.code = Some("PRV-0531".into());
         finished.hint = Some(format!(
             "look at it with `provost log --cycle {}`, then `provost release {job}` or `provost discard {job}`",
             cycle.id,

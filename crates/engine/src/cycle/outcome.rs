@@ -216,8 +216,7 @@ impl Builder<'_> {
                 1,
             );
         }
-        let target_id =
-            if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id.clone()) };
+        let target_id = if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id.clone()) };
         let event = (!silent || act.adopted || intent.event.is_some()).then(|| {
             let mut event = self.intended(intent);
             event.target_id.clone_from(&target_id);
@@ -342,16 +341,21 @@ impl Builder<'_> {
     /// Brings the table of references to what the object should refer to; the second pass sends them.
     pub fn references(&mut self, delta: &ReferenceDelta) {
         let job = &self.cycle.job.name;
-        let row = |key: &ReferenceKey, state| ReferenceRow { job: job.clone(), key: key.clone(), state, ref_target: None };
+        let row =
+            |key: &ReferenceKey, state| ReferenceRow { job: job.clone(), key: key.clone(), state, ref_target: None };
         self.rows.references.extend(delta.gained.iter().map(|key| row(key, ReferenceState::Wanted)));
-        self.rows.references.extend(delta.lost.iter().map(|lost| ReferenceRow {
-            ref_target: lost.sent.clone(),
-            ..row(&lost.key, ReferenceState::Unwanted)
-        }));
-        self.rows.references.extend(delta.inline.iter().map(|with| ReferenceRow {
-            ref_target: with.sent.clone(),
-            ..row(&with.key, ReferenceState::Sent)
-        }));
+        self.rows.references.extend(
+            delta
+                .lost
+                .iter()
+                .map(|lost| ReferenceRow { ref_target: lost.sent.clone(), ..row(&lost.key, ReferenceState::Unwanted) }),
+        );
+        self.rows.references.extend(
+            delta
+                .inline
+                .iter()
+                .map(|with| ReferenceRow { ref_target: with.sent.clone(), ..row(&with.key, ReferenceState::Sent) }),
+        );
         self.rows.dropped_references.extend(delta.dropped.iter().cloned());
     }
 

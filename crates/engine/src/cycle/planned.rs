@@ -7,10 +7,10 @@ use std::sync::Arc;
 use provost_model::Text;
 use provost_store::EventRow;
 
+use super::Cycle;
 use super::intent::{Detail, Intent};
 use super::pool::{Pool, Unit};
 use super::recorder::Notes;
-use super::Cycle;
 use crate::decide::{Act, AttributeChange};
 use crate::error::EngineError;
 
@@ -51,10 +51,13 @@ pub(crate) async fn check_unmoved(cycle: &Cycle, plan: &str) -> Result<(), Engin
         let events = cycle.store.open_events(plan, after, PAGE).await?;
         let Some(last) = events.last() else { return Ok(()) };
         after = last.seq;
-        let details: Vec<Option<i64>> = events.iter().map(|event| detail(event).map(|d| d.link_changed)).collect::<Result<_, _>>()?;
+        let details: Vec<Option<i64>> =
+            events.iter().map(|event| detail(event).map(|d| d.link_changed)).collect::<Result<_, _>>()?;
         let names: Vec<(Text, String)> =
             events.iter().map(|event| (Text::from(&*event.source_id), event.name.clone())).collect();
-        for (intent, (was, (id, name))) in intents(cycle, plan, events).await?.iter().zip(details.into_iter().zip(names)) {
+        for (intent, (was, (id, name))) in
+            intents(cycle, plan, events).await?.iter().zip(details.into_iter().zip(names))
+        {
             let now = intent.link.as_ref().map(|link| link.changed);
             if now != was {
                 let message = format!("`{name}` ({id}) was provisioned in another way since the plan was made");

@@ -261,13 +261,12 @@ impl<'c> Planner<'c> {
         for fault in page.faults {
             self.fault(fault).await?;
         }
-        if !full {
-            if records.iter().map(|record| &record.id).chain(&gone).any(|id| self.dispatched.contains(id)) {
-                // The first change of the object has to be in the store before the second is decided.
-                self.finish().await?;
-                self.notes.flush().await?;
-                self.dispatched.clear();
-            }
+        let again = |id: &ObjectId| self.dispatched.contains(id);
+        if !full && records.iter().map(|record| &record.id).chain(&gone).any(again) {
+            // The first change of the object has to be in the store before the second is decided.
+            self.finish().await?;
+            self.notes.flush().await?;
+            self.dispatched.clear();
         }
         let ids: Vec<&str> = records.iter().map(|record| &*record.id).chain(gone.iter().map(|id| &**id)).collect();
         let known = self.links(&ids).await?;
@@ -492,7 +491,11 @@ impl<'c> Planner<'c> {
     async fn dispatch(&mut self, intent: Intent) -> Result<(), EngineError> {
         let cycle = self.cycle;
         let silent = intent.is_silent() && !intent.act.adopted;
-        if silent && intent.link.as_ref().is_some_and(|link| link.state == intent.act.state && link.leaves == intent.act.leaves)
+        if silent
+            && intent
+                .link
+                .as_ref()
+                .is_some_and(|link| link.state == intent.act.state && link.leaves == intent.act.leaves)
         {
             let place = Place {
                 rule: intent.rule,

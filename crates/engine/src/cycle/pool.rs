@@ -240,7 +240,9 @@ async fn apply(shared: &Shared, intents: Vec<Intent>) -> Result<(), EngineError>
         match result {
             Err(error) if error.scope == Scope::Job => fatal = Some(error),
             Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await?,
-            Err(error) if must_look(&intent, &error) => look_again(shared, intent, operation, error, duration_ms).await?,
+            Err(error) if must_look(&intent, &error) => {
+                look_again(shared, intent, operation, error, duration_ms).await?
+            }
             Err(error) if error.code == ErrorCode::UnknownOutcome => {
                 // Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
                 let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
@@ -420,10 +422,7 @@ pub(super) fn targets<'m>(matched: impl Iterator<Item = (usize, &'m [Record])>) 
 }
 
 /// Those target objects that some source object is linked with already.
-pub(super) async fn taken_targets(
-    cycle: &Cycle,
-    by_rule: Targets,
-) -> Result<HashSet<(usize, ObjectId)>, EngineError> {
+pub(super) async fn taken_targets(cycle: &Cycle, by_rule: Targets) -> Result<HashSet<(usize, ObjectId)>, EngineError> {
     let mut taken = HashSet::new();
     for (rule, ids) in by_rule {
         if ids.is_empty() {
@@ -445,5 +444,6 @@ pub(super) fn claim(taken: &mut HashSet<(usize, ObjectId)>, ask: &Ask, found: &[
         "the account `{}` at the target matches {}, but is linked with another source object",
         record.id, ask.place.source_id
     );
-    Err(Fault::new("PRV-0514", message).hint("two source objects claim one account: give them different matching values"))
+    Err(Fault::new("PRV-0514", message)
+        .hint("two source objects claim one account: give them different matching values"))
 }

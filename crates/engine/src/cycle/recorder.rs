@@ -37,7 +37,11 @@ pub(crate) enum Note {
     /// Only the wished references of a linked object changed.
     References(Place, ReferenceDelta),
     /// References that were sent or taken away at the target, with the event that says so.
-    Sent { event: Box<provost_store::EventRow>, sent: Vec<ReferenceRow>, gone: Vec<ReferenceKey> },
+    Sent {
+        event: Box<provost_store::EventRow>,
+        sent: Vec<ReferenceRow>,
+        gone: Vec<ReferenceKey>,
+    },
     /// A link as it has to be now: an account that is missing at the target.
     Relink(Box<LinkRow>),
     Flush(oneshot::Sender<()>),

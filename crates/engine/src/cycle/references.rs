@@ -39,7 +39,8 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             // The last object's references may go on in the next page; it waits, so that its changes go out together.
             groups.pop();
         }
-        after = groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
+        after =
+            groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
         let mut sends = Vec::with_capacity(groups.len());
         for group in groups {
             prepare(cycle, group, &mut sends);

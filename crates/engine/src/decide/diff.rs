@@ -37,11 +37,7 @@ impl Sent<'_> {
     }
 }
 
-pub(super) fn unlinked(
-    subject: &Subject<'_>,
-    record: &Record,
-    projection: Projection,
-) -> (Verdict, Cow<'static, str>) {
+pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Projection) -> (Verdict, Cow<'static, str>) {
     let rule = subject.rule;
     match subject.target {
         Target::Unknown => (Verdict::Ask, "the object has no link yet".into()),
@@ -67,7 +63,8 @@ fn create(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
     }
     let changes = changes(rule, &projection, &Sent::Nothing, true);
     if let Some(enablement) = &rule.enablement {
-        let off = changes.iter().any(|change| is_path(change, enablement) && change.after.as_ref() == Some(&enablement.off));
+        let off =
+            changes.iter().any(|change| is_path(change, enablement) && change.after.as_ref() == Some(&enablement.off));
         if off {
             return (Verdict::Skip, "not active at the source, and never provisioned".into());
         }
@@ -118,10 +115,10 @@ pub(super) fn linked(
     };
     let returned = link.state == LinkState::Disabled;
     let mut changes = if rule.flows.update || returned { changes(rule, &projection, &sent, false) } else { Vec::new() };
-    if let (true, Some(enablement)) = (returned, &rule.enablement) {
-        if !changes.iter().any(|change| is_path(change, enablement)) && rule.enablement_mapping.is_none() {
-            changes.push(switch(enablement, true));
-        }
+    if let (true, Some(enablement), None) = (returned, &rule.enablement, rule.enablement_mapping)
+        && !changes.iter().any(|change| is_path(change, enablement))
+    {
+        changes.push(switch(enablement, true));
     }
     let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
     let references = wishes(rule, projection);
@@ -165,7 +162,7 @@ fn reason(changes: &[AttributeChange], action: Action, returned: bool, read: boo
         (_, true) => "back in scope".into(),
         (Action::Disable, _) if !read => "the source says the account is not active any more".into(),
         (Action::Enable, _) if !read => "the source says the account is active again".into(),
-        _ if names.is_empty() => "references changed".into(),
+        _ if names.is_empty() => "nothing differs from what was last sent".into(),
         _ if read => format!("the target differs in {}", names.join(", ")).into(),
         _ => format!("changed at the source: {}", names.join(", ")).into(),
     }
@@ -182,13 +179,21 @@ fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) 
         let after = match projected {
             Projected::Value(value) => Some(value),
             Projected::Null if create => mapping.default.as_ref(),
-            Projected::Null if mapping.when_null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) => None,
+            Projected::Null
+                if mapping.when_null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) =>
+            {
+                None
+            }
             Projected::Null | Projected::Ignored | Projected::References(_) => continue,
         };
         match (before, after) {
             (None, None) => continue,
             (Some(have), Some(want)) if sent.has(mapping, have, want) => continue,
-            _ => changes.push(AttributeChange { path: mapping.path.clone(), before: before.cloned(), after: after.cloned() }),
+            _ => changes.push(AttributeChange {
+                path: mapping.path.clone(),
+                before: before.cloned(),
+                after: after.cloned(),
+            }),
         }
     }
     changes
@@ -198,7 +203,8 @@ fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) 
 fn classify(rule: &Rule, changes: &[AttributeChange]) -> Action {
     let Some(enablement) = &rule.enablement else { return Action::Update };
     let Some(change) = changes.iter().find(|change| is_path(change, enablement)) else { return Action::Update };
-    let is = |value: &Option<Value>, wanted: &Value| value.as_ref().is_some_and(|have| same_at_target(have, wanted, false));
+    let is =
+        |value: &Option<Value>, wanted: &Value| value.as_ref().is_some_and(|have| same_at_target(have, wanted, false));
     if is(&change.after, &enablement.off) && !is(&change.before, &enablement.off) {
         Action::Disable
     } else if is(&change.after, &enablement.on) && is(&change.before, &enablement.off) {
@@ -215,7 +221,11 @@ fn is_path(change: &AttributeChange, enablement: &Enablement) -> bool {
 /// The change that switches an account on or off.
 pub(super) fn switch(enablement: &Enablement, on: bool) -> AttributeChange {
     let (before, after) = if on { (&enablement.off, &enablement.on) } else { (&enablement.on, &enablement.off) };
-    AttributeChange { path: Arc::new(enablement.path.clone()), before: Some(before.clone()), after: Some(after.clone()) }
+    AttributeChange {
+        path: Arc::new(enablement.path.clone()),
+        before: Some(before.clone()),
+        after: Some(after.clone()),
+    }
 }
 
 /// What the target was read to hold of the mapped attributes. Where it agrees with the projection, in the projection's
@@ -242,7 +252,11 @@ fn wishes(rule: &Rule, projection: Projection) -> Option<Vec<Wish>> {
     let mut wishes = Vec::new();
     for (mapping, projected) in rule.mappings.iter().zip(projection.0) {
         if let Projected::References(references) = projected {
-            wishes.extend(references.into_iter().map(|to| Wish { path: mapping.path.clone(), multi: mapping.multi, to }));
+            wishes.extend(references.into_iter().map(|to| Wish {
+                path: mapping.path.clone(),
+                multi: mapping.multi,
+                to,
+            }));
         }
     }
     Some(wishes)

@@ -143,7 +143,11 @@ fn present(subject: &Subject<'_>, record: &Record) -> Decision {
         Ok(Some(projection)) => projection,
         Ok(None) => {
             let name = subject.link.map_or_else(|| Text::from(record.id.as_str()), |link| link.name.as_str().into());
-            return Decision { verdict: Verdict::Skip, reason: "the mapping onto `objectFilter` says ignore".into(), name };
+            return Decision {
+                verdict: Verdict::Skip,
+                reason: "the mapping onto `objectFilter` says ignore".into(),
+                name,
+            };
         }
         Err(fault) => return faulty(subject, fault, record.id.as_str().into()),
     };

@@ -102,7 +102,8 @@ fn fit_one(mapping: &Mapping, value: Value) -> Result<Value, Fault> {
     let Some(kind) = mapping.kind else { return Ok(value) };
     let wrong = |value: &Value| {
         // The message goes to the log, so it names the kind and not the value.
-        let message = format!("`{}` takes {}, and the mapping gives {} that is none", mapping.key, word(kind), value.kind());
+        let message =
+            format!("`{}` takes {}, and the mapping gives {} that is none", mapping.key, word(kind), value.kind());
         Fault::new("PRV-0513", message).hint("`provost explain` shows the value")
     };
     match (kind, value) {

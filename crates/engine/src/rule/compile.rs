@@ -83,13 +83,7 @@ impl Check<'_> {
         }
     }
 
-    fn rule(
-        &mut self,
-        spec: &RuleSpec,
-        source: &Schema,
-        target: &Schema,
-        capabilities: &Capabilities,
-    ) -> Option<Rule> {
+    fn rule(&mut self, spec: &RuleSpec, source: &Schema, target: &Schema, capabilities: &Capabilities) -> Option<Rule> {
         let from = self.class("from", &spec.from, source, "source");
         let to = self.class("to", &spec.to, target, "target");
         let (from, to) = (from?, to?);
@@ -231,7 +225,12 @@ impl Check<'_> {
         }
         let names = to.attributes.iter().map(|attribute| attribute.name.as_str());
         let hint = nearest(&path.name, names).map(|near| format!("did you mean `{near}`?"));
-        self.problem(UNKNOWN_ATTRIBUTE, place, format!("the target class `{}` has no attribute `{text}`", to.name), hint);
+        self.problem(
+            UNKNOWN_ATTRIBUTE,
+            place,
+            format!("the target class `{}` has no attribute `{text}`", to.name),
+            hint,
+        );
         None
     }
 
@@ -271,7 +270,12 @@ impl Check<'_> {
             if schema.kind == AttributeType::Complex && path.sub.is_none() && !schema.multi_valued {
                 let subs: Vec<&str> = schema.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
                 let hint = format!("map its parts: {attribute}.{}", subs.join(&format!(", {attribute}.")));
-                self.problem(NOT_SUPPORTED, place, format!("`{attribute}` is complex and takes no single value"), Some(hint));
+                self.problem(
+                    NOT_SUPPORTED,
+                    place,
+                    format!("`{attribute}` is complex and takes no single value"),
+                    Some(hint),
+                );
                 return None;
             }
         }

@@ -16,7 +16,7 @@ pub async fn run(global: &Global, args: ApplyArgs, output: Output) -> Result<Exi
     let watch = Watch::start(output, "apply".to_owned(), progress.clone());
     let cx = context(output, &args.plan);
     let spec_of = |name: &provost_model::JobName| setup.configuration.jobs.get(name).cloned();
-    let result = setup.engine.apply(&args.plan, &spec_of, progress, &cx).await;
+    let result = setup.engine.apply(&args.plan, &spec_of, args.over_guard, progress, &cx).await;
     drop(watch);
     let report = result.map_err(|error| setup.configuration.explain(error))?;
     cycle::finish(report, output)

@@ -277,7 +277,7 @@ impl Show<'_> {
         let watch = Watch::start(self.output, format!("apply {}", planned.job), progress.clone());
         let jobs = &self.setup.configuration.jobs;
         let spec_of = |name: &JobName| jobs.get(name).cloned();
-        let result = self.setup.engine.apply(&planned.cycle, &spec_of, progress, self.cx).await;
+        let result = self.setup.engine.apply(&planned.cycle, &spec_of, false, progress, self.cx).await;
         drop(watch);
         self.result(result.map_err(|error| self.setup.configuration.explain(error))?)
     }

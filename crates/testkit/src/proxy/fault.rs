@@ -38,13 +38,7 @@ enum When {
 impl Rule {
     /// For every request, until narrowed down.
     pub fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            method: None,
-            prefix: String::new(),
-            when: When::Always,
-            seen: 0,
-        }
+        Self { fault, method: None, prefix: String::new(), when: When::Always, seen: 0 }
     }
 
     /// Only requests with this method.
@@ -73,21 +67,13 @@ impl Rule {
 
     /// Each matching request with this probability, from 0 to 1. A test prints its seed.
     pub fn seeded(mut self, probability: f64, seed: u64) -> Self {
-        self.when = When::Seeded {
-            probability,
-            state: seed,
-        };
+        self.when = When::Seeded { probability, state: seed };
         self
     }
 
     /// The fault, when the rule fires on this request.
     pub(super) fn fires(&mut self, method: &str, path: &str) -> Option<Fault> {
-        if self
-            .method
-            .as_deref()
-            .is_some_and(|wanted| wanted != method)
-            || !path.starts_with(&self.prefix)
-        {
+        if self.method.as_deref().is_some_and(|wanted| wanted != method) || !path.starts_with(&self.prefix) {
             return None;
         }
         self.seen += 1;
@@ -116,15 +102,7 @@ mod tests {
     use super::*;
 
     fn run(mut rule: Rule, requests: u32) -> String {
-        (0..requests)
-            .map(|_| {
-                if rule.fires("POST", "/v2/Users").is_some() {
-                    'x'
-                } else {
-                    '.'
-                }
-            })
-            .collect()
+        (0..requests).map(|_| if rule.fires("POST", "/v2/Users").is_some() { 'x' } else { '.' }).collect()
     }
 
     #[test]
@@ -150,9 +128,6 @@ mod tests {
         assert_eq!(rule(1), rule(1));
         assert_ne!(rule(1), rule(2));
         let share = rule(3).matches('x').count();
-        assert!(
-            (2_300..2_700).contains(&share),
-            "{share} of 10000 with a probability of 0.25"
-        );
+        assert!((2_300..2_700).contains(&share), "{share} of 10000 with a probability of 0.25");
     }
 }

@@ -39,14 +39,7 @@ use crate::{Error, http::causes};
 const NAME: &str = "the counting proxy";
 
 /// Headers that belong to one connection, not to the message (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [&str; 6] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 
 /// A running proxy; stopped, its connections cut, on drop.
 #[derive(Debug)]
@@ -74,35 +67,20 @@ impl CountingProxy {
     /// Starts a proxy before `upstream`, a base URL such as `http://127.0.0.1:8080/v2`.
     pub async fn start(upstream: &str) -> Result<Self, Error> {
         let authority = upstream.find("://").map_or(0, |at| at + 3);
-        let origin_end = upstream[authority..]
-            .find('/')
-            .map_or(upstream.len(), |at| authority + at);
+        let origin_end = upstream[authority..].find('/').map_or(upstream.len(), |at| authority + at);
         let (origin, path) = upstream.split_at(origin_end);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(Error::system(NAME, "listen"))?;
-        let port = listener
-            .local_addr()
-            .map_err(Error::system(NAME, "listen"))?
-            .port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::system(NAME, "listen"))?;
+        let port = listener.local_addr().map_err(Error::system(NAME, "listen"))?.port();
         // Below the five seconds after which Node closes an idle connection, so that none is used while it is being closed.
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(1))
             .pool_timer(TokioTimer::new())
             .build_http();
-        let state = Arc::new(State {
-            upstream: origin.to_owned(),
-            client,
-            rules: Mutex::default(),
-            tally: Mutex::default(),
-        });
+        let state =
+            Arc::new(State { upstream: origin.to_owned(), client, rules: Mutex::default(), tally: Mutex::default() });
         let task = tokio::spawn(accept(listener, Arc::clone(&state)));
         let base_url = format!("http://127.0.0.1:{port}{}", path.trim_end_matches('/'));
-        Ok(Self {
-            base_url,
-            state,
-            task,
-        })
+        Ok(Self { base_url, state, task })
     }
 
     /// The upstream's base URL, through the proxy.
@@ -160,27 +138,16 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         connections.spawn(async move {
             let service = service_fn(move |request| serve(Arc::clone(&state), request));
             // An error here is a client that left, or a fault that was asked for.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn serve(
-    state: Arc<State>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Dropped> {
+async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
     let method = request.method().to_string();
     let path = request.uri().path().to_owned();
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or_else(|| path.clone(), ToString::to_string);
-    let fault = lock(&state.rules)
-        .iter_mut()
-        .find_map(|rule| rule.fires(&method, &path))
-        .unwrap_or_default();
+    let target = request.uri().path_and_query().map_or_else(|| path.clone(), ToString::to_string);
+    let fault = lock(&state.rules).iter_mut().find_map(|rule| rule.fires(&method, &path)).unwrap_or_default();
     let ticket = lock(&state.tally).begin(&method, &path, &target, fault);
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
@@ -193,11 +160,7 @@ async fn serve(
         },
     };
     lock(&state.tally).end(ticket, answer.status().as_u16());
-    if fault == Fault::DropAfter {
-        Err(Dropped)
-    } else {
-        Ok(answer)
-    }
+    if fault == Fault::DropAfter { Err(Dropped) } else { Ok(answer) }
 }
 
 async fn forward(
@@ -212,17 +175,9 @@ async fn forward(
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
     *request.headers_mut() = end_to_end(parts.headers);
-    let answer = state
-        .client
-        .request(request)
-        .await
-        .map_err(|error| causes(&error))?;
+    let answer = state.client.request(request).await.map_err(|error| causes(&error))?;
     let (parts, body) = answer.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| causes(&error))?
-        .to_bytes();
+    let body = body.collect().await.map_err(|error| causes(&error))?.to_bytes();
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = end_to_end(parts.headers);
@@ -244,22 +199,14 @@ fn refusal(code: u16, retry_after: Option<u32>, reason: &str) -> Response<Full<B
         "detail": format!("{NAME}: {reason}"),
     });
     let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
-    *answer.status_mut() =
-        hyper::StatusCode::from_u16(code).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/scim+json"),
-    );
+    *answer.status_mut() = hyper::StatusCode::from_u16(code).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
     if let Some(seconds) = retry_after {
-        answer
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .expect("nothing panics while it holds a lock of the proxy")
+    mutex.lock().expect("nothing panics while it holds a lock of the proxy")
 }

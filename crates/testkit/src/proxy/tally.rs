@@ -32,29 +32,19 @@ pub struct Tally {
 impl Tally {
     /// Notes a request; the ticket is for [`end`](Self::end).
     pub(super) fn begin(&mut self, method: &str, path: &str, target: &str, fault: Fault) -> u64 {
-        *self
-            .counts
-            .entry((method.to_owned(), path.to_owned()))
-            .or_default() += 1;
+        *self.counts.entry((method.to_owned(), path.to_owned())).or_default() += 1;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
             self.forgotten += 1;
         }
-        let exchange = Exchange {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            status: None,
-            fault,
-        };
+        let exchange = Exchange { method: method.to_owned(), target: target.to_owned(), status: None, fault };
         self.recent.push_back(exchange);
         self.forgotten + self.recent.len() as u64 - 1
     }
 
     /// Notes its status, if it is still remembered.
     pub(super) fn end(&mut self, ticket: u64, status: u16) {
-        let place = ticket
-            .checked_sub(self.forgotten)
-            .and_then(|place| usize::try_from(place).ok());
+        let place = ticket.checked_sub(self.forgotten).and_then(|place| usize::try_from(place).ok());
         if let Some(exchange) = place.and_then(|place| self.recent.get_mut(place)) {
             exchange.status = Some(status);
         }
@@ -69,23 +59,13 @@ impl Tally {
 
     /// See [`CountingProxy::count`](super::CountingProxy::count).
     pub fn count(&self, method: &str, prefix: &str) -> u64 {
-        let matches = |(its, path): &(String, String)| {
-            (method.is_empty() || its == method) && path.starts_with(prefix)
-        };
-        self.counts
-            .iter()
-            .filter(|(key, _)| matches(key))
-            .map(|(_, count)| count)
-            .sum()
+        let matches = |(its, path): &(String, String)| (method.is_empty() || its == method) && path.starts_with(prefix);
+        self.counts.iter().filter(|(key, _)| matches(key)).map(|(_, count)| count).sum()
     }
 
     /// See [`CountingProxy::writes`](super::CountingProxy::writes).
     pub fn writes(&self) -> u64 {
-        self.counts
-            .iter()
-            .filter(|((method, path), _)| is_write(method, path))
-            .map(|(_, count)| count)
-            .sum()
+        self.counts.iter().filter(|((method, path), _)| is_write(method, path)).map(|(_, count)| count).sum()
     }
 
     pub fn recent(&self) -> Vec<Exchange> {
@@ -120,29 +100,18 @@ mod tests {
         assert_eq!(tally.count("GET", "/v2/Users"), 2);
         assert_eq!(tally.count("", "/v2/Groups"), 1);
         assert_eq!(tally.writes(), 2);
-        assert!(
-            tally
-                .recent()
-                .iter()
-                .all(|exchange| exchange.status == Some(200))
-        );
+        assert!(tally.recent().iter().all(|exchange| exchange.status == Some(200)));
     }
 
     #[test]
     fn a_late_end_of_a_forgotten_exchange_is_harmless() {
         let mut tally = Tally::default();
         let first = tally.begin("GET", "/first", "/first", Fault::None);
-        let last = (0..RECENT)
-            .map(|_| tally.begin("GET", "/next", "/next", Fault::None))
-            .last()
-            .unwrap();
+        let last = (0..RECENT).map(|_| tally.begin("GET", "/next", "/next", Fault::None)).last().unwrap();
         tally.end(first, 500);
         tally.end(last, 201);
         let recent = tally.recent();
-        assert_eq!(
-            (recent.len(), recent[0].status, recent[RECENT - 1].status),
-            (RECENT, None, Some(201))
-        );
+        assert_eq!((recent.len(), recent[0].status, recent[RECENT - 1].status), (RECENT, None, Some(201)));
         assert_eq!(tally.count("GET", ""), RECENT as u64 + 1);
     }
 }

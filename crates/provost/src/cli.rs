@@ -80,8 +80,8 @@ Example:
   provost plan hr-to-directory          look at it; its last line is the plan's id
   provost apply 01a20559-b5e5-744c-826a-4ef90b0540e4
 
-Whoever applies a plan has seen it: guards hold what cycles would do by themselves, not what is applied. The plan is
-refused when its objects have changed since.")]
+The plan is made once more and compared: when anything differs from what was shown, nothing is sent. A plan that is
+over a guard is refused as well, unless --over-guard says that it is meant.")]
     Apply(ApplyArgs),
     /// Run one cycle of a job
     #[command(after_help = "\

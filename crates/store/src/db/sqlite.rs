@@ -12,9 +12,12 @@ use crate::{Result, StoreError, StoreOptions};
 /// Rows that the connection's thread may be ahead of us; with few, each of them wakes a task.
 const ROW_BUFFER: usize = 512;
 
-/// Pages (of 4 KiB) that the log grows by between two checkpoints. Target ids come in no order, so that a page of links
-/// touches most pages of their index; with SQLite's 1,000 each transaction would write them to the file and wait for the disk.
-const CHECKPOINT: u32 = 16_384;
+/// Bytes of a page, for new files: rows are about a kilobyte, of which a page of SQLite's usual 4 KiB holds three.
+const PAGE_BYTES: u32 = 16_384;
+
+/// Pages that the log grows by between two checkpoints. Target ids come in no order, so that a page of links
+/// touches most pages of their index; with SQLite's 1,000 small ones each transaction would write them to the file and wait for the disk.
+const CHECKPOINT: u32 = 4_096;
 
 impl Db {
     /// Opens the file, created when missing. One that is not `durable` may be damaged when the machine, not only the program,
@@ -27,6 +30,7 @@ impl Db {
             .busy_timeout(options.wait)
             .row_buffer_size(ROW_BUFFER)
             .statement_cache_capacity(200)
+            .page_size(PAGE_BYTES)
             .pragma("temp_store", "memory")
             .disable_statement_logging();
         let cache = |mib: u32| format!("-{}", u64::from(mib) * 1024);
@@ -35,7 +39,7 @@ impl Db {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
-            .pragma("journal_size_limit", (CHECKPOINT * 4096).to_string())
+            .pragma("journal_size_limit", (CHECKPOINT * PAGE_BYTES).to_string())
             .pragma("cache_size", cache(options.writer_cache_mib));
         let read = common.pragma("query_only", "on").pragma("cache_size", cache(options.reader_cache_mib));
 

@@ -228,7 +228,9 @@ impl Engine {
         let owner = format!("{}/{}", std::process::id(), uuid::Uuid::now_v7());
         let sign = LifeSign::show(&self.store, &owner);
         let now_ms = self.clock.now_ms();
-        let before = self.store.leases().await?.into_iter().find(|row| row.key == key && !row.owner.is_empty());
+        let leases = self.store.leases().await?;
+        LifeSign::sweep(&self.store, leases.iter().map(|row| row.owner.as_str()));
+        let before = leases.into_iter().find(|row| row.key == key && !row.owner.is_empty());
         let dead = before.as_ref().and_then(|row| LifeSign::of_dead(&self.store, &row.owner));
         // A dead owner's lease counts as expired. That is a compare and set: whoever took the lease, or renewed it, in the
         // meantime has moved its expiry on, and the claim fails.

@@ -13,7 +13,7 @@
 //! On PostgreSQL leases expire; there is nothing on this machine that could tell.
 
 use std::fs::{File, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use provost_store::{Db, Store};
 use uuid::Uuid;
@@ -39,6 +39,23 @@ impl LifeSign {
         Self::lock(path, OpenOptions::new().write(true))
     }
 
+    /// Removes what is left of those who died without a lease: between showing their sign and claiming, or after giving
+    /// the lease back. Signs of `owners`, who have one, stay, since they are the proof that takes it over.
+    pub fn sweep<'o>(store: &Store, owners: impl Iterator<Item = &'o str>) {
+        let Some(database) = database(store) else { return };
+        let (Some(folder), Some(name)) = (database.parent(), database.file_name()) else { return };
+        let prefix = format!("{}-lease-", name.to_string_lossy());
+        let kept: Vec<PathBuf> = owners.filter_map(|owner| place(store, owner)).collect();
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for path in entries.flatten().map(|entry| database.with_file_name(entry.file_name())) {
+            let is_sign = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+            if is_sign && !kept.contains(&path) {
+                drop(Self::lock(path, OpenOptions::new().write(true)));
+            }
+        }
+    }
+
     fn lock(path: PathBuf, open: &OpenOptions) -> Option<Self> {
         let file = open.open(&path).ok()?;
         file.try_lock().ok()?;
@@ -55,18 +72,36 @@ impl Drop for LifeSign {
 
 /// `provost.db-lease-UUID`, in the manner of SQLite's own `provost.db-wal`. Only names that this module gave are looked at.
 fn place(store: &Store, owner: &str) -> Option<PathBuf> {
-    let Db::Sqlite { writer, .. } = store.db() else { return None };
+    let database = database(store)?;
     let id = Uuid::try_parse(owner.rsplit('/').next()?).ok()?;
-    let options = writer.connect_options();
-    let database = options.get_filename();
     let mut name = database.file_name()?.to_owned();
     name.push(format!("-lease-{id}"));
     Some(database.with_file_name(name))
 }
 
+fn database(store: &Store) -> Option<PathBuf> {
+    let Db::Sqlite { writer, .. } = store.db() else { return None };
+    Some(writer.connect_options().get_filename().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn signs_of_those_who_died_without_a_lease_are_swept() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let owners = [(); 3].map(|()| format!("7/{}", Uuid::now_v7()));
+        let [dead, holder, living] = &owners;
+        for owner in [dead, holder] {
+            std::fs::write(place(&store, owner).unwrap(), "").unwrap();
+        }
+        let sign = LifeSign::show(&store, living).unwrap();
+        LifeSign::sweep(&store, [holder.as_str()].into_iter());
+        let there = owners.each_ref().map(|owner| place(&store, owner).unwrap().exists());
+        assert_eq!(there, [false, true, true]);
+        drop(sign);
+    }
 
     #[tokio::test]
     async fn a_living_owner_is_told_from_a_dead_one() {

@@ -1,4 +1,4 @@
-//! How many rows a second the directory takes: `cargo run --release -p provost-directory --example throughput -- [URL] [ROWS] [PAGE]`.
+//! How many rows a second the directory takes: `cargo run --release -p provost-directory --example bulk -- [URL] [ROWS] [PAGE]`.
 //!
 //! Creates ROWS users of ten attributes through the session in batches of PAGE, as a job does; then the same as edits that
 //! change nothing and edits that change something, lookups, a scan, deletions. Prints rates; asserts nothing.

@@ -51,7 +51,7 @@ pub fn run(context: &Context) -> Result<Outcome> {
     ]);
 
     let repeated = counted(work.as_ref(), &sink, Instead::Nothing)?;
-    outcome.checks.push(exactly("repeated: requests", of(&repeated, &|s| s.counter("requests")), 0));
+    outcome.checks.push(exactly("repeated: requests", of(&repeated, &|s| s.work_requests()), 0));
 
     if let Some(work) = &work {
         let next = work.path.join("next.csv");
@@ -62,19 +62,19 @@ pub fn run(context: &Context) -> Result<Outcome> {
     let changed = counted(work.as_ref(), &sink, Instead::Impossible)?;
     outcome.checks.extend([
         exactly("changes: PATCHes", of(&changed, &|s| s.requests("PATCH /Users/id", None)), changes),
-        exactly("changes: requests", of(&changed, &|s| s.counter("requests")), changes),
+        exactly("changes: requests", of(&changed, &|s| s.work_requests()), changes),
         exactly("changes: no-op writes", of(&changed, &|s| s.counter("noop_writes")), 0),
     ]);
 
     let stormy = SinkProcess::start(Weather { fault_rate: FAULTS, fault_seed: context.seed, ..Weather::default() })?;
     let weathered = context.prepare(&folder.join("faults"), yaml::COUNTS, &stormy.url, &people)?;
     let faults = counted(weathered.as_ref(), &stormy, Instead::Impossible)?;
-    let calm = of(&initial, &|s| s.counter("requests")).unwrap_or(2 * users);
+    let calm = of(&initial, &|s| s.work_requests()).unwrap_or(2 * users);
     let digest = |sample: &Option<Sample>| sample.as_ref().and_then(|s| s.digest.clone());
     outcome.checks.extend([
         same_digest("initial: digest", digest(&initial).as_deref(), Some(&wanted)),
         same_digest("5 % faults: digest", digest(&faults).as_deref(), Some(&wanted)),
-        at_most("5 % faults: requests", of(&faults, &|s| s.counter("requests")), calm * 115 / 100),
+        at_most("5 % faults: requests", of(&faults, &|s| s.work_requests()), calm * 115 / 100),
         exactly("5 % faults: users in the target", of(&faults, &|s| s.counter("users")), users),
     ]);
     for (name, sample) in [("initial", initial), ("repeated", repeated), ("changed", changed), ("faults", faults)] {

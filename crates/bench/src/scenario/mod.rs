@@ -194,6 +194,13 @@ impl Sample {
         }
     }
 
+    /// Requests about people and groups. What a client asks about the service itself when it connects is apart from that:
+    /// it costs the same for one person and for a million.
+    #[must_use]
+    pub fn work_requests(&self) -> u64 {
+        self.counter("requests").saturating_sub(self.requests("discovery", None))
+    }
+
     #[must_use]
     pub fn counter(&self, name: &str) -> u64 {
         self.sink[name].as_u64().unwrap_or(0)

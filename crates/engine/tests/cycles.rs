@@ -144,6 +144,20 @@ async fn the_guard_holds_until_somebody_releases() {
 }
 
 #[tokio::test]
+async fn provision_on_demand_leaves_what_is_held() {
+    let fixture = Fixture::new().await;
+    fixture.write_people(40);
+    fixture.run().await.unwrap();
+    fixture.write_hr(fixture.people(40, |at| if at < 10 { None } else { person(at) }));
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+    let cx = provost_connector::Context::new("test");
+    let filter = "id eq \"p20\"".parse().unwrap();
+    fixture.engine.provision(&fixture.job, &fixture.spec, &filter, false, &cx).await.unwrap();
+    let released = fixture.engine.release(&fixture.job, &fixture.spec, Default::default(), &cx).await.unwrap();
+    assert_eq!(released.counts.disabled, 10, "{released:?}");
+}
+
+#[tokio::test]
 async fn an_empty_source_holds_however_few_there_were() {
     let fixture = Fixture::new().await;
     fixture.write_people(5);

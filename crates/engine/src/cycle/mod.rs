@@ -364,8 +364,11 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
     }
     let incomplete = found.reads.iter().find_map(|(class, read)| Some((class, read.incomplete.as_ref()?)));
     job.last_cycle = Some(cycle.id.clone());
-    job.held_plan = None;
-    job.state = JobState::Active;
+    if !partial || job.held_plan.as_ref() == Some(&cycle.id) {
+        // Named objects and other plans leave what is held where it is.
+        job.held_plan = None;
+        job.state = JobState::Active;
+    }
     if let Some((class, why)) = incomplete {
         job.failures += 1;
         finished.row_status = StoredStatus::Incomplete;

@@ -144,6 +144,17 @@ async fn the_guard_holds_until_somebody_releases() {
 }
 
 #[tokio::test]
+async fn nobody_is_created_who_could_not_be_found_again() {
+    let mut spec = spec();
+    spec.objects[0].matching[0].source = "[dept]".into();
+    let fixture = Fixture::with(spec).await;
+    fixture.write_hr(fixture.people(3, |at| Some(format!("p{at},F,L,{},active,", if at == 1 { "" } else { "D" }))));
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.created, report.counts.failed), (2, 1), "{report:?}");
+    assert!(!fixture.app().contains("p1,"), "{}", fixture.app());
+}
+
+#[tokio::test]
 async fn provision_on_demand_leaves_what_is_held() {
     let fixture = Fixture::new().await;
     fixture.write_people(40);

@@ -422,11 +422,17 @@ impl<'c> Planner<'c> {
         let mut found = Vec::new();
         for ask in asks.drain(..) {
             self.dispatched.insert(ask.place.source_id.clone());
+            // Also where nothing can match: an account without matching value could never be found again.
+            let values = match matching_values(rule, &ask.record, cycle.now) {
+                Ok(values) => values,
+                Err(fault) => {
+                    self.notes.note(Note::Fault(ask.place, fault)).await?;
+                    continue;
+                }
+            };
             let absent = match &self.finder {
                 Some(Finder::Empty) => true,
-                Some(Finder::Index(index)) => {
-                    matching_values(rule, &ask.record, cycle.now).is_ok_and(|values| is_absent(index, &values))
-                }
+                Some(Finder::Index(index)) => is_absent(index, &values),
                 _ => false,
             };
             if absent {

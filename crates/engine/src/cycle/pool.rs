@@ -323,7 +323,10 @@ async fn look_again(
         None => cycle.source.get(&cycle.cx, &rule.from, &intent.source_id).await.ok().flatten().map(Box::new),
     };
     let Some(record) = record else { return settle(shared, intent, Err(error), duration_ms).await };
-    let values = matching_values(rule, &record, cycle.now).unwrap_or_default();
+    // Without a value to look by nothing can be looked up, and nothing is sent again.
+    let Ok(values) = matching_values(rule, &record, cycle.now) else {
+        return settle(shared, intent, Err(error), duration_ms).await;
+    };
     match look_up(cycle, rule, &values).await {
         Ok(found) if !found.is_empty() => {
             let place = Place {

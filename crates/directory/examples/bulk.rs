@@ -12,6 +12,10 @@ use provost_directory::Directory;
 use provost_model::{Action, AttributePath, Change, ObjectId, Operation, SystemClock, Value};
 use provost_store::Store;
 
+/// As in the binary; it serves SQLite as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failed = Box<dyn std::error::Error>;
 
 const PATHS: [&str; 10] = [

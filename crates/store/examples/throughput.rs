@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use provost_store::{EventOutcome, EventRow, EventStatus, LinkRow, LinkState, Result, Store};
 
+/// As in the binary; it serves SQLite as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const JOB: &str = "hr-to-crm";
 
 /// Not in order, as UUIDs at a target are.
@@ -56,8 +60,15 @@ fn event(number: usize) -> EventRow {
     }
 }
 
-/// When a step began, by the wall and by the processor.
-struct Report(Instant, Duration);
+/// When a step began, by the wall, by the processor and by what was written until then.
+struct Report(Instant, Duration, u64);
+
+/// Bytes that this process has had written to disk, as Linux counts them.
+fn written() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|number| number.parse().ok()).unwrap_or_default()
+}
 
 fn processor() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -69,9 +80,10 @@ impl Report {
         let seconds = self.0.elapsed().as_secs_f64();
         let rate = rows as f64 / seconds;
         let cost = (processor() - self.1).as_secs_f64() * 1e6 / rows.max(1) as f64;
+        let bytes = (written() - self.2) / rows.max(1) as u64;
         let _ = writeln!(
             std::io::stdout(),
-            "{what:<32}{rows:>9} rows {seconds:>8.3} s {rate:>10.0} rows/s {cost:>8.2} us of CPU each"
+            "{what:<32}{rows:>9} rows {seconds:>8.3} s {rate:>10.0} rows/s {cost:>8.2} us of CPU each, {bytes:>6} bytes written"
         );
         self.begin();
     }
@@ -81,7 +93,7 @@ impl Report {
     }
 
     fn new() -> Self {
-        Self(Instant::now(), processor())
+        Self(Instant::now(), processor(), written())
     }
 }
 

@@ -47,7 +47,7 @@ impl Store {
     /// Adds the next version; its number. When two do so at once, one of them fails and may try again.
     pub async fn add_config(&self, name: &str, body: &str, author: &str, now_ms: i64) -> Result<i64> {
         let sql = self.db().fixed(ADD).value(name).value(body).value(author).value(now_ms);
-        self.db().write_returning(sql).await?.first_mut().map_or(Ok(0), Row::int)
+        self.db().write_returning(sql).await?.next().map_or(Ok(0), |mut row| row.int())
     }
 
     /// The newest version.

@@ -111,26 +111,39 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::corrupt("a table", text),
             sqlx::Error::Database(inner) => {
                 let code = inner.code().unwrap_or_default().into_owned();
-                from_database(&code, inner.message().to_owned())
+                from_sqlstate(&code, inner.message().to_owned())
             }
             _ => Self::Refused(text),
         }
     }
 }
 
-/// By SQLite's result codes (the low byte is the family) and PostgreSQL's SQLSTATE classes.
-fn from_database(code: &str, message: String) -> StoreError {
-    // A SQLSTATE has five characters; SQLite's extended codes have at most four digits.
-    if code.len() < 5 {
-        return match code.parse::<i32>().unwrap_or(0) & 0xff {
-            5 | 6 => StoreError::Busy(message),
-            11 | 26 => StoreError::Damaged(message),
-            13 => StoreError::Full(message),
-            8 | 10 | 14 => StoreError::Unavailable(message),
-            _ => StoreError::Refused(format!("{message} ({code})")),
-        };
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(inner, message) => {
+                from_sqlite(inner.extended_code, message.unwrap_or_else(|| inner.to_string()))
+            }
+            rusqlite::Error::SqlInputError { error, msg, .. } => from_sqlite(error.extended_code, msg),
+            other => Self::Refused(other.to_string()),
+        }
     }
-    match &code[..2] {
+}
+
+/// By SQLite's result codes, of which the low byte is the family.
+fn from_sqlite(code: i32, message: String) -> StoreError {
+    match code & 0xff {
+        5 | 6 => StoreError::Busy(message),
+        11 | 26 => StoreError::Damaged(message),
+        13 => StoreError::Full(message),
+        8 | 10 | 14 => StoreError::Unavailable(message),
+        _ => StoreError::Refused(format!("{message} ({code})")),
+    }
+}
+
+/// By PostgreSQL's SQLSTATE classes.
+fn from_sqlstate(code: &str, message: String) -> StoreError {
+    match code.get(..2).unwrap_or_default() {
         // Deadlock, serialization failure, lock not available, too many connections.
         "40" | "55" => StoreError::Busy(message),
         "53" if code == "53100" => StoreError::Full(message),
@@ -149,11 +162,6 @@ mod tests {
     #[test]
     fn database_codes_become_ours() {
         for (code, ours) in [
-            ("5", "PRV-0402"),
-            ("517", "PRV-0402"),
-            ("13", "PRV-0408"),
-            ("26", "PRV-0412"),
-            ("2067", "PRV-0409"),
             ("40P01", "PRV-0402"),
             ("53100", "PRV-0408"),
             ("53300", "PRV-0402"),
@@ -161,7 +169,17 @@ mod tests {
             ("28P01", "PRV-0401"),
             ("23505", "PRV-0409"),
         ] {
-            assert_eq!(from_database(code, String::new()).code().as_str(), ours, "{code}");
+            assert_eq!(from_sqlstate(code, String::new()).code().as_str(), ours, "{code}");
+        }
+        for (code, ours) in [
+            (5, "PRV-0402"),
+            (517, "PRV-0402"),
+            (13, "PRV-0408"),
+            (26, "PRV-0412"),
+            (14, "PRV-0401"),
+            (2067, "PRV-0409"),
+        ] {
+            assert_eq!(from_sqlite(code, String::new()).code().as_str(), ours, "{code}");
         }
     }
 }

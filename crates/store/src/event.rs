@@ -7,11 +7,18 @@
 use provost_model::{ClassName, Code, CycleId, JobName, ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{Param, Record, Row, chunks};
+use crate::db::{Each, Param, Record, Row};
 use crate::{EventStatus, Result, Store, StoreError, Transaction};
 
 const NEXT: &str = "update sequence set value = value + $1 where name = 'event' returning value";
-const DISCARD: &str = "update event set status = 'discarded' where cycle = $1 and status in ('planned', 'held')";
+const DISCARD: &str = "update event set status = 'discarded' where status in ('planned', 'held') and cycle = $1
+    and seq >= (select first_seq from event_span where cycle = $1)
+    and seq <= (select last_seq from event_span where cycle = $1)";
+const DROP: &str = "delete from event where status in ('planned', 'held', 'failed') and cycle = $1
+    and seq >= (select first_seq from event_span where cycle = $1)
+    and seq <= (select last_seq from event_span where cycle = $1)";
+/// Where the oldest event is younger than a span's last, that span has none left.
+const PRUNE_SPANS: &str = "delete from event_span where last_seq < (select min(seq) from event)";
 const PRUNE: &str = include_str!("../sql/event_prune.sql");
 
 /// One event.
@@ -136,41 +143,44 @@ impl Transaction {
         for (event, seq) in events.iter_mut().zip(last - count + 1..) {
             event.seq = seq;
         }
-        self.insert(events).await
+        self.insert(events).await?;
+        let mut statement = Each::new();
+        statement.push("insert into event_span (cycle, first_seq, last_seq) ").values(3);
+        statement.push(" on conflict (cycle) do update set last_seq = excluded.last_seq");
+        self.each(&statement, &spans(events), |(cycle, first, last), put| {
+            put((*cycle).into());
+            put((*first).into());
+            put((*last).into());
+        })
+        .await
+        .map(drop)
     }
 
     /// Records what came of events, each of them once per call. Numbers that are not there are passed over; how many were
     /// there comes back.
     pub async fn finish_events(&mut self, outcomes: &[EventOutcome]) -> Result<u64> {
-        let mut touched = 0;
-        for chunk in chunks(outcomes, 7) {
-            let mut sql = self.sql();
-            sql.push("with outcome (seq, status, code, target_id, detail, finished, duration_ms) as (values ");
-            for (at, outcome) in chunk.iter().enumerate() {
-                sql.push(if at > 0 { ", (" } else { "(" }).bind(outcome.seq);
-                sql.push(", ").bind(outcome.status.as_str());
-                sql.push(", ").bind(outcome.code.as_ref().map(Code::as_str));
-                sql.push(", ").bind(&outcome.target_id);
-                sql.push(", ").bind(&outcome.detail);
-                sql.push(", ").bind(outcome.finished);
-                sql.push(", ").bind(outcome.duration_ms).push(")");
-            }
-            sql.push(") update event set status = outcome.status, code = outcome.code");
-            sql.push(", target_id = coalesce(outcome.target_id, event.target_id)");
-            sql.push(", detail = coalesce(outcome.detail, event.detail)");
-            sql.push(", finished = outcome.finished, duration_ms = outcome.duration_ms");
-            sql.push(" from outcome where event.seq = outcome.seq");
-            touched += self.run(sql).await?;
-        }
-        Ok(touched)
+        let mut statement = Each::new();
+        statement.push("with outcome (seq, status, code, target_id, detail, finished, duration_ms) as (").values(7);
+        statement.push(") update event set status = outcome.status, code = outcome.code");
+        statement.push(", target_id = coalesce(outcome.target_id, event.target_id)");
+        statement.push(", detail = coalesce(outcome.detail, event.detail)");
+        statement.push(", finished = outcome.finished, duration_ms = outcome.duration_ms");
+        statement.push(" from outcome where event.seq = outcome.seq");
+        self.each(&statement.together(), outcomes, |outcome, put| {
+            put(outcome.seq.into());
+            put(outcome.status.as_str().into());
+            put(outcome.code.as_ref().map(Code::as_str).into());
+            put((&outcome.target_id).into());
+            put((&outcome.detail).into());
+            put(outcome.finished.into());
+            put(outcome.duration_ms.into());
+        })
+        .await
     }
 
     /// Deletes the open events of a cycle and the cycle itself: for a plan that was only made to be compared.
     pub async fn drop_plan(&mut self, cycle: &str) -> Result<()> {
-        for text in [
-            "delete from event where cycle = $1 and status in ('planned', 'held', 'failed')",
-            "delete from cycle where id = $1",
-        ] {
+        for text in [DROP, "delete from cycle where id = $1"] {
             let sql = self.fixed(text).value(cycle);
             self.run(sql).await?;
         }
@@ -188,6 +198,23 @@ impl Store {
     /// Deletes up to `limit` of the oldest events from before `before_ms`, but none that a plan still needs; how many they
     /// were. Call it until it deletes fewer than `limit`.
     pub async fn prune_events(&self, before_ms: i64, limit: i64) -> Result<u64> {
-        self.db().write(self.db().fixed(PRUNE).value(before_ms).value(limit)).await
+        let deleted = self.db().write(self.db().fixed(PRUNE).value(before_ms).value(limit)).await?;
+        if (deleted as i64) < limit {
+            self.db().write(self.db().fixed(PRUNE_SPANS)).await?;
+        }
+        Ok(deleted)
     }
+}
+
+/// The first and the last number of each cycle among these events, which are in the order of their numbers.
+fn spans(events: &[EventRow]) -> Vec<(&CycleId, i64, i64)> {
+    let mut spans: Vec<(&CycleId, i64, i64)> = Vec::new();
+    for event in events {
+        // The newest first: nearly always there is one cycle alone.
+        match spans.iter_mut().rev().find(|(cycle, ..)| **cycle == event.cycle) {
+            Some((.., last)) => *last = event.seq,
+            None => spans.push((&event.cycle, event.seq, event.seq)),
+        }
+    }
+    spans
 }

@@ -60,9 +60,6 @@ impl Store {
         if let Some(job) = &query.job {
             sql.push(" and job = ").bind(job);
         }
-        if let Some(cycle) = &query.cycle {
-            sql.push(" and cycle = ").bind(cycle);
-        }
         if let Some(id) = &query.source_id {
             sql.push(" and source_id = ").bind(id);
         }
@@ -72,14 +69,22 @@ impl Store {
         if let Some(status) = query.status {
             status_is(&mut sql, status);
         }
-        for (text, value) in [
-            (" and created >= ", query.since),
-            (" and created < ", query.until),
-            (" and seq > ", query.after_seq),
-            (" and seq < ", query.before_seq),
-        ] {
+        for (text, value) in [(" and created >= ", query.since), (" and created < ", query.until)] {
             if let Some(value) = value {
                 sql.push(text).bind(value);
+            }
+        }
+        match &query.cycle {
+            Some(cycle) => {
+                sql.push(" and cycle = ").bind(cycle);
+                within(&mut sql, cycle, query.after_seq.unwrap_or(0), query.before_seq.unwrap_or(i64::MAX));
+            }
+            None => {
+                for (text, value) in [(" and seq > ", query.after_seq), (" and seq < ", query.before_seq)] {
+                    if let Some(value) = value {
+                        sql.push(text).bind(value);
+                    }
+                }
             }
         }
         sql.push(if query.newest_first { " order by seq desc" } else { " order by seq" });
@@ -90,7 +95,8 @@ impl Store {
     /// Planned and held events of a cycle after a number, by number.
     pub async fn open_events(&self, cycle: &str, after_seq: i64, limit: i64) -> Result<Vec<EventRow>> {
         let mut sql = EventRow::select(self.db().sql());
-        sql.push(" where cycle = ").bind(cycle).push(" and status in ('planned', 'held') and seq > ").bind(after_seq);
+        sql.push(" where cycle = ").bind(cycle).push(" and status in ('planned', 'held')");
+        within(&mut sql, cycle, after_seq, i64::MAX);
         sql.push(" order by seq limit ").bind(limit);
         EventRow::read_all(self.db().rows(sql).await?)
     }
@@ -98,13 +104,24 @@ impl Store {
     /// How many events a cycle has of each action and status.
     pub async fn event_counts(&self, cycle: &str) -> Result<Vec<EventCount>> {
         let sql = self.db().fixed(
-            "select action, status, count(*) from event where cycle = $1 group by action, status order by action, status",
+            "select action, status, count(*) from event where cycle = $1
+            and seq >= (select first_seq from event_span where cycle = $1)
+            and seq <= (select last_seq from event_span where cycle = $1)
+            group by action, status order by action, status",
         );
         let rows = self.db().rows(sql.value(cycle)).await?;
         rows.into_iter()
             .map(|mut row| Ok(EventCount { action: row.id()?, status: row.word()?, count: row.int()? }))
             .collect()
     }
+}
+
+/// The numbers between two that a cycle's events can have. One bound at each end: of two, SQLite would take either.
+fn within<'a>(sql: &mut Sql<'a>, cycle: &'a str, after: i64, before: i64) {
+    sql.push(" and seq > (select case when first_seq > ").bind(after).push(" then first_seq - 1 else ").bind(after);
+    sql.push(" end from event_span where cycle = ").bind(cycle);
+    sql.push(") and seq < (select case when last_seq < ").bind(before).push(" then last_seq + 1 else ").bind(before);
+    sql.push(" end from event_span where cycle = ").bind(cycle).push(")");
 }
 
 /// The word stands in the text, not among the values: only so can the partial index on failed events be used.

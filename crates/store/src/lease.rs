@@ -45,7 +45,7 @@ impl Store {
     pub async fn claim(&self, key: &str, owner: &str, ttl_ms: i64, now_ms: i64) -> Result<Option<Lease>> {
         let sql = self.db().fixed(CLAIM).value(now_ms).value(key).value(owner).value(ttl_ms);
         let mut rows = self.db().write_returning(sql).await?;
-        let Some(row) = rows.first_mut() else { return Ok(None) };
+        let Some(mut row) = rows.next() else { return Ok(None) };
         let (fence, due, wakes) = (row.int()?, row.int()?, row.int()?);
         Ok(Some(Lease { key: key.to_owned(), owner: owner.to_owned(), fence, due, wakes }))
     }

@@ -4,16 +4,18 @@
 //! pages ([`Store::marks_page`]) and skips the objects whose mark is there. Everything else is read for the changed ones only.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use provost_model::{ClassName, JobName, ObjectId};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::db::{LIST_MAX, Param, Record, Row};
 use crate::store::texts;
 use crate::{LinkState, Result, Store, Transaction};
 
 const MARKS_PAGE: &str = include_str!("../sql/marks_page.sql");
+const BY_TARGET: &str = " and target_hash is not null and target_hash in ";
 const LEAVING: &str = " and leaves is not null and leaves <= ";
 
 /// One link.
@@ -39,6 +41,12 @@ pub struct LinkRow {
     pub sent: Option<String>,
 }
 
+/// What stands for a target id in the index, in 32 bits because SQLite keeps those in four bytes. Among a million links one id
+/// in four thousand shares it with another, so that the id itself has to be compared, too.
+fn target_hash(id: &str) -> i64 {
+    i64::from(xxh3_64(id.as_bytes()) as i32)
+}
+
 /// The marks of some links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarksPage {
@@ -50,8 +58,20 @@ pub struct MarksPage {
 
 impl Record for LinkRow {
     const TABLE: &'static str = "link";
-    const COLUMNS: &'static [&'static str] =
-        &["job", "class", "source_id", "target_id", "state", "mark", "leaves", "event", "changed", "name", "sent"];
+    const COLUMNS: &'static [&'static str] = &[
+        "job",
+        "class",
+        "source_id",
+        "target_id",
+        "target_hash",
+        "state",
+        "mark",
+        "leaves",
+        "event",
+        "changed",
+        "name",
+        "sent",
+    ];
     const KEY: &'static [&'static str] = &["job", "class", "source_id"];
     type Key<'a> = (&'a str, &'a str, &'a str);
 
@@ -64,6 +84,7 @@ impl Record for LinkRow {
         put((&self.class).into());
         put((&self.source_id).into());
         put((&self.target_id).into());
+        put(self.target_id.as_deref().map(target_hash).into());
         put(self.state.as_str().into());
         put((&self.mark).into());
         put(self.leaves.into());
@@ -78,7 +99,11 @@ impl Record for LinkRow {
             job: row.id()?,
             class: row.id()?,
             source_id: row.id()?,
-            target_id: row.id_option()?,
+            target_id: {
+                let id = row.id_option()?;
+                row.int_option()?;
+                id
+            },
             state: row.word()?,
             mark: row.text()?,
             leaves: row.int_option()?,
@@ -98,15 +123,32 @@ impl Store {
 
     /// The links of these target ids, in no order. Two links may share a target.
     pub async fn links_by_target<I: Borrow<str>>(&self, job: &str, class: &str, ids: &[I]) -> Result<Vec<LinkRow>> {
-        self.links_in(job, class, " and target_id is not null and target_id in ", &texts(ids)).await
+        let wanted: HashSet<&str> = ids.iter().map(Borrow::borrow).collect();
+        let mut hashes: Vec<i64> = wanted.iter().map(|id| target_hash(id)).collect();
+        // In order, neighbours of the index are looked at together.
+        hashes.sort_unstable();
+        let mut found = self.links_in(job, class, BY_TARGET, &hashes).await?;
+        found.retain(|link| link.target_id.as_deref().is_some_and(|id| wanted.contains(id)));
+        Ok(found)
     }
 
-    async fn links_in(&self, job: &str, class: &str, within: &'static str, ids: &[&str]) -> Result<Vec<LinkRow>> {
-        let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(LIST_MAX) {
+    async fn links_in<'a, V>(
+        &self,
+        job: &'a str,
+        class: &'a str,
+        within: &'static str,
+        values: &[V],
+    ) -> Result<Vec<LinkRow>>
+    where
+        V: Copy + Into<Param<'a>>,
+    {
+        let mut found = Vec::with_capacity(values.len());
+        for chunk in values.chunks(LIST_MAX) {
             let mut sql = LinkRow::select(self.db().sql());
             sql.push(" where job = ").bind(job).push(" and class = ").bind(class).push(within).list(chunk);
-            found.extend(LinkRow::read_all(self.db().rows(sql).await?)?);
+            for mut row in self.db().rows(sql).await? {
+                found.push(LinkRow::read(&mut row)?);
+            }
         }
         Ok(found)
     }
@@ -132,7 +174,7 @@ impl Store {
         sql.push("select source_id from link where job = ").bind(job).push(" and class = ").bind(class);
         sql.push(" and source_id > ").bind(after.unwrap_or(""));
         sql.push(" order by source_id limit ").bind(limit);
-        self.db().rows(sql).await?.into_iter().map(|mut row| row.id()).collect()
+        self.db().rows(sql).await?.map(|mut row| row.id()).collect()
     }
 
     /// Up to `limit` source ids after `after`, in order, of links without a mark: those that have to be looked at again.
@@ -142,7 +184,7 @@ impl Store {
         sql.push("select source_id from link where mark = '' and state <> 'disabled' and job = ").bind(job);
         sql.push(" and class = ").bind(class).push(" and source_id > ").bind(after.unwrap_or(""));
         sql.push(" order by source_id limit ").bind(limit);
-        self.db().rows(sql).await?.into_iter().map(|mut row| row.id()).collect()
+        self.db().rows(sql).await?.map(|mut row| row.id()).collect()
     }
 
     /// Links whose grace period has ended, earliest first.
@@ -171,7 +213,7 @@ impl Store {
     /// The exact number of links by class. Reads them all: for doctor, not for a cycle.
     pub async fn count_links(&self, job: &str) -> Result<BTreeMap<ClassName, i64>> {
         let sql = self.db().fixed("select class, count(*) from link where job = $1 group by class").value(job);
-        self.db().rows(sql).await?.into_iter().map(|mut row| Ok((row.id()?, row.int()?))).collect()
+        self.db().rows(sql).await?.map(|mut row| Ok((row.id()?, row.int()?))).collect()
     }
 }
 

@@ -69,7 +69,7 @@ impl Store {
     /// Whether every secret opens with this store's master key; the names of those that do not.
     pub async fn sealed_shut(&self) -> Result<Vec<String>> {
         let rows = self.db().rows(self.db().fixed(ALL)).await?;
-        if rows.is_empty() {
+        if rows.len() == 0 {
             return Ok(Vec::new());
         }
         let key = self.master_key().await?;

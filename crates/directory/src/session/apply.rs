@@ -13,8 +13,38 @@ use crate::resource::{etag, version_of};
 use crate::write::{Edit, MemberEdit, What, Write};
 use crate::{Directory, DirectoryError, Member};
 
-/// Paths by the address of what the operations share, which outlives the call.
-type Places = HashMap<(*const Kind, *const AttributePath), Result<Arc<Place>, DirectoryError>>;
+/// Paths by the address of what the operations share, which outlives the call. Operations mostly have the same paths in the
+/// same order, so that the one behind the last is tried first.
+#[derive(Default)]
+struct Places {
+    found: Vec<(Address, Result<Arc<Place>, DirectoryError>)>,
+    by_address: HashMap<Address, usize>,
+    next: usize,
+}
+
+type Address = (*const Kind, *const AttributePath);
+
+impl Places {
+    fn get(&mut self, kind: &Kind, path: &Arc<AttributePath>) -> Result<&Arc<Place>, &DirectoryError> {
+        let address = (std::ptr::from_ref(kind), Arc::as_ptr(path));
+        let expected = [self.next, 0].into_iter().find(|at| self.found.get(*at).is_some_and(|(a, _)| *a == address));
+        let at = expected.or_else(|| self.by_address.get(&address).copied()).unwrap_or_else(|| {
+            self.found.push((address, resolve(kind, path).map(Arc::new)));
+            self.by_address.insert(address, self.found.len() - 1);
+            self.found.len() - 1
+        });
+        self.next = at + 1;
+        self.found[at].1.as_ref()
+    }
+}
+
+fn resolve(kind: &Kind, path: &AttributePath) -> Result<Place, DirectoryError> {
+    let place = Place::resolve(kind, path)?;
+    if let Place::Attribute(leaf) = &place {
+        leaf.check_writable()?;
+    }
+    Ok(place)
+}
 
 pub(super) async fn run(directory: &Directory, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
     if let Err(error) = cx.check() {
@@ -22,7 +52,7 @@ pub(super) async fn run(directory: &Directory, cx: &Context, operations: &[Opera
     }
     let (mut writes, mut refused) = (Vec::with_capacity(operations.len()), Vec::new());
     {
-        let mut places = Places::new();
+        let mut places = Places::default();
         for operation in operations {
             match write(directory, operation, &mut places) {
                 Ok(write) => {
@@ -142,15 +172,7 @@ enum Step {
 
 impl Step {
     fn read(kind: &Kind, change: &Change, places: &mut Places) -> Result<Self, ConnectorError> {
-        let address = (std::ptr::from_ref(kind), Arc::as_ptr(&change.path));
-        let place = places.entry(address).or_insert_with(|| {
-            let place = Place::resolve(kind, &change.path)?;
-            if let Place::Attribute(leaf) = &place {
-                leaf.check_writable()?;
-            }
-            Ok(Arc::new(place))
-        });
-        let place = place.as_ref().map_err(to_connector)?;
+        let place = places.get(kind, &change.path).map_err(to_connector)?;
         let step = match &**place {
             Place::Attribute(leaf) => {
                 leaf.conform(change.value.clone()).map(|value| Step::Attribute(place.clone(), change.op, value))

@@ -112,7 +112,7 @@ pub fn set(path: &str, value: impl Into<Value>) -> Change {
 }
 
 pub fn change(path: &str, op: ChangeOp, value: impl Into<Value>) -> Change {
-    Change { path: Arc::new(path.parse().unwrap()), op, value: value.into() }
+    Change::new(Arc::new(path.parse().unwrap()), op, value.into())
 }
 
 /// A list of ids as the engine sends it.

@@ -26,11 +26,15 @@ create table job (
     updated bigint not null
 );
 
+-- With row ids: rows are long, and new ones go to the end whatever their ids are.
 create table link (
     job {key} not null,
     class {key} not null,
     source_id {key} not null,
     target_id {key},
+    -- 32 bits that stand for target_id in the index. Target ids come in no order, so that each new one dirties a page of its
+    -- own: the fewer pages the better.
+    target_hash bigint,
     state text not null,
     mark text not null,
     leaves bigint,
@@ -39,8 +43,8 @@ create table link (
     name text not null,
     sent text,
     primary key (job, class, source_id)
-) {without_rowid};
-create index link_target on link (job, class, target_id) where target_id is not null;
+);
+create index link_target on link (target_hash) where target_hash is not null;
 create index link_unmarked on link (job, class, source_id) where mark = '' and state <> 'disabled';
 create index link_leaves on link (job, leaves) where leaves is not null;
 
@@ -69,9 +73,15 @@ create table event (
     changes text not null,
     detail text
 );
-create index event_object on event (job, source_id, seq);
-create index event_cycle on event (cycle, seq);
+create index event_object on event (source_id, seq);
 create index event_failed on event (job, seq) where status = 'failed';
+
+-- Between which numbers a cycle's events are, others among them: one row a cycle, where an index would have one an event.
+create table event_span (
+    cycle {key} primary key,
+    first_seq bigint not null,
+    last_seq bigint not null
+) {without_rowid};
 
 create table cycle (
     id {key} primary key,

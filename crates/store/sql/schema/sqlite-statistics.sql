@@ -3,11 +3,11 @@
 analyze;
 delete from sqlite_stat1;
 insert into sqlite_stat1 (tbl, idx, stat) values
-    ('link', 'link', '1000000 500000 100000 1'),
-    ('link', 'link_target', '1000000 500000 100000 1'),
+    ('link', 'sqlite_autoindex_link_1', '1000000 500000 100000 1'),
+    ('link', 'link_target', '1000000 1'),
     ('link', 'link_leaves', '1000 500 1'),
-    ('event', 'event_object', '1000000 500000 5 1'),
-    ('event', 'event_cycle', '1000000 10000 1'),
+    ('event', 'event_object', '1000000 5 1'),
+    ('event_span', 'event_span', '10000 1'),
     ('event', 'event_failed', '10000 5000 1'),
     ('cycle', 'cycle_job', '10000 500 1'),
     ('reference', 'reference', '1000000 500000 100000 5 5 5 1'),

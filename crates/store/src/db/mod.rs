@@ -5,6 +5,7 @@
 //! read, so that a write never waits for another of the same process and reads go on beside it (WAL).
 
 pub mod bulk;
+mod cells;
 pub mod migrate;
 pub mod row;
 pub mod sql;
@@ -12,27 +13,29 @@ pub mod sqlite;
 pub mod transaction;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-pub use bulk::{Record, chunks};
-pub use row::Row;
+pub use bulk::{Each, Record, chunks};
+pub use row::{Row, Rows};
 pub use sql::{Dialect, LIST_MAX, Param, Sql};
+pub use sqlite::Lane;
 pub use transaction::Transaction;
+
+use sqlite::{SqliteTransaction, Want};
 
 use crate::{Result, StoreError, StoreOptions};
 
 /// An open database.
 #[derive(Debug, Clone)]
 pub enum Db {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: Lane, readers: Lane },
     Postgres(PgPool),
 }
 
-/// Runs a statement on anything that sqlx can run it on.
+/// Runs a statement on a pool or a connection of PostgreSQL.
 macro_rules! run {
-    ($sql:expr, $into:ident, $method:ident, $on:expr) => {{
-        let (text, arguments, cached) = $sql.$into()?;
+    ($sql:expr, $method:ident, $on:expr) => {{
+        let (text, arguments, cached) = $sql.into_postgres()?;
         sqlx::query_with(AssertSqlSafe(text), arguments).persistent(cached).$method($on).await
     }};
 }
@@ -74,43 +77,51 @@ impl Db {
     }
 
     /// Reads; SQLite refuses to write on this way.
-    pub async fn rows(&self, sql: Sql<'_>) -> Result<Vec<Row>> {
+    pub async fn rows(&self, sql: Sql<'_>) -> Result<Rows> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => into_rows(run!(sql, into_sqlite, fetch_all, readers)?),
-            Self::Postgres(pool) => into_rows(run!(sql, into_postgres, fetch_all, pool)?),
+            Self::Sqlite { readers, .. } => readers.call(sql.into_sqlite(Want::Rows)?).await?.into(),
+            Self::Postgres(pool) => run!(sql, fetch_all, pool)?.into(),
         })
     }
 
     /// Reads at most one row.
     pub async fn row(&self, sql: Sql<'_>) -> Result<Option<Row>> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => run!(sql, into_sqlite, fetch_optional, readers)?.map(Row::from),
-            Self::Postgres(pool) => run!(sql, into_postgres, fetch_optional, pool)?.map(Row::from),
+            Self::Sqlite { readers, .. } => Rows::from(readers.call(sql.into_sqlite(Want::Row)?).await?).next(),
+            Self::Postgres(pool) => run!(sql, fetch_optional, pool)?.map(Row::from),
         })
     }
 
     /// Writes by one statement that is its own transaction; how many rows it touched.
     pub async fn write(&self, sql: Sql<'_>) -> Result<u64> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => run!(sql, into_sqlite, execute, writer)?.rows_affected(),
-            Self::Postgres(pool) => run!(sql, into_postgres, execute, pool)?.rows_affected(),
+            Self::Sqlite { writer, .. } => writer.call(sql.into_sqlite(Want::Row)?).await?.touched,
+            Self::Postgres(pool) => run!(sql, execute, pool)?.rows_affected(),
         })
     }
 
     /// Writes by one statement that returns rows.
-    pub async fn write_returning(&self, sql: Sql<'_>) -> Result<Vec<Row>> {
+    pub async fn write_returning(&self, sql: Sql<'_>) -> Result<Rows> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => into_rows(run!(sql, into_sqlite, fetch_all, writer)?),
-            Self::Postgres(pool) => into_rows(run!(sql, into_postgres, fetch_all, pool)?),
+            Self::Sqlite { writer, .. } => writer.call(sql.into_sqlite(Want::Rows)?).await?.into(),
+            Self::Postgres(pool) => run!(sql, fetch_all, pool)?.into(),
         })
     }
 
     /// Begins a transaction that writes: at once on SQLite, so that it never fails half-way for having read first.
     pub async fn begin(&self) -> Result<Transaction> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Transaction::Sqlite(writer.begin_with("begin immediate").await?),
+            Self::Sqlite { writer, .. } => Transaction::Sqlite(SqliteTransaction::begin(writer).await?),
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
         })
+    }
+
+    /// The file, where there is one.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename()),
+            Self::Postgres(_) => None,
+        }
     }
 
     pub async fn close(&self) {
@@ -122,10 +133,6 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
-}
-
-pub(crate) fn into_rows<R: Into<Row>>(rows: Vec<R>) -> Vec<Row> {
-    rows.into_iter().map(Into::into).collect()
 }
 
 /// The URL as it may be shown: `postgres://user:…@host/db`.

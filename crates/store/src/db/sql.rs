@@ -12,8 +12,9 @@ use std::borrow::Cow;
 use provost_model::{ClassName, CycleId, JobName, ObjectId};
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
-use sqlx::sqlite::SqliteArguments;
 
+use super::cells::Cells;
+use super::sqlite::{Want, Work};
 use crate::{Result, StoreError};
 
 /// Which of the two engines a statement is for.
@@ -99,6 +100,11 @@ impl<'a> Sql<'a> {
         self
     }
 
+    /// Text that was itself put together of constants ([`super::Each`]).
+    pub(super) fn append(&mut self, text: &str) {
+        self.text.to_mut().push_str(text);
+    }
+
     /// Binds a value and writes its placeholder.
     pub fn bind(&mut self, value: impl Into<Param<'a>>) -> &mut Self {
         self.values.push(value.into());
@@ -114,7 +120,7 @@ impl<'a> Sql<'a> {
     }
 
     /// Writes `(…, …)` with one to [`LIST_MAX`] values, padded to one of a few lengths. An empty list matches nothing.
-    pub fn list(&mut self, values: &[&'a str]) -> &mut Self {
+    pub fn list<V: Copy + Into<Param<'a>>>(&mut self, values: &[V]) -> &mut Self {
         debug_assert!(values.len() <= LIST_MAX, "lists go in chunks");
         let Some(last) = values.last() else { return self.push("(null)") };
         let length = LISTS.into_iter().find(|length| *length >= values.len()).unwrap_or(values.len());
@@ -140,19 +146,10 @@ impl<'a> Sql<'a> {
         self.dialect
     }
 
-    pub(super) fn into_sqlite(self) -> Result<(String, SqliteArguments, bool)> {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(self.values.len(), 0);
-        for value in self.values {
-            match value {
-                Param::Text(text) => arguments.add(text.map(checked).transpose()?.map(Cow::into_owned)),
-                Param::Int(number) => arguments.add(number),
-                Param::Real(number) => arguments.add(number),
-                Param::Blob(bytes) => arguments.add(bytes.map(Cow::into_owned)),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok((self.text.into_owned(), arguments, self.cached))
+    pub(super) fn into_sqlite(self, want: Want) -> Result<Work> {
+        let mut values = Cells::default();
+        self.values.iter().try_for_each(|value| values.push_param(value))?;
+        Ok(Work::Run { text: self.text, values, cached: self.cached, want })
     }
 
     pub(super) fn into_postgres(self) -> Result<(String, PgArguments, bool)> {
@@ -160,7 +157,10 @@ impl<'a> Sql<'a> {
         arguments.reserve(self.values.len(), 0);
         for value in self.values {
             match value {
-                Param::Text(text) => arguments.add(text.map(checked).transpose()?),
+                Param::Text(text) => {
+                    text.as_deref().map(checked).transpose()?;
+                    arguments.add(text)
+                }
                 Param::Int(number) => arguments.add(number),
                 Param::Real(number) => arguments.add(number),
                 Param::Blob(bytes) => arguments.add(bytes.map(Cow::into_owned)),
@@ -171,7 +171,8 @@ impl<'a> Sql<'a> {
     }
 }
 
-fn checked(text: Cow<'_, str>) -> Result<Cow<'_, str>> {
+/// Refuses what PostgreSQL cannot hold.
+pub(super) fn checked(text: &str) -> Result<&str> {
     match text.contains('\0') {
         true => Err(StoreError::Nul(text.chars().take(60).collect())),
         false => Ok(text),
@@ -283,7 +284,7 @@ mod tests {
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             let sql = Sql::fixed(dialect, "select $1").value("a\0b");
             let result = match dialect {
-                Dialect::Sqlite => sql.into_sqlite().map(drop),
+                Dialect::Sqlite => sql.into_sqlite(Want::Rows).map(drop),
                 Dialect::Postgres => sql.into_postgres().map(drop),
             };
             assert!(matches!(result, Err(StoreError::Nul(_))));

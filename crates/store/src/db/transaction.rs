@@ -4,21 +4,22 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Dialect, Row, Sql, into_rows, run};
+use super::sqlite::{SqliteTransaction, Want, Work};
+use super::{Dialect, Row, Rows, Sql, run};
 use crate::Result;
 
 /// An open transaction of either engine.
 #[derive(Debug)]
 #[must_use = "a transaction that is not committed is rolled back"]
 pub enum Transaction {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(SqliteTransaction),
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
 }
 
 impl Transaction {
     pub async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(transaction) => transaction.commit().await?,
+            Self::Sqlite(transaction) => transaction.end(Work::Commit).await?,
             Self::Postgres(transaction) => transaction.commit().await?,
         }
         Ok(())
@@ -27,7 +28,7 @@ impl Transaction {
     /// As dropping it, but waits until it is done.
     pub async fn rollback(self) -> Result<()> {
         match self {
-            Self::Sqlite(transaction) => transaction.rollback().await?,
+            Self::Sqlite(transaction) => transaction.end(Work::Rollback).await?,
             Self::Postgres(transaction) => transaction.rollback().await?,
         }
         Ok(())
@@ -53,31 +54,31 @@ impl Transaction {
     /// Runs a statement; how many rows it touched.
     pub async fn run(&mut self, sql: Sql<'_>) -> Result<u64> {
         Ok(match self {
-            Self::Sqlite(on) => run!(sql, into_sqlite, execute, &mut **on)?.rows_affected(),
-            Self::Postgres(on) => run!(sql, into_postgres, execute, &mut **on)?.rows_affected(),
+            Self::Sqlite(on) => on.call(sql.into_sqlite(Want::Row)?).await?.touched,
+            Self::Postgres(on) => run!(sql, execute, &mut **on)?.rows_affected(),
         })
     }
 
     /// Runs a statement that gives rows: a select, or a write with `returning`.
-    pub async fn rows(&mut self, sql: Sql<'_>) -> Result<Vec<Row>> {
+    pub async fn rows(&mut self, sql: Sql<'_>) -> Result<Rows> {
         Ok(match self {
-            Self::Sqlite(on) => into_rows(run!(sql, into_sqlite, fetch_all, &mut **on)?),
-            Self::Postgres(on) => into_rows(run!(sql, into_postgres, fetch_all, &mut **on)?),
+            Self::Sqlite(on) => on.call(sql.into_sqlite(Want::Rows)?).await?.into(),
+            Self::Postgres(on) => run!(sql, fetch_all, &mut **on)?.into(),
         })
     }
 
     /// Runs a statement that gives at most one row.
     pub async fn row(&mut self, sql: Sql<'_>) -> Result<Option<Row>> {
         Ok(match self {
-            Self::Sqlite(on) => run!(sql, into_sqlite, fetch_optional, &mut **on)?.map(Row::from),
-            Self::Postgres(on) => run!(sql, into_postgres, fetch_optional, &mut **on)?.map(Row::from),
+            Self::Sqlite(on) => Rows::from(on.call(sql.into_sqlite(Want::Row)?).await?).next(),
+            Self::Postgres(on) => run!(sql, fetch_optional, &mut **on)?.map(Row::from),
         })
     }
 
     /// Runs several statements without values, as migrations have them.
     pub(crate) async fn script(&mut self, text: String) -> Result<()> {
         match self {
-            Self::Sqlite(on) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await.map(|_| ())?,
+            Self::Sqlite(on) => on.call(Work::Script(text)).await.map(drop)?,
             Self::Postgres(on) => sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut **on).await.map(|_| ())?,
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use provost_model::ObjectId;
 use serde::{Deserialize, Serialize};
 
-use crate::db::{LIST_MAX, Param, Record, Row, Sql, chunks};
+use crate::db::{Each, LIST_MAX, Param, Record, Row, chunks};
 use crate::store::texts;
 use crate::{Result, Store, Transaction};
 
@@ -66,13 +66,8 @@ impl Store {
 }
 
 /// SQLite looks pairs up in an index only when they come out of a select; values alone make it read the whole table.
-fn in_pairs<'s, 'a>(sql: &'s mut Sql<'a>, pairs: &[(&'a str, &'a str)]) -> &'s mut Sql<'a> {
-    sql.push(" where (group_id, member_id) in (select column1, column2 from (values ");
-    for (at, (group, member)) in pairs.iter().enumerate() {
-        sql.push(if at > 0 { ", (" } else { "(" }).bind(*group).push(", ").bind(*member).push(")");
-    }
-    sql.push(") as pair)")
-}
+const IN_PAIRS: &str = " where (group_id, member_id) in (select column1, column2 from (";
+const PAIRS_END: &str = ") as pair)";
 
 impl Transaction {
     /// Which of these memberships (group, member) are there already.
@@ -80,7 +75,11 @@ impl Transaction {
         let mut found = Vec::new();
         for chunk in chunks(pairs, 2) {
             let mut sql = self.sql();
-            in_pairs(sql.push("select group_id, member_id from member"), chunk);
+            sql.push("select group_id, member_id from member").push(IN_PAIRS).push("values ");
+            for (at, (group, member)) in chunk.iter().enumerate() {
+                sql.push(if at > 0 { ", (" } else { "(" }).bind(*group).push(", ").bind(*member).push(")");
+            }
+            sql.push(PAIRS_END);
             for mut row in self.rows(sql).await? {
                 found.push((row.id()?, row.id()?));
             }
@@ -121,13 +120,13 @@ impl Transaction {
 
     /// Removes memberships (group, member).
     pub async fn remove_members(&mut self, pairs: &[(&str, &str)]) -> Result<u64> {
-        let mut touched = 0;
-        for chunk in chunks(pairs, 2) {
-            let mut sql = self.sql();
-            in_pairs(sql.push("delete from member"), chunk);
-            touched += self.run(sql).await?;
-        }
-        Ok(touched)
+        let mut statement = Each::new();
+        statement.push("delete from member").push(IN_PAIRS).values(2).push(PAIRS_END);
+        self.each(&statement.together(), pairs, |(group, member), put| {
+            put((*group).into());
+            put((*member).into());
+        })
+        .await
     }
 
     /// Removes all memberships of deleted objects, as groups and as members.

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use provost_model::{ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::db::{LIST_MAX, Param, Record, Row, Sql, chunks};
+use crate::db::{Each, LIST_MAX, Param, Record, Row, Rows, Sql};
 use crate::store::texts;
 use crate::{Result, Store, StoreError, Transaction};
 
@@ -186,7 +186,7 @@ fn among<'a>(mut sql: Sql<'a>, kind: &'a str, ids: &[&'a str]) -> Sql<'a> {
     sql
 }
 
-fn read_ids(rows: Vec<Row>, into: &mut Vec<ObjectId>) -> Result<()> {
+fn read_ids(rows: Rows, into: &mut Vec<ObjectId>) -> Result<()> {
     for mut row in rows {
         into.push(row.id()?);
     }
@@ -203,7 +203,7 @@ fn condition<'s, 'a>(sql: &'s mut Sql<'a>, kind: &'a str, by: Lookup) -> &'s mut
     }
 }
 
-fn of_kind(rows: Vec<Row>, kind: &str) -> Result<Vec<ResourceRow>> {
+fn of_kind(rows: Rows, kind: &str) -> Result<Vec<ResourceRow>> {
     let mut rows = ResourceRow::read_all(rows)?;
     rows.retain(|row| row.kind == kind && row.deleted.is_none());
     Ok(rows)
@@ -285,23 +285,10 @@ impl Transaction {
     /// indexes are left alone, which halves the work.
     pub async fn update_bodies(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
         self.number(rows).await?;
-        for chunk in chunks(rows, ResourceRow::COLUMNS.len()) {
-            let mut sql = self.sql();
-            sql.push("insert into resource (").names(ResourceRow::COLUMNS).push(") values ");
-            for (at, row) in chunk.iter().enumerate() {
-                sql.push(if at > 0 { ", (" } else { "(" });
-                let mut first = true;
-                row.values(&mut |value| {
-                    sql.push(if first { "" } else { ", " }).bind(value);
-                    first = false;
-                });
-                sql.push(")");
-            }
-            sql.push(" on conflict (kind, id) do update set seq = excluded.seq, version = excluded.version, ");
-            sql.push("modified = excluded.modified, body = excluded.body");
-            self.run(sql).await?;
-        }
-        Ok(())
+        let mut statement = Each::insert::<ResourceRow>();
+        statement.push(" on conflict (kind, id) do update set seq = excluded.seq, version = excluded.version, ");
+        statement.push("modified = excluded.modified, body = excluded.body");
+        self.each(&statement, rows, |row, put| row.values(put)).await.map(drop)
     }
 
     async fn number(&mut self, rows: &mut [ResourceRow]) -> Result<()> {

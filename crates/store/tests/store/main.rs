@@ -5,6 +5,7 @@
 
 mod directory;
 mod event;
+mod hold;
 mod lease;
 mod link;
 mod open;

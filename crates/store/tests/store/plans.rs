@@ -7,9 +7,12 @@ use provost_store::Store;
 const STATEMENTS: &[(&str, &str)] = &[
     (
         "select * from link where job = ? and class = ? and source_id in LIST",
-        "PRIMARY KEY (job=? AND class=? AND source_id=?)",
+        "sqlite_autoindex_link_1 (job=? AND class=? AND source_id=?)",
     ),
-    ("select * from link where job = ? and class = ? and target_id is not null and target_id in LIST", "link_target"),
+    (
+        "select * from link where job = ? and class = ? and target_hash is not null and target_hash in LIST",
+        "link_target (target_hash=?)",
+    ),
     ("select * from link where job = ? and leaves is not null and leaves <= ? order by leaves limit ?", "link_leaves"),
     (
         "update reference set state = 'wanted' where state = 'sent' and job = ? and ref_class = ? and ref_id in LIST",
@@ -21,8 +24,11 @@ const STATEMENTS: &[(&str, &str)] = &[
     ),
     (include_str!("../../sql/pending_references.sql"), "reference_open"),
     (
-        "select * from event where cycle = ? and status in ('planned', 'held') and seq > ? order by seq limit ?",
-        "event_cycle (cycle=? AND seq>?)",
+        "select * from event where cycle = ? and status in ('planned', 'held')
+        and seq > (select case when first_seq > ? then first_seq - 1 else ? end from event_span where cycle = ?)
+        and seq < (select case when last_seq < ? then last_seq + 1 else ? end from event_span where cycle = ?)
+        order by seq limit ?",
+        "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     ),
     ("select * from event where 1 = 1 and job = ? and status = 'failed' order by seq desc limit ?", "event_failed"),
     ("select * from event where 1 = 1 and job = ? and source_id = ? order by seq desc limit ?", "event_object"),

@@ -200,6 +200,20 @@ async fn a_late_answer_is_a_timeout_or_leaves_doubt() {
 }
 
 #[tokio::test]
+async fn a_reused_connection_keeps_the_time_of_each_request() {
+    let server = script(&[Step::Answer(CREATED), Step::Silence, Step::Answer(CREATED)]).await;
+    let client = client(&format!("http://127.0.0.1:{}", server.port), 400, None);
+    assert_eq!(post(&client).await.unwrap().status, 201);
+    // Longer than any time that was set for the first request.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let start = Instant::now();
+    assert_eq!(code(get(&client).await), ErrorCode::Timeout);
+    assert!((400..2_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert_eq!(post(&client).await.unwrap().status, 201, "on another connection");
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_connection_that_does_not_come_about_is_unavailable() {
     // Takes the connection, but never answers the TLS greeting.
     let server = script(&[Step::Silence]).await;

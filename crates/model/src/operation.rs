@@ -72,15 +72,33 @@ pub struct Change {
     pub op: ChangeOp,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub value: Value,
+    /// What the attribute held before, where that is known: plans and the log show it, and a target that replaces a value by
+    /// naming the old one needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
 }
 
 impl Change {
+    pub fn new(path: Arc<AttributePath>, op: ChangeOp, value: Value) -> Self {
+        Self { path, op, value, before: None }
+    }
+
     pub fn set(path: Arc<AttributePath>, value: Value) -> Self {
-        Self { path, op: ChangeOp::Set, value }
+        Self::new(path, ChangeOp::Set, value)
     }
 
     pub fn unset(path: Arc<AttributePath>) -> Self {
-        Self { path, op: ChangeOp::Unset, value: Value::Null }
+        Self::new(path, ChangeOp::Unset, Value::Null)
+    }
+
+    /// The same change of an attribute that held this.
+    pub fn was(self, before: Option<Value>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// What the attribute holds afterwards, when that is one value that the change names.
+    pub fn after(&self) -> Option<&Value> {
+        (self.op == ChangeOp::Set).then_some(&self.value)
     }
 }
 

@@ -44,11 +44,11 @@ pub(super) enum BodyFault {
     Broken(String),
 }
 
+/// Status, headers, and the body as far as it could be read.
+pub(super) type Read = (StatusCode, HeaderMap, Result<Bytes, BodyFault>);
+
 /// Reads the body to its end. One that arrives in a single frame is not copied.
-pub(super) async fn read(
-    response: Response<Incoming>,
-    limit: usize,
-) -> (StatusCode, HeaderMap, Result<Bytes, BodyFault>) {
+pub(super) async fn read(response: Response<Incoming>, limit: usize) -> Read {
     let (parts, mut body) = response.into_parts();
     let announced = body.size_hint().lower();
     if announced > limit as u64 {

@@ -1,31 +1,35 @@
-//! The pooled client: HTTP/1.1, connections kept alive, one request at a time on each.
+//! The client: HTTP/1.1, connections kept alive, one request at a time on each.
 //!
 //! What is the same for all requests (headers, scheme, host) is built once. A write is not given up when its caller is
-//! cancelled, since that would only turn a known outcome into an unknown one; the time limit ends it.
+//! cancelled, since that would only turn a known outcome into an unknown one; the time limit ends it. Connections are
+//! [`super::pool`]'s, the meaning of a lost answer is [`super::failure`]'s.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::client::conn::TrySendError;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
-use hyper_util::client::legacy::{self, Client as Pool};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
+use tokio::time::Sleep;
 
 use super::answer::{self, Answer, BodyFault};
 use super::failure::{self, Effect};
+use super::pool::{Connection, Origin, Pool};
 use super::{AuthHeader, BaseUrl, tls};
 
 /// Redirects that one request may take.
 const MAX_REDIRECTS: usize = 3;
 
-/// Servers close idle connections after 5 s (Node), 15 s, 60 s or more. Closing first, a little before the strictest common
-/// one, makes it rare that a write goes out on a connection that is being closed, whose outcome would be unknown.
-const IDLE: Duration = Duration::from_secs(4);
+/// How long an answer is waited for before the caller's cancellation is watched. Watching takes a lock that all requests of
+/// a cycle share, which is too dear for answers that come at once, and a cancelled cycle can bear such a delay.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a client is made of.
 #[derive(Debug)]
@@ -49,14 +53,17 @@ pub struct Call<'a> {
     pub method: Method,
     pub path: &'a str,
     pub effect: Effect,
-    pub body: Option<(HeaderValue, Bytes)>,
-    pub headers: &'a [(HeaderName, HeaderValue)],
+    pub body: Option<Bytes>,
+    /// The whole of [`Client::headers`], where it was made ahead.
+    prepared: Option<&'a HeaderMap>,
+    media_type: Option<HeaderValue>,
+    headers: &'a [(HeaderName, HeaderValue)],
 }
 
 impl<'a> Call<'a> {
     pub fn new(method: Method, path: &'a str) -> Self {
         let effect = if matches!(method, Method::GET | Method::HEAD) { Effect::Read } else { Effect::Write };
-        Self { method, path, effect, body: None, headers: &[] }
+        Self { method, path, effect, body: None, prepared: None, media_type: None, headers: &[] }
     }
 
     pub fn get(path: &'a str) -> Self {
@@ -65,7 +72,15 @@ impl<'a> Call<'a> {
 
     /// A body and its media type, made once by the caller.
     pub fn body(mut self, media_type: &HeaderValue, body: impl Into<Bytes>) -> Self {
-        self.body = Some((media_type.clone(), body.into()));
+        self.media_type = Some(media_type.clone());
+        self.body = Some(body.into());
+        self
+    }
+
+    /// All headers at once, from [`Client::headers`], and the body that goes with them.
+    pub fn prepared(mut self, headers: &'a HeaderMap, body: Option<Bytes>) -> Self {
+        self.prepared = Some(headers);
+        self.body = body;
         self
     }
 
@@ -77,8 +92,9 @@ impl<'a> Call<'a> {
 
 /// Speaks to one base address with one set of credentials. Cheap calls, shared connections.
 pub struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pool,
     base: BaseUrl,
+    home: Origin,
     headers: HeaderMap,
     masks: Vec<Secret>,
     timeout: Duration,
@@ -104,14 +120,10 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(options.max_in_flight)
-            .pool_idle_timeout(IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(https);
+        let pool = Pool::new(https, options.max_in_flight);
+        let home = options.base.origin();
         let mut headers = options.headers;
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("Provost/", env!("CARGO_PKG_VERSION"))));
-        // hyper would build the same from each request's address.
         if let Ok(host) = HeaderValue::from_str(options.base.authority()) {
             headers.insert(header::HOST, host);
         }
@@ -121,7 +133,15 @@ impl Client {
             // Shorter ones would mask parts of ordinary words.
             masks.extend(one.masks.into_iter().filter(|mask| mask.expose().len() >= 4));
         }
-        Ok(Self { pool, base: options.base, headers, masks, timeout: options.timeout, max_answer: options.max_answer })
+        Ok(Self {
+            pool,
+            base: options.base,
+            home,
+            headers,
+            masks,
+            timeout: options.timeout,
+            max_answer: options.max_answer,
+        })
     }
 
     pub fn base(&self) -> &BaseUrl {
@@ -133,7 +153,7 @@ impl Client {
     /// `unknown_outcome` for a write in doubt.
     pub async fn send(&self, cx: &Context, call: &Call<'_>) -> Result<Answer, ConnectorError> {
         cx.check()?;
-        let mut uri = self.base.join(call.path).map_err(|_| {
+        let mut path = self.base.join(call.path).map_err(|_| {
             ConnectorError::new(
                 ErrorCode::Internal,
                 format!("{} {} is no address", call.method, without_query(call.path)),
@@ -141,9 +161,12 @@ impl Client {
         })?;
         let start = Instant::now();
         let end = cx.deadline.map_or(start + self.timeout, |deadline| deadline.min(start + self.timeout));
+        let span = Span { start, end, cx, effect: call.effect };
+        let mut elsewhere: Option<Origin> = None;
         let mut redirects = 0;
         loop {
-            let answer = self.exchange(cx, call, uri.clone(), start, end).await?;
+            let origin = elsewhere.as_ref().unwrap_or(&self.home);
+            let answer = self.exchange(&span, call, origin, path.clone()).await?;
             tracing::debug!(
                 method = %call.method,
                 path = without_query(call.path),
@@ -155,7 +178,7 @@ impl Client {
             if !answer.status.is_redirection() || answer.status == StatusCode::NOT_MODIFIED {
                 return Ok(answer);
             }
-            uri = self.follow(call, &uri, &answer, redirects)?;
+            (elsewhere, path) = self.follow(call, &origin.address(path), &answer, redirects)?;
             redirects += 1;
         }
     }
@@ -163,56 +186,109 @@ impl Client {
     /// One request to one address, within its time.
     async fn exchange(
         &self,
-        cx: &Context,
+        span: &Span<'_>,
         call: &Call<'_>,
-        uri: Uri,
-        start: Instant,
-        end: Instant,
+        origin: &Origin,
+        path: PathAndQuery,
     ) -> Result<Answer, ConnectorError> {
-        let mut request = self.request(call, uri);
-        // Tells later whether the request had got hold of a connection; the pool does not.
-        let taken = (call.effect == Effect::Write).then(|| capture_connection(&mut request));
-        let exchange = async {
-            let response = self.pool.request(request).await.map_err(|error| self.no_answer(&error, call))?;
-            self.read(call, response).await
-        };
-        let limited = tokio::time::timeout_at(end.into(), exchange);
-        let result = match call.effect {
-            Effect::Write => limited.await,
-            Effect::Read => tokio::select! {
-                biased;
-                () = cx.cancel.cancelled() => return Err(ConnectorError::new(ErrorCode::Cancelled, "cancelled")),
-                result = limited => result,
-            },
-        };
-        result.unwrap_or_else(|_| {
-            let handed_over = taken.is_none_or(|taken| taken.connection_metadata().is_some());
-            Err(failure::from_timeout(end.saturating_duration_since(start), handed_over, call.effect, &self.name(call)))
-        })
+        let mut request = self.request(call, path);
+        loop {
+            let mut connection = match self.pool.take(origin, span.start) {
+                Some(ready) if ready.sender.is_ready() => ready,
+                // Rare, and too big to be a part of every request's state.
+                other => Box::pin(self.connection(span, call, origin, other)).await?,
+            };
+            let sent = connection.sender.try_send_request(request);
+            let mut work = std::pin::pin!(async {
+                let response = sent.await?;
+                Ok::<_, TrySendError<_>>(answer::read(response, self.max_answer).await)
+            });
+            let mut fault = match span.limit(connection.timer.as_mut(), work.as_mut()).await {
+                Ok(Ok(read)) => return self.answered(call, connection, read),
+                Ok(Err(fault)) => fault,
+                Err(ended) => return Err(self.ended(ended, span, true, call)),
+            };
+            match fault.take_message() {
+                // Not begun: the other side had closed an idle connection. A fresh one is not tried twice.
+                Some(unsent) if connection.used => request = unsent,
+                unsent => {
+                    let begun = unsent.is_none();
+                    return Err(failure::from_connection(&fault.into_error(), begun, call.effect, &self.name(call)));
+                }
+            }
+        }
     }
 
-    fn request(&self, call: &Call<'_>, uri: Uri) -> Request<Full<Bytes>> {
-        let (media_type, body) = match &call.body {
-            Some((media_type, body)) => (Some(media_type.clone()), body.clone()),
-            None => (None, Bytes::new()),
-        };
-        let mut request = Request::new(Full::new(body));
+    /// A connection that can take a request, waited for: `candidate`, another idle one, or a new one.
+    async fn connection(
+        &self,
+        span: &Span<'_>,
+        call: &Call<'_>,
+        origin: &Origin,
+        mut candidate: Option<Connection>,
+    ) -> Result<Connection, ConnectorError> {
+        while let Some(mut connection) = candidate {
+            let Connection { sender, timer, .. } = &mut connection;
+            let ready = span.limit(timer.as_mut(), std::pin::pin!(sender.ready())).await;
+            match ready {
+                Ok(Ok(())) => return Ok(connection),
+                // It was being closed.
+                Ok(Err(_)) => candidate = self.pool.take(origin, span.start),
+                Err(ended) => return Err(self.ended(ended, span, false, call)),
+            }
+        }
+        let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        match span.limit(timer.as_mut(), std::pin::pin!(self.pool.open(origin))).await {
+            Ok(opened) => opened.map_err(|error| failure::from_connect(&*error, &self.name(call))),
+            Err(ended) => Err(self.ended(ended, span, false, call)),
+        }
+    }
+
+    fn ended(&self, ended: Ended, span: &Span<'_>, handed_over: bool, call: &Call<'_>) -> ConnectorError {
+        match ended {
+            Ended::Cancelled => ConnectorError::new(ErrorCode::Cancelled, "cancelled"),
+            Ended::Late => {
+                let after = span.end.saturating_duration_since(span.start);
+                failure::from_timeout(after, handed_over, call.effect, &self.name(call))
+            }
+        }
+    }
+
+    fn request(&self, call: &Call<'_>, path: PathAndQuery) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers.clone();
-        if let Some(media_type) = media_type {
-            request.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        }
-        for (name, value) in call.headers {
-            request.headers_mut().insert(name.clone(), value.clone());
-        }
+        *request.uri_mut() = Uri::from(path);
+        *request.headers_mut() = match call.prepared {
+            Some(headers) => headers.clone(),
+            None => self.headers(call.headers, call.media_type.as_ref()),
+        };
         request
     }
 
-    async fn read(&self, call: &Call<'_>, response: Response<hyper::body::Incoming>) -> Result<Answer, ConnectorError> {
-        let (status, headers, body) = answer::read(response, self.max_answer).await;
+    /// The headers of a request: the client's own and these.
+    pub fn headers(&self, more: &[(HeaderName, HeaderValue)], media_type: Option<&HeaderValue>) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(media_type) = media_type {
+            headers.insert(header::CONTENT_TYPE, media_type.clone());
+        }
+        for (name, value) in more {
+            headers.insert(name.clone(), value.clone());
+        }
+        headers
+    }
+
+    /// What was read, as an answer or an error. The connection is of further use if it was all of it.
+    fn answered(
+        &self,
+        call: &Call<'_>,
+        connection: Connection,
+        (status, headers, body): answer::Read,
+    ) -> Result<Answer, ConnectorError> {
         let fault = match body {
-            Ok(body) => return Ok(Answer { status, headers, body, cut: None }),
+            Ok(body) => {
+                self.pool.put(connection);
+                return Ok(Answer { status, headers, body, cut: None });
+            }
             Err(fault) => fault,
         };
         let reason = match &fault {
@@ -232,7 +308,13 @@ impl Client {
         })
     }
 
-    fn follow(&self, call: &Call<'_>, from: &Uri, answer: &Answer, redirects: usize) -> Result<Uri, ConnectorError> {
+    fn follow(
+        &self,
+        call: &Call<'_>,
+        from: &Uri,
+        answer: &Answer,
+        redirects: usize,
+    ) -> Result<(Option<Origin>, PathAndQuery), ConnectorError> {
         let moved = |message: String| {
             ConnectorError::new(ErrorCode::InvalidConfig, message)
                 .at("url")
@@ -246,16 +328,14 @@ impl Client {
         if redirects >= MAX_REDIRECTS {
             return Err(moved(format!("{} was redirected more than {MAX_REDIRECTS} times", self.name(call))));
         }
-        BaseUrl::redirect(from, location).ok_or_else(|| {
-            moved(format!(
-                "{} was redirected to another host or to an unencrypted address, which is not followed",
-                self.name(call)
-            ))
-        })
-    }
-
-    fn no_answer(&self, error: &legacy::Error, call: &Call<'_>) -> ConnectorError {
-        failure::from_client(error, call.effect, &self.name(call))
+        BaseUrl::redirect(from, location).and_then(Origin::split).map(|(origin, path)| (Some(origin), path)).ok_or_else(
+            || {
+                moved(format!(
+                    "{} was redirected to another host or to an unencrypted address, which is not followed",
+                    self.name(call)
+                ))
+            },
+        )
     }
 
     /// `POST example.org/scim/v2/Users`: without the query, which may hold personal data.
@@ -277,6 +357,44 @@ impl Client {
             shown = shown.chars().take(LIMIT).chain(['…']).collect();
         }
         shown.trim().to_owned()
+    }
+}
+
+/// The time of one call: from its start to its end or its caller's cancellation.
+struct Span<'a> {
+    start: Instant,
+    end: Instant,
+    cx: &'a Context,
+    effect: Effect,
+}
+
+/// Why something did not come to its end.
+enum Ended {
+    Cancelled,
+    Late,
+}
+
+impl Span<'_> {
+    /// Does the work, within the call's time. A write is ended by its time alone. The timer is whatever timer is at hand.
+    async fn limit<T>(
+        &self,
+        mut timer: Pin<&mut Sleep>,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Ended> {
+        let patient = self.end.min(self.start + PATIENCE);
+        timer.as_mut().reset(patient.into());
+        tokio::select! {
+            biased;
+            done = work.as_mut() => return Ok(done),
+            () = timer.as_mut() => {}
+        }
+        timer.as_mut().reset(self.end.into());
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = self.cx.cancel.cancelled(), if self.effect == Effect::Read => Err(Ended::Cancelled),
+            () = timer => Err(Ended::Late),
+        }
     }
 }
 

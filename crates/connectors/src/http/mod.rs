@@ -9,6 +9,7 @@ mod answer;
 pub mod auth;
 mod client;
 mod failure;
+mod pool;
 pub mod status;
 mod tls;
 mod url;

@@ -1,10 +1,12 @@
-//! The address of a target, parsed once; the address of a request is then one text and two reference counts.
+//! The address of a target, parsed once; a request then adds its path.
 //!
 //! Also the rule for redirects (RFC 9110 section 15.4): where a request with its token may go.
 
 use hyper::Uri;
 use hyper::body::Bytes;
-use hyper::http::uri::{Authority, InvalidUri, InvalidUriParts, Parts, PathAndQuery, Scheme};
+use hyper::http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
+
+use super::pool::Origin;
 
 /// `https://host[:port][/path][?query]`. The query, if there is one, goes with every request.
 #[derive(Debug, Clone)]
@@ -56,8 +58,13 @@ impl BaseUrl {
         &self.path
     }
 
-    /// The address of one request. `path` starts with a slash and is encoded already, its query included.
-    pub fn join(&self, path: &str) -> Result<Uri, InvalidUriParts> {
+    /// Where the target listens.
+    pub fn origin(&self) -> Origin {
+        Origin { scheme: self.scheme.clone(), authority: self.authority.clone() }
+    }
+
+    /// What is asked for at the target. `path` starts with a slash and is encoded already, its query included.
+    pub fn join(&self, path: &str) -> Result<PathAndQuery, InvalidUri> {
         let mut text =
             String::with_capacity(self.path.len() + path.len() + self.query.as_ref().map_or(0, |q| q.len() + 1));
         text.push_str(&self.path);
@@ -66,12 +73,7 @@ impl BaseUrl {
             text.push(if path.contains('?') { '&' } else { '?' });
             text.push_str(query);
         }
-        let mut parts = Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        // An unparsable path leaves the part empty, which `from_parts` then refuses.
-        parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(text)).ok();
-        Uri::from_parts(parts)
+        PathAndQuery::from_maybe_shared(Bytes::from(text))
     }
 
     /// Where a redirect from `from` leads, if a request with its credentials may follow: over https, to the same host, and
@@ -111,7 +113,8 @@ mod tests {
             ("https://a.example:8443/scim?tenant=7", "/Users", "https://a.example:8443/scim/Users?tenant=7"),
             ("https://a.example/scim?tenant=7", "/Users?count=0", "https://a.example/scim/Users?count=0&tenant=7"),
         ] {
-            assert_eq!(BaseUrl::parse(base).unwrap().join(path).unwrap().to_string(), want);
+            let base = BaseUrl::parse(base).unwrap();
+            assert_eq!(base.origin().address(base.join(path).unwrap()).to_string(), want);
         }
         assert!(BaseUrl::parse("https://a.example").unwrap().join("/a b").is_err());
     }

@@ -12,7 +12,7 @@ use provost_scim::filter::Missing;
 
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
-use super::wire::{ACCEPTED, Query, object, unreadable};
+use super::wire::{Query, object, unreadable};
 use crate::http::{Call, StatusCode};
 
 /// One object with everything it has; `None` when the target does not have it.
@@ -23,7 +23,7 @@ pub async fn get(
     id: &ObjectId,
 ) -> Result<Option<Record>, ConnectorError> {
     let path = object(&class.endpoint, id);
-    let call = Call::get(&path).headers(&ACCEPTED);
+    let call = Call::get(&path).prepared(&target.reading, None);
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         let error = refused(&target.client, &call, Asked::Object, answer);
@@ -43,7 +43,7 @@ pub async fn get(
 /// One page of a list.
 pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) -> Result<ListAnswer, ConnectorError> {
     let path = query.into_path();
-    let call = Call::get(&path).headers(&ACCEPTED);
+    let call = Call::get(&path).prepared(&target.reading, None);
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         return Err(refused(&target.client, &call, Asked::Class, answer));
@@ -82,11 +82,14 @@ pub async fn lookup(
 ) -> Result<Vec<Record>, ConnectorError> {
     if path.is_plain() && path.name.eq_ignore_ascii_case("id") {
         let Some(id) = value.to_text() else { return Ok(Vec::new()) };
-        return Ok(get(cx, target, class, &ObjectId::from(&*id)).await?.into_iter().collect());
+        let id = ObjectId::from(&*id);
+        return Ok(Box::pin(get(cx, target, class, &id)).await?.into_iter().collect());
+    }
+    let page = list(cx, target, class, equality(target, class, path, value)?).await?;
+    if page.records.is_empty() {
+        return Ok(Vec::new());
     }
     let filter = equals(class, path, value);
-    let query = with_filter(target, class, &filter, false)?;
-    let page = list(cx, target, class, query).await?;
     let received = page.records.len() as u64;
     let (mut records, strangers) = keep_matching(class, &filter, path, value, page.records);
     let all_received = page.next_cursor.is_none() && page.total_results.is_none_or(|total| total <= received);
@@ -114,7 +117,7 @@ pub async fn find(cx: &Context, target: &Target, request: FindRequest) -> Result
         return Err(refuse(format!("the filter does not fit class `{}`: {error}", class.name)));
     }
     let count = page_size(target, request.page_size);
-    let mut query = with_filter(target, class, &request.filter, true)?.with("count", &count.to_string());
+    let mut query = with_filter(target, class, &request.filter, true)?.with("count", count);
     let at = request.cursor.as_ref().map(|cursor| cursor.0.as_str());
     let start: u64 = match (target.dialect.paging, at) {
         (Paging::Cursor, at) => {
@@ -123,7 +126,7 @@ pub async fn find(cx: &Context, target: &Target, request: FindRequest) -> Result
         }
         (_, at) => {
             let start = at.and_then(|at| at.parse().ok()).unwrap_or(1);
-            query = query.with("startIndex", &start.to_string());
+            query = query.with("startIndex", start);
             start
         }
     };
@@ -177,6 +180,25 @@ pub fn without_members(class: &Class, query: Query) -> Query {
     if class.has_members { query.with("excludedAttributes", "members") } else { query }
 }
 
+/// The query for the objects that have a value.
+fn equality(target: &Target, class: &Class, path: &AttributePath, value: &Value) -> Result<Query, ConnectorError> {
+    let stands_for_itself = |text: &str| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    let kind = class.schema.resolve(path).map(|attribute| attribute.kind);
+    match value {
+        // The usual case, printed as the filter would be, without making one.
+        Value::Text(text)
+            if target.dialect.filter
+                && path.filter.is_none()
+                && !matches!(kind, Some(AttributeType::Boolean | AttributeType::Integer))
+                && stands_for_itself(text) =>
+        {
+            let query = Query::new(&class.endpoint).with("filter", format_args!("{path} eq \"{text}\""));
+            Ok(without_members(class, query))
+        }
+        _ => with_filter(target, class, &equals(class, path, value), false),
+    }
+}
+
 fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -> Result<Query, ConnectorError> {
     let missing = |what: &str| {
         ConnectorError::new(ErrorCode::NotSupported, format!("the target does not understand {what}"))
@@ -188,7 +210,7 @@ fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -
     if !target.dialect.filter_and && has_and(filter) {
         return Err(missing("filters with `and`"));
     }
-    let query = Query::new(&class.endpoint).with("filter", &filter.to_string());
+    let query = Query::new(&class.endpoint).with("filter", filter);
     Ok(if members { query } else { without_members(class, query) })
 }
 

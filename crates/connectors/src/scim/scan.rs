@@ -66,10 +66,10 @@ impl FullScan {
         if !self.members {
             query = without_members(class, query);
         }
-        let count = self.page_size.to_string();
+        let count = self.page_size;
         let query = match &self.place {
-            Place::Index(start) => query.with("startIndex", &start.to_string()).with("count", &count),
-            Place::Cursor(cursor) => query.with("cursor", cursor).with("count", &count),
+            Place::Index(start) => query.with("startIndex", start).with("count", count),
+            Place::Cursor(cursor) => query.with("cursor", cursor).with("count", count),
             Place::Whole => query,
             Place::Ended => return Err(ConnectorError::new(ErrorCode::Internal, "the scan has ended already")),
         };

@@ -16,8 +16,10 @@ use provost_scim::schema::class_schema;
 
 use super::discovery::{self, Discovered};
 use super::scan::FullScan;
+use super::wire::{ACCEPTED, SCIM_JSON};
 use super::{read, test, write};
 use crate::http::Client;
+use crate::http::header::HeaderMap;
 
 /// Values of one `lookup` call: each is a request, so that more would only hold up whoever waits for the first. With one,
 /// the engine looks up and creates person by person, as many at once as the target bears.
@@ -41,6 +43,9 @@ pub struct Class {
 /// What all requests of a connection share.
 pub struct Target {
     pub client: Client,
+    /// The headers of a GET, and those of a request with a body.
+    pub reading: HeaderMap,
+    pub writing: HeaderMap,
     pub dialect: Arc<Dialect>,
     pub classes: Vec<Class>,
 }
@@ -74,7 +79,8 @@ impl ScimSession {
             max_lookup: MAX_LOOKUP,
             requests_per_second: dialect.requests_per_second,
         };
-        Self { target: Arc::new(Target { client, dialect, classes }), capabilities }
+        let (reading, writing) = (client.headers(&ACCEPTED, None), client.headers(&ACCEPTED, Some(&SCIM_JSON)));
+        Self { target: Arc::new(Target { client, reading, writing, dialect, classes }), capabilities }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The small things of SCIM over HTTP: media types, paths, queries.
 
+use std::fmt::{Display, Write};
+
 use hyper::header::{ACCEPT, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use provost_connector::{ConnectorError, ErrorCode};
@@ -25,19 +27,32 @@ pub struct Query(String);
 
 impl Query {
     pub fn new(endpoint: &str) -> Self {
-        Self(endpoint.to_owned())
+        let mut path = String::with_capacity(endpoint.len() + 120);
+        path.push_str(endpoint);
+        Self(path)
     }
 
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    /// Adds a parameter, encoded as it is printed.
+    pub fn with(mut self, name: &str, value: impl Display) -> Self {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
         self.0.push_str(name);
         self.0.push('=');
-        self.0.extend(utf8_percent_encode(value, RESERVED));
+        write!(Encoded(&mut self.0), "{value}").expect("a text takes everything");
         self
     }
 
     pub fn into_path(self) -> String {
         self.0
+    }
+}
+
+/// Encodes what is written into it.
+struct Encoded<'a>(&'a mut String);
+
+impl Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend(utf8_percent_encode(text, RESERVED));
+        Ok(())
     }
 }
 

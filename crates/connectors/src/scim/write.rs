@@ -10,14 +10,13 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use provost_connector::{ConnectorError, Context, Done, ErrorCode};
 use provost_model::{Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, Text, Value};
-use provost_scim::client::{UpdateMethod, parse_resource};
-use serde::Deserialize;
+use provost_scim::client::{UpdateMethod, parse_resource, skim_resource};
 
 use super::read::{get, lookup};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
-use super::wire::{ACCEPTED, SCIM_JSON, object};
-use crate::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH, LOCATION};
+use super::wire::object;
+use crate::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, LOCATION};
 use crate::http::{Answer, Call, Method};
 
 /// Does one operation.
@@ -26,6 +25,12 @@ pub async fn apply(cx: &Context, target: &Target, operation: &Operation) -> Resu
     if operation.action == Action::Create {
         return create(cx, target, class, &operation.changes).await;
     }
+    // Apart, so that a create, of which there are most, does not carry the state of all this.
+    Box::pin(change(cx, target, class, operation)).await
+}
+
+/// Everything but a create.
+async fn change(cx: &Context, target: &Target, class: &Class, operation: &Operation) -> Result<Done, ConnectorError> {
     let Some(id) = &operation.target_id else {
         let message = format!("a {} of class `{}` came without the object's id", operation.action, class.name);
         return Err(ConnectorError::new(ErrorCode::Internal, message));
@@ -62,7 +67,7 @@ fn switched(class: &Class, operation: &Operation, on: bool) -> Result<Vec<Change
 async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]) -> Result<Done, ConnectorError> {
     let (first, later) = chunk_members(changes, target.dialect.members_per_request);
     let body = class.writer.create(&first);
-    let call = Call::new(Method::POST, &class.endpoint).headers(&ACCEPTED).body(&SCIM_JSON, body);
+    let call = Call::new(Method::POST, &class.endpoint).prepared(&target.writing, Some(body.into()));
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         return Err(refused(&target.client, &call, Asked::Class, answer));
@@ -75,12 +80,12 @@ async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]
         }
         None => {
             done.requests += 1;
-            done.target_id = created_without_id(cx, target, class, &first).await?;
+            done.target_id = Box::pin(created_without_id(cx, target, class, &first)).await?;
         }
     }
     if !later.is_empty() {
         let update = Update { cx, target, class, id: &done.target_id, changes: &later, if_match: None };
-        let added = update.patch().await.map_err(|error| {
+        let added = Box::pin(update.patch()).await.map_err(|error| {
             let mut partial = partial(error, "the object was created, and not all of its members were added");
             partial.existing_id = Some(done.target_id.clone());
             partial
@@ -89,7 +94,7 @@ async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]
         done.etag = added.etag.or(done.etag);
     }
     if target.dialect.read_after_write {
-        read_back(cx, target, class, &first, &mut done).await;
+        Box::pin(read_back(cx, target, class, &first, &mut done)).await;
     }
     Ok(done)
 }
@@ -201,15 +206,17 @@ impl Update<'_> {
     async fn send(&self, method: Method, body: Vec<u8>, version: Option<&Text>) -> Result<Answer, ConnectorError> {
         let path = object(&self.class.endpoint, self.id);
         let version = version.filter(|_| self.target.dialect.etag).and_then(|text| HeaderValue::from_str(text).ok());
-        let conditional: Vec<(HeaderName, HeaderValue)>;
+        let conditional: HeaderMap;
         let headers = match version {
             Some(version) => {
-                conditional = ACCEPTED.iter().cloned().chain([(IF_MATCH, version)]).collect();
-                conditional.as_slice()
+                let mut headers = self.target.writing.clone();
+                headers.insert(IF_MATCH, version);
+                conditional = headers;
+                &conditional
             }
-            None => ACCEPTED.as_slice(),
+            None => &self.target.writing,
         };
-        let call = Call::new(method, &path).headers(headers).body(&SCIM_JSON, body);
+        let call = Call::new(method, &path).prepared(headers, Some(body.into()));
         let answer = self.target.client.send(self.cx, &call).await?;
         if answer.is_success() { Ok(answer) } else { Err(refused(&self.target.client, &call, Asked::Object, answer)) }
     }
@@ -273,7 +280,7 @@ fn partial(error: ConnectorError, done: &str) -> ConnectorError {
 /// The changes of a create with the first chunk of members, and the other members as changes of their own.
 fn chunk_members(changes: &[Change], limit: usize) -> (Cow<'_, [Change]>, Vec<Change>) {
     let is_long = |change: &Change| {
-        limit > 0 && is_members(&change.path) && change.value.as_list().is_some_and(|members| members.len() > limit)
+        limit > 0 && change.value.as_list().is_some_and(|members| members.len() > limit) && is_members(&change.path)
     };
     if !changes.iter().any(is_long) {
         return (Cow::Borrowed(changes), Vec::new());
@@ -283,7 +290,7 @@ fn chunk_members(changes: &[Change], limit: usize) -> (Cow<'_, [Change]>, Vec<Ch
     for change in first.iter_mut().filter(|change| is_long(change)) {
         if let Value::List(members) = &mut change.value {
             let rest = members.split_off(limit);
-            later.push(Change { path: Arc::clone(&change.path), op: ChangeOp::Add, value: Value::List(rest) });
+            later.push(Change::new(Arc::clone(&change.path), ChangeOp::Add, Value::List(rest)));
         }
     }
     (Cow::Owned(first), later)
@@ -295,23 +302,8 @@ fn is_members(path: &AttributePath) -> bool {
 
 /// Id and version out of a resource, without building the rest of it.
 fn written(body: &[u8], class: &Class) -> Option<(ObjectId, Option<Text>)> {
-    #[derive(Deserialize)]
-    struct Written<'a> {
-        #[serde(borrow)]
-        id: Cow<'a, str>,
-        #[serde(borrow, default)]
-        meta: Option<Meta<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Meta<'a> {
-        #[serde(borrow, default)]
-        version: Cow<'a, str>,
-    }
-    if let Ok(Written { id, meta }) = serde_json::from_slice(body)
-        && !id.is_empty()
-    {
-        let version = meta.map(|meta| meta.version).filter(|version| !version.is_empty());
-        return Some((ObjectId::from(&*id), version.map(|version| Text::from(&*version))));
+    if let Some((id, version)) = skim_resource(body) {
+        return Some((ObjectId::from(id), version.map(Text::from)));
     }
     // A number as id, names in odd letter case and the like.
     let record = parse_resource(body, &class.name).ok()??;

@@ -45,7 +45,7 @@ pub fn cx() -> Context {
 }
 
 pub fn change(op: ChangeOp, path: &str, value: Json) -> Change {
-    Change { path: Arc::new(path.parse().unwrap()), op, value: Value::from_json(&value) }
+    Change::new(Arc::new(path.parse().unwrap()), op, Value::from_json(&value))
 }
 
 pub fn set(path: &str, value: Json) -> Change {

@@ -4,6 +4,8 @@
 //! be read is an error that says so without showing the body.
 
 use provost_model::{Attributes, ClassName, Record, Text, Value};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::ScimError;
 use crate::resource::value::boolean;
@@ -53,7 +55,12 @@ pub fn parse_resource(body: &[u8], class: &ClassName) -> Result<Option<Record>, 
 
 /// A ListResponse, or a bare list of resources.
 pub fn parse_list(body: &[u8], class: &ClassName) -> Result<ListAnswer, ScimError> {
-    let mut answer: Value = serde_json::from_slice(trimmed(body)).map_err(unreadable)?;
+    let body = trimmed(body);
+    // Most look-ups of a first cycle find nothing.
+    if let Ok(Nothing { total_results: 0, start_index, items_per_page, .. }) = serde_json::from_slice(body) {
+        return Ok(ListAnswer { total_results: Some(0), start_index, items_per_page, ..ListAnswer::default() });
+    }
+    let mut answer: Value = serde_json::from_slice(body).map_err(unreadable)?;
     let mut page = ListAnswer::default();
     let resources = match &mut answer {
         Value::List(resources) => std::mem::take(resources),
@@ -85,6 +92,19 @@ pub fn parse_list(body: &[u8], class: &ClassName) -> Result<ListAnswer, ScimErro
         })
         .collect::<Result<_, _>>()?;
     Ok(page)
+}
+
+/// An empty list in the RFC's very words, which needs no tree. Whatever else a target says is not read as this.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Nothing {
+    #[serde(rename = "schemas")]
+    _schemas: Option<IgnoredAny>,
+    total_results: u64,
+    start_index: Option<u64>,
+    items_per_page: Option<u64>,
+    #[serde(rename = "Resources")]
+    _resources: Option<[IgnoredAny; 0]>,
 }
 
 /// An error body. Never fails: what is no SCIM error has at least the status it came with. Understands SCIM 1 (`Errors`),

@@ -6,6 +6,8 @@
 pub mod answer;
 mod dialect;
 mod resource;
+mod skeleton;
+mod skim;
 mod update;
 
 pub use answer::{ErrorAnswer, ListAnswer, parse_error, parse_list, parse_resource};
@@ -13,6 +15,7 @@ pub use dialect::{
     BooleanForm, Deprovision, Dialect, MemberRemove, OpCase, Paging, PatchStyle, SelectorOp, UpdateMethod,
 };
 pub use resource::BodyWriter;
+pub use skim::skim_resource;
 pub use update::UpdateBody;
 
 #[cfg(test)]

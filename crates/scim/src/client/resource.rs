@@ -1,7 +1,10 @@
-//! Bodies of POST and PUT: changes of a plan folded into one resource, written as JSON without a tree in between.
+//! Bodies of POST and PUT: changes of a plan folded into one resource.
+//!
+//! What almost every create is made of is written straight along a [`Skeleton`]; the rest goes through a tree of
+//! attributes, which is also what says how a body has to be.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use provost_model::{
     AttributePath, AttributeSchema, AttributeType, Attributes, Change, ChangeOp, ClassSchema, Reference, Text, Value,
@@ -10,6 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::Dialect;
+use super::skeleton::{Skeleton, Unsorted, is_urn};
 use crate::resource::value::boolean;
 use crate::urn;
 
@@ -20,6 +24,15 @@ pub struct BodyWriter {
     pub(super) class: Arc<ClassSchema>,
     core: Text,
     extra: Vec<Text>,
+    /// Shared by clones. A panic cannot leave it half done but in `learn`, which at worst forgets a path.
+    skeleton: Arc<RwLock<Skeleton>>,
+}
+
+/// How a value is sent: as which type, and whether in an object with the value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub kind: Option<AttributeType>,
+    pub wrap: bool,
 }
 
 impl BodyWriter {
@@ -34,15 +47,46 @@ impl BodyWriter {
         };
         let extra = dialect.extra_schemas.iter().find(|(name, _)| name.eq_ignore_ascii_case(&class.name));
         let extra = extra.map(|(_, urns)| urns.clone()).unwrap_or_default();
-        Self { dialect, class, core, extra }
+        Self { dialect, class, core, extra, skeleton: Arc::default() }
     }
 
     /// The body of a POST: all changes of a create, folded into one resource. A single work e-mail is made the primary
     /// one, as Entra does.
     pub fn create(&self, changes: &[Change]) -> Vec<u8> {
+        self.outlined(changes).unwrap_or_else(|| self.folded(changes))
+    }
+
+    /// The general way.
+    pub(super) fn folded(&self, changes: &[Change]) -> Vec<u8> {
         let mut resource = Attributes::with_capacity(changes.len() + 1);
         self.fold(&mut resource, changes);
         self.to_body(&resource)
+    }
+
+    /// The quick way. `None` for changes that it does not know.
+    pub(super) fn outlined(&self, changes: &[Change]) -> Option<Vec<u8>> {
+        match self.along(&self.skeleton.read().unwrap_or_else(PoisonError::into_inner), changes) {
+            Ok(body) => return Some(body),
+            Err(Unsorted::Unusual) => return None,
+            Err(Unsorted::New) => {}
+        }
+        let mut skeleton = self.skeleton.write().unwrap_or_else(PoisonError::into_inner);
+        if skeleton.learn(changes, |path| self.form(path)) { self.along(&skeleton, changes).ok() } else { None }
+    }
+
+    fn along(&self, skeleton: &Skeleton, changes: &[Change]) -> Result<Vec<u8>, Unsorted> {
+        let sorted = skeleton.sort(changes)?;
+        let mut body = Vec::with_capacity(1536);
+        skeleton.write(&mut body, &sorted, &self.core, &self.extra);
+        if self.dialect.send_resource_type {
+            body.extend_from_slice(b",\"meta\":{\"resourceType\":");
+            serde_json::to_writer(&mut body, self.class.name.as_str()).expect("every text can be a JSON string");
+            body.push(b'}');
+        }
+        // In place of the first member's comma.
+        body[0] = b'{';
+        body.push(b'}');
+        Ok(body)
     }
 
     /// The body of a PUT: what the target returned, with the changes in it. What Provost does not manage stays; `meta`
@@ -102,6 +146,10 @@ impl BodyWriter {
         {
             return value.clone();
         }
+        typed(value, self.form(path))
+    }
+
+    fn form(&self, path: &AttributePath) -> Form {
         let schema = self.class.resolve(path);
         // `manager.value` holds the id itself, `manager` and `members` an object with it.
         let wrap = path.sub.is_none() && path.filter.is_none() && self.is_reference(path, schema);
@@ -110,7 +158,7 @@ impl BodyWriter {
             let known = name.eq_ignore_ascii_case("active") || name.eq_ignore_ascii_case("primary");
             known.then_some(AttributeType::Boolean)
         });
-        typed(value, kind, wrap)
+        Form { kind, wrap }
     }
 
     fn is_reference(&self, path: &AttributePath, schema: Option<&AttributeSchema>) -> bool {
@@ -127,17 +175,19 @@ fn may_be_typed(text: &str) -> bool {
     boolean(text).is_some() || first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')
 }
 
-fn typed(value: &Value, kind: Option<AttributeType>, wrap: bool) -> Value {
+/// The value as it is sent.
+pub(super) fn typed(value: &Value, form: Form) -> Value {
+    let Form { kind, wrap } = form;
     let wrapped = |id: Value| Value::Complex([("value", id)].into_iter().collect());
     match (value, kind) {
-        (Value::List(values), _) => Value::List(values.iter().map(|value| typed(value, kind, wrap)).collect()),
+        (Value::List(values), _) => Value::List(values.iter().map(|value| typed(value, form)).collect()),
         (Value::Reference(reference), _) => {
             let Reference { id, .. } = &**reference;
             if wrap { wrapped(Value::Text(id.0.clone())) } else { Value::Text(id.0.clone()) }
         }
-        (Value::Complex(parts), _) => {
-            Value::Complex(parts.iter().map(|(name, value)| (name, typed(value, None, false))).collect())
-        }
+        (Value::Complex(parts), _) => Value::Complex(
+            parts.iter().map(|(name, value)| (name, typed(value, Form { kind: None, wrap: false }))).collect(),
+        ),
         (Value::Text(text), Some(AttributeType::Boolean)) => {
             boolean(text).map_or_else(|| value.clone(), Value::Boolean)
         }
@@ -205,8 +255,7 @@ struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let is_extension = |name: &str| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
-        let extensions = self.resource.iter().filter(|(name, _)| is_extension(name)).map(|(name, _)| name);
+        let extensions = self.resource.iter().filter(|(name, _)| is_urn(name)).map(|(name, _)| name);
         let extra = self.writer.extra.iter().map(Text::as_str);
         let urns: Vec<&str> = std::iter::once(self.writer.core.as_str()).chain(extensions).chain(extra).collect();
         map.serialize_entry("schemas", &urns)?;

@@ -246,7 +246,10 @@ impl Engine {
                 Ok(Held { lease, _sign: sign })
             }
             None => {
-                Err(EngineError::Busy { job: name.clone(), owner: before.map(|row| row.owner).unwrap_or_default() })
+                // Whoever has it may have come in between.
+                let now = self.store.leases().await?.into_iter().find(|row| row.key == key && !row.owner.is_empty());
+                let owner = now.or(before).map(|row| row.owner).unwrap_or_default();
+                Err(EngineError::Busy { job: name.clone(), owner })
             }
         }
     }

@@ -113,7 +113,7 @@ impl Engine {
             }
             Verdict::Fault(_) => ("fault", Vec::new()),
             Verdict::Skip => ("skip", Vec::new()),
-            Verdict::Ask | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
+            Verdict::Ask(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
         };
         let query = EventQuery {
             job: Some(opened.job.name.clone()),
@@ -233,12 +233,12 @@ fn mappings(rule: &Rule, record: &Record, now: Timestamp) -> Vec<MappingTrace> {
         .collect()
 }
 
-fn change_trace(rule: &Rule, change: &crate::decide::AttributeChange) -> ChangeTrace {
+fn change_trace(rule: &Rule, change: &provost_model::Change) -> ChangeTrace {
     let path = change.path.to_string();
     let hide = rule.mapping(&path).is_some_and(|mapping| mapping.sensitive);
-    let show = |value: &Option<Value>| value.clone().map(|value| if hide { Value::text("[masked]") } else { value });
-    let op = if change.after.is_some() { "set" } else { "unset" };
-    ChangeTrace { path, op: op.into(), before: show(&change.before), after: show(&change.after) }
+    let show = |value: Option<&Value>| value.cloned().map(|value| if hide { Value::text("[masked]") } else { value });
+    let op = if change.after().is_some() { "set" } else { "unset" };
+    ChangeTrace { path, op: op.into(), before: show(change.before.as_ref()), after: show(change.after()) }
 }
 
 fn history(event: &EventRow) -> HistoryEntry {

@@ -113,13 +113,13 @@ fn link(text: &str, now_ms: i64) -> LinkRow {
     }
 }
 
-fn shown(value: &Option<Value>) -> String {
-    value.as_ref().map_or("-".into(), |value| value.to_json().to_string())
+fn shown(value: Option<&Value>) -> String {
+    value.map_or("-".into(), |value| value.to_json().to_string())
 }
 
 fn told(Decision { verdict, reason, name }: &Decision, now_ms: i64) -> String {
     let what = match verdict {
-        Verdict::Ask => "ask".into(),
+        Verdict::Ask(_) => "ask".into(),
         Verdict::InStep => "in step".into(),
         Verdict::Skip => "skip".into(),
         Verdict::Forget => "forget".into(),
@@ -129,7 +129,7 @@ fn told(Decision { verdict, reason, name }: &Decision, now_ms: i64) -> String {
         }
         Verdict::Act(act) => act_told(act, now_ms),
     };
-    let name = if matches!(verdict, Verdict::Ask) { String::new() } else { format!(" | {name}") };
+    let name = if matches!(verdict, Verdict::Ask(_)) { String::new() } else { format!(" | {name}") };
     format!("{what} | {reason}{name}")
 }
 
@@ -138,7 +138,7 @@ fn act_told(act: &Act, now_ms: i64) -> String {
     text.push_str(if act.adopted { " an account that exists" } else { "" });
     text.push_str(&act.target_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default());
     for change in &act.changes {
-        text.push_str(&format!(", {}: {} to {}", change.path, shown(&change.before), shown(&change.after)));
+        text.push_str(&format!(", {}: {} to {}", change.path, shown(change.before.as_ref()), shown(change.after())));
     }
     for wish in act.references.iter().flatten() {
         text.push_str(&format!(", wants {} {}", wish.path, wish.to.id));

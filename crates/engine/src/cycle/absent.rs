@@ -8,9 +8,9 @@ use provost_store::LinkRow;
 
 use super::Cycle;
 use super::known::{Known, id_hash};
+use super::notes::{Note, Notes};
 use super::outcome::Place;
 use super::planner::intent;
-use super::recorder::{Note, Notes};
 use crate::decide::{Source, Subject, Target, Verdict, decide};
 use crate::error::EngineError;
 

@@ -8,6 +8,7 @@ use provost_lang::{Context as LangContext, Outcome};
 use provost_model::{Digest, Record, Timestamp, Value};
 
 use super::Cycle;
+use super::pool::Ask;
 use crate::decide::Fault;
 use crate::error::EngineError;
 use crate::progress::Progress;
@@ -163,16 +164,12 @@ pub(super) type Answer = Result<Vec<Record>, ConnectorError>;
 /// one object's fault and not the cycle's end.
 ///
 /// [`Capabilities::max_lookup`]: provost_connector::Capabilities
-pub(super) async fn look_up_page(
-    cycle: &Cycle,
-    rule: &Rule,
-    values: &[Vec<Option<Value>>],
-) -> Result<Vec<Answer>, EngineError> {
-    let mut found: Vec<Answer> = values.iter().map(|_| Ok(Vec::new())).collect();
+pub(super) async fn look_up_page(cycle: &Cycle, rule: &Rule, asks: &[Ask]) -> Result<Vec<Answer>, EngineError> {
+    let mut found: Vec<Answer> = asks.iter().map(|_| Ok(Vec::new())).collect();
     for (at, matching) in rule.matching.iter().enumerate() {
         let is_open = |subject: &usize| matches!(&found[*subject], Ok(records) if records.is_empty());
         let open: Vec<usize> =
-            (0..values.len()).filter(is_open).filter(|subject| values[*subject][at].is_some()).collect();
+            (0..asks.len()).filter(is_open).filter(|subject| asks[*subject].values[at].is_some()).collect();
         let mut questions: Vec<Vec<usize>> =
             open.chunks(cycle.target.capabilities().max_lookup.max(1)).map(<[usize]>::to_vec).collect();
         while !questions.is_empty() {
@@ -181,7 +178,7 @@ pub(super) async fn look_up_page(
                 let request = LookupRequest {
                     class: rule.to.clone(),
                     path: matching.path.clone(),
-                    values: subjects.iter().filter_map(|subject| values[*subject][at].clone()).collect(),
+                    values: subjects.iter().filter_map(|subject| asks[*subject].values[at].clone()).collect(),
                 };
                 async move { (subjects, cycle.target.lookup(&cycle.cx, request).await) }
             });

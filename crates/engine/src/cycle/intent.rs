@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{
-    Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, OperationId, Record, Text, Value,
-};
+use provost_model::{Action, Attributes, Change, ObjectId, Operation, OperationId, Record, Text, Value};
 use provost_store::{LinkRow, LinkState, ReferenceKey};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Act, AttributeChange, sent_after};
+use crate::decide::Act;
 use crate::rule::Rule;
 
 /// An act with everything that sending and recording it needs.
@@ -62,9 +60,10 @@ impl ReferenceDelta {
 }
 
 impl Intent {
-    /// The operation a connector receives. Its id is stable over retries: cycle and source object.
-    pub fn operation(&self, rule: &Rule, cycle: &str) -> Operation {
-        let mut changes: Vec<Change> = self.act.changes.iter().map(AttributeChange::to_change).collect();
+    /// The operation a connector receives. Its id is stable over retries: cycle and source object. The changes go with it,
+    /// until [`take_back`](Self::take_back) brings them home to be recorded.
+    pub fn operation(&mut self, rule: &Rule, cycle: &str) -> Operation {
+        let mut changes = std::mem::take(&mut self.act.changes);
         for with in &self.references.inline {
             if let (Some(mapping), Some(id)) = (rule.mapping(&with.key.path), &with.sent) {
                 changes.push(Change::set(mapping.path.clone(), Value::Text(id.0.clone())));
@@ -80,20 +79,20 @@ impl Intent {
         }
     }
 
+    /// Takes the changes back from the operation that was made of this intent; references are recorded apart.
+    pub fn take_back(&mut self, rule: &Rule, operation: Operation) {
+        self.act.changes = operation.changes;
+        if !self.references.inline.is_empty() {
+            let is_reference = |change: &Change| {
+                rule.mappings.iter().any(|mapping| mapping.reference && Arc::ptr_eq(&mapping.path, &change.path))
+            };
+            self.act.changes.retain(|change| !is_reference(change));
+        }
+    }
+
     /// Nothing to send: only the link or the references change.
     pub fn is_silent(&self) -> bool {
         self.act.action == Action::Update && self.act.changes.is_empty()
-    }
-
-    /// What the link records as sent once the act succeeded.
-    pub fn sent(&self) -> String {
-        match &self.act.base {
-            Some(base) => {
-                let base = serde_json::to_string(base).unwrap_or_default();
-                sent_after(Some(&base), &self.act.changes)
-            }
-            None => sent_after(self.link.as_ref().and_then(|link| link.sent.as_deref()), &self.act.changes),
-        }
     }
 
     /// What a planned row has to remember beside its changes.
@@ -126,41 +125,4 @@ pub(crate) struct Detail {
     /// When the link last changed as the plan was made; another value means that the world has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_changed: Option<i64>,
-}
-
-impl AttributeChange {
-    fn to_change(&self) -> Change {
-        match &self.after {
-            Some(value) => Change { path: self.path.clone(), op: ChangeOp::Set, value: value.clone() },
-            None => Change { path: self.path.clone(), op: ChangeOp::Unset, value: Value::Null },
-        }
-    }
-}
-
-/// Changes as an event shows them, sensitive values masked. Written by hand: this runs once per person.
-pub(crate) fn changes_json(rule: &Rule, changes: &[AttributeChange]) -> String {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        path: &'a AttributePath,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        before: Option<&'a Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        after: Option<&'a Value>,
-    }
-    let masked = Value::text("[masked]");
-    let shown: Vec<Shown<'_>> = changes
-        .iter()
-        .map(|change| {
-            let hide = rule.mappings.iter().any(|m| m.sensitive && Arc::ptr_eq(&m.path, &change.path));
-            let show = |value: &'_ Option<Value>| value.is_some();
-            if hide {
-                let before = show(&change.before).then_some(&masked);
-                let after = show(&change.after).then_some(&masked);
-                Shown { path: &change.path, before, after }
-            } else {
-                Shown { path: &change.path, before: change.before.as_ref(), after: change.after.as_ref() }
-            }
-        })
-        .collect();
-    serde_json::to_string(&shown).unwrap_or_default()
 }

@@ -13,14 +13,17 @@ mod absent;
 mod find;
 mod intent;
 mod known;
+mod notes;
 mod outcome;
 mod planned;
 mod planner;
 mod pool;
+mod queue;
 mod reconcile;
 mod recorder;
 mod references;
 mod retry;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +32,8 @@ use std::time::Instant;
 use provost_connector::{Context, Cursor, Session};
 use provost_model::{Action, ClassName, CycleId, Record, Text, Timestamp};
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::EngineError;
 use crate::guard::Intended;
@@ -90,12 +95,12 @@ pub(crate) struct ClassRead {
 
 /// Runs the cycle to its end. What went out is recorded even when it fails.
 pub(crate) async fn run(cycle: Arc<Cycle>, job_row: JobRow) -> Result<CycleReport, EngineError> {
-    conduct(cycle, job_row, Work::Source).await
+    on_worker(conduct(cycle, job_row, Work::Source)).await
 }
 
 /// Sends a stored plan, or the held part of a cycle, in place of reading anything.
 pub(crate) async fn run_plan(cycle: Arc<Cycle>, job_row: JobRow, plan: &str) -> Result<CycleReport, EngineError> {
-    conduct(cycle, job_row, Work::Plan(plan)).await
+    on_worker(conduct(cycle, job_row, Work::Plan(plan.to_owned()))).await
 }
 
 /// Named objects, through the same steps as everything else.
@@ -104,17 +109,30 @@ pub(crate) async fn run_records(
     job_row: JobRow,
     records: Vec<(usize, Record)>,
 ) -> Result<CycleReport, EngineError> {
-    conduct(cycle, job_row, Work::Records(records)).await
+    on_worker(conduct(cycle, job_row, Work::Records(records))).await
+}
+
+/// Runs a cycle on a thread of the runtime's. The caller may be on the program's first thread, from which each hand-over to
+/// a worker would have to wake another one. Given up with the caller.
+async fn on_worker<F>(work: F) -> Result<CycleReport, EngineError>
+where
+    F: Future<Output = Result<CycleReport, EngineError>> + Send + 'static,
+{
+    match AbortOnDropHandle::new(tokio::spawn(work)).await {
+        Ok(result) => result,
+        Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+        Err(_) => Err(EngineError::Cancelled),
+    }
 }
 
 /// What a cycle works on.
-enum Work<'a> {
+enum Work {
     Source,
-    Plan(&'a str),
+    Plan(String),
     Records(Vec<(usize, Record)>),
 }
 
-async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<CycleReport, EngineError> {
+async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<CycleReport, EngineError> {
     let start = Instant::now();
     let mut cycle_row = CycleRow {
         id: cycle.id.clone(),
@@ -137,7 +155,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work<'_>) -> Result<C
     let sends_plan = matches!(work, Work::Plan(_));
     let mut result = match work {
         Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
-        Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, plan).await,
+        Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, &plan).await,
         Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
     };
     if let Some(error) = pool.stop().await {

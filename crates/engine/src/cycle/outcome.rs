@@ -9,7 +9,8 @@ use provost_store::{
     EscrowRow, EventOutcome, EventRow, EventStatus, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
 };
 
-use super::intent::{Intent, ReferenceDelta, changes_json};
+use super::intent::{Intent, ReferenceDelta};
+use super::text::{changes_json, sent_json};
 use super::{Cycle, retry};
 use crate::decide::Fault;
 use crate::progress::Progress;
@@ -190,14 +191,14 @@ impl Builder<'_> {
     }
 
     pub fn settled(&mut self, settled: Settled) {
-        match settled.result {
-            Ok(ref done) => self.done(&settled, done),
-            Err(ref error) => self.failed(&settled, error),
+        let Settled { intent, result, duration_ms } = settled;
+        match result {
+            Ok(done) => self.done(intent, done, duration_ms),
+            Err(error) => self.failed(intent, &error, duration_ms),
         }
     }
 
-    fn done(&mut self, settled: &Settled, done: &Done) {
-        let intent = &settled.intent;
+    fn done(&mut self, intent: Intent, done: Done, duration_ms: i64) {
         let act = &intent.act;
         let progress = &self.cycle.progress;
         if act.adopted {
@@ -216,11 +217,11 @@ impl Builder<'_> {
                 1,
             );
         }
-        let target_id = if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id.clone()) };
+        let target_id = if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id) };
         let event = (!silent || act.adopted || intent.event.is_some()).then(|| {
-            let mut event = self.intended(intent);
+            let mut event = self.intended(&intent);
             event.target_id.clone_from(&target_id);
-            event.duration_ms = settled.duration_ms;
+            event.duration_ms = duration_ms;
             if silent && act.adopted {
                 event.action = "link".into();
             }
@@ -228,7 +229,7 @@ impl Builder<'_> {
         });
         let index = match (event, intent.event) {
             (_, Some(seq)) => {
-                self.finish_event(settled, seq, EventStatus::Done, None, target_id.clone(), None);
+                self.finish_event(duration_ms, seq, EventStatus::Done, None, target_id.clone(), None);
                 None
             }
             (Some(event), None) => {
@@ -242,29 +243,28 @@ impl Builder<'_> {
         self.release(intent.rule, &intent.source_id);
         if act.action == Action::Delete {
             *self.rows.linked.entry(class.clone()).or_default() -= i64::from(had_target);
-            self.rows.forgotten.entry(class).or_default().push(intent.source_id.clone());
+            self.rows.forgotten.entry(class).or_default().push(intent.source_id);
             return;
         }
         *self.rows.linked.entry(class.clone()).or_default() += i64::from(!had_target);
+        self.references(&intent.references);
         let link = LinkRow {
             job: self.cycle.job.name.clone(),
             class,
-            source_id: intent.source_id.clone(),
             target_id,
             state: act.state,
-            mark: intent.mark.clone(),
             leaves: act.leaves,
             event: intent.event.or_else(|| intent.link.as_ref().and_then(|link| link.event)),
             changed: self.now_ms,
-            name: intent.name.to_string(),
-            sent: Some(intent.sent()),
+            sent: Some(sent_json(self.cycle.rule(intent.rule), &intent)),
+            source_id: intent.source_id,
+            mark: intent.mark,
+            name: intent.name.into(),
         };
         self.rows.links.push((link, index));
-        self.references(&intent.references);
     }
 
-    fn failed(&mut self, settled: &Settled, error: &ConnectorError) {
-        let intent = &settled.intent;
+    fn failed(&mut self, intent: Intent, error: &ConnectorError, duration_ms: i64) {
         Progress::add(&self.cycle.progress.failed, 1);
         let status = if error.code == provost_connector::ErrorCode::UnknownOutcome {
             EventStatus::Unknown
@@ -275,26 +275,26 @@ impl Builder<'_> {
         let detail = serde_json::to_string(error).ok();
         let index = match intent.event {
             Some(seq) => {
-                self.finish_event(settled, seq, status, Some(Code(error.code.number().into())), None, detail);
+                self.finish_event(duration_ms, seq, status, Some(Code(error.code.number().into())), None, detail);
                 None
             }
             None => {
-                let mut event = self.intended(intent);
+                let mut event = self.intended(&intent);
                 event.status = status;
                 event.code = Some(code);
                 event.reason = format!("{}; failed: {error}", intent.reason);
                 event.detail = detail;
-                event.duration_ms = settled.duration_ms;
+                event.duration_ms = duration_ms;
                 self.rows.events.push(event);
                 Some(self.rows.events.len() - 1)
             }
         };
         let place = Place {
             rule: intent.rule,
-            source_id: intent.source_id.clone(),
-            name: intent.name.clone(),
-            mark: intent.mark.clone(),
-            link: intent.link.clone(),
+            source_id: intent.source_id,
+            name: intent.name,
+            mark: intent.mark,
+            link: intent.link,
             targets: Targets::default(),
         };
         let mut link = self.link(intent.rule, &place);
@@ -309,7 +309,7 @@ impl Builder<'_> {
             link.state = LinkState::Failed;
         }
         self.rows.links.push((link, index));
-        self.escrow(intent.rule, &intent.source_id, error.code(), error.to_string(), Some(error));
+        self.escrow(intent.rule, &place.source_id, error.code(), error.to_string(), Some(error));
     }
 
     /// Notes that the account of a link vanished.
@@ -320,7 +320,7 @@ impl Builder<'_> {
 
     fn finish_event(
         &mut self,
-        settled: &Settled,
+        duration_ms: i64,
         seq: i64,
         status: EventStatus,
         code: Option<Code>,
@@ -334,7 +334,7 @@ impl Builder<'_> {
             target_id,
             detail,
             finished: self.now_ms,
-            duration_ms: settled.duration_ms,
+            duration_ms,
         });
     }
 

@@ -4,15 +4,17 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::Text;
+use provost_model::{AttributePath, Change, Text, Value};
 use provost_store::EventRow;
+use serde::Deserialize;
 
 use super::Cycle;
 use super::intent::{Detail, Intent};
+use super::notes::Notes;
 use super::pool::{Pool, Unit};
-use super::recorder::Notes;
-use crate::decide::{Act, AttributeChange};
+use crate::decide::Act;
 use crate::error::EngineError;
+use crate::rule::Rule;
 
 const PAGE: i64 = 500;
 
@@ -92,14 +94,9 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
             return Err(broken(format!("the job has no rule for class `{}` any more", event.class)));
         };
         let detail = detail(&event)?;
-        let mut changes: Vec<AttributeChange> = serde_json::from_str(&event.changes)
+        let stored: Vec<Stored> = serde_json::from_str(&event.changes)
             .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
-        for change in &mut changes {
-            // Paths are shared with the rule where they are the rule's, so that masking knows them again.
-            if let Some(mapping) = cycle.rule(rule).mappings.iter().find(|mapping| mapping.path == change.path) {
-                change.path = mapping.path.clone();
-            }
-        }
+        let changes = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
         let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
         let link = links.remove(&(rule, event.source_id.clone())).map(Box::new);
         intents.push(Intent {
@@ -125,4 +122,28 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
         });
     }
     Ok(intents)
+}
+
+/// A change as an event keeps it.
+#[derive(Deserialize)]
+struct Stored {
+    path: AttributePath,
+    #[serde(default)]
+    before: Option<Value>,
+    /// None takes the value away.
+    #[serde(default)]
+    after: Option<Value>,
+}
+
+impl Stored {
+    /// Paths are shared with the rule where they are the rule's, so that masking knows them again.
+    fn restore(self, rule: &Rule) -> Change {
+        let mapping = rule.mappings.iter().find(|mapping| *mapping.path == self.path);
+        let path = mapping.map_or_else(|| Arc::new(self.path), |mapping| mapping.path.clone());
+        let change = match self.after {
+            Some(value) => Change::set(path, value),
+            None => Change::unset(path),
+        };
+        change.was(self.before)
+    }
 }

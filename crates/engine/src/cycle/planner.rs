@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use super::find::{Finder, is_absent, look_up_page, matching_values};
 use super::intent::{Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
+use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled, Targets};
 use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets, unasked};
-use super::recorder::{Note, Notes};
 use super::{ClassRead, Cycle, absent};
 use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
 use crate::error::EngineError;
@@ -24,7 +24,8 @@ use crate::progress::Progress;
 use crate::report::CycleKind;
 use crate::rule::Rule;
 
-const PAGE: usize = 1000;
+/// Objects of one page. Small enough that a page stays in the processor's cache on its way from the source to the workers.
+const PAGE: usize = 250;
 /// Marks per query: 1.6 MB of text.
 const MARKS: i64 = 50_000;
 
@@ -122,6 +123,7 @@ struct Planner<'c> {
     known: Arc<Known>,
     /// Hashes of ids that were read and are not in `known`.
     seen: HashSet<u64>,
+    is_feed: bool,
     /// Ids handed over in this read of a feed; one that comes again waits for the first.
     dispatched: HashSet<ObjectId>,
     /// Heard of in this cycle, so that the end of a grace period decides nothing a second time.
@@ -150,6 +152,7 @@ impl<'c> Planner<'c> {
             has_links: !some.is_empty(),
             known: Arc::default(),
             seen: HashSet::new(),
+            is_feed: false,
             dispatched: HashSet::new(),
             due_leavers: HashSet::new(),
             claimed: HashSet::new(),
@@ -197,6 +200,7 @@ impl<'c> Planner<'c> {
     async fn read(&mut self, mode: ScanMode) -> Result<End, EngineError> {
         let cycle = self.cycle;
         let full = mode == ScanMode::Full;
+        self.is_feed = !full;
         let mut scan = cycle.source.scan(&cycle.cx, self.request(mode)).await.map_err(|e| source(cycle, e))?;
         let (sender, mut pages) = mpsc::channel::<Result<ScanPage, provost_connector::ConnectorError>>(2);
         let reader_cycle = cycle.clone();
@@ -349,7 +353,14 @@ impl<'c> Planner<'c> {
             let place =
                 Place { rule: self.at, source_id: record.id.clone(), name, mark, link, targets: targets.clone() };
             match verdict {
-                Verdict::Ask => asks.push(Ask { place, record: Box::new(record) }),
+                Verdict::Ask(projection) => {
+                    let record = Box::new(record);
+                    match matching_values(rule, &record, cycle.now) {
+                        Ok(values) => asks.push(Ask { place, record, projection, values }),
+                        // Also where nothing can match: without matching value an account could never be found again.
+                        Err(fault) => self.notes.note(Note::Fault(place, fault)).await?,
+                    }
+                }
                 Verdict::Act(act) => {
                     let had: &[ReferenceRow] = references.get(&record.id).map_or(&[], Vec::as_slice);
                     let intent = intent(rule, place, reason, act, None, had);
@@ -421,18 +432,10 @@ impl<'c> Planner<'c> {
         }
         let mut found = Vec::new();
         for ask in asks.drain(..) {
-            self.dispatched.insert(ask.place.source_id.clone());
-            // Also where nothing can match: an account without matching value could never be found again.
-            let values = match matching_values(rule, &ask.record, cycle.now) {
-                Ok(values) => values,
-                Err(fault) => {
-                    self.notes.note(Note::Fault(ask.place, fault)).await?;
-                    continue;
-                }
-            };
+            self.hand_over(&ask.place.source_id);
             let absent = match &self.finder {
                 Some(Finder::Empty) => true,
-                Some(Finder::Index(index)) => is_absent(index, &values),
+                Some(Finder::Index(index)) => is_absent(index, &ask.values),
                 _ => false,
             };
             if absent {
@@ -448,23 +451,12 @@ impl<'c> Planner<'c> {
 
     async fn ask_page(&mut self, asks: Vec<Ask>) -> Result<(), EngineError> {
         let (cycle, rule) = (self.cycle, self.rule());
-        let mut open = Vec::with_capacity(asks.len());
-        let mut values = Vec::with_capacity(asks.len());
-        for ask in asks {
-            match matching_values(rule, &ask.record, cycle.now) {
-                Ok(found) => {
-                    values.push(found);
-                    open.push(ask);
-                }
-                Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
-            }
-        }
-        let found = look_up_page(cycle, rule, &values).await?;
+        let found = look_up_page(cycle, rule, &asks).await?;
         let records = found.iter().map(|found| (self.at, found.as_deref().unwrap_or_default()));
         let mut taken = taken_targets(cycle, targets(records)).await?;
         // Those of earlier pages may not be in the store yet.
         taken.extend(self.claimed.iter().map(|id| (self.at, id.clone())));
-        for (ask, found) in open.into_iter().zip(found) {
+        for (ask, found) in asks.into_iter().zip(found) {
             let found = found.map_err(|error| unasked(&error));
             let claimed = found.and_then(|found| claim(&mut taken, &ask, &found).map(|()| found));
             match claimed {
@@ -527,7 +519,7 @@ impl<'c> Planner<'c> {
             let done = provost_connector::Done { target_id, ..Default::default() };
             return self.notes.note(Note::Settled(Settled { intent, result: Ok(done), duration_ms: 0 })).await;
         }
-        self.dispatched.insert(intent.source_id.clone());
+        self.hand_over(&intent.source_id);
         self.batch.push(intent);
         if self.batch.len() >= cycle.target.capabilities().max_batch {
             self.send_batch().await?;
@@ -540,6 +532,13 @@ impl<'c> Planner<'c> {
             return Ok(());
         }
         self.pool.submit(Unit::Apply(std::mem::take(&mut self.batch))).await
+    }
+
+    /// Remembers who was handed over, in a feed: a full read knows every object once.
+    fn hand_over(&mut self, id: &ObjectId) {
+        if self.is_feed {
+            self.dispatched.insert(id.clone());
+        }
     }
 
     /// Waits until everything of this class is settled.

@@ -9,19 +9,22 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Scope};
-use provost_model::{Action, ObjectId, Operation, Record};
+use provost_model::{Action, ObjectId, Operation, Record, Value};
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::Cycle;
 use super::find::{look_up, matching_values};
 use super::intent::Intent;
+use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
-use super::recorder::{Note, Notes};
-use crate::decide::{Fault, Source, Subject, Target, Verdict, decide};
+use super::queue::Queue;
+use crate::decide::{Fault, Projection, Source, Subject, Target, Verdict, answer, project};
 use crate::error::EngineError;
 use crate::progress::Progress;
 
+/// Objects that may wait for a worker: enough that the workers never wait for the planner's next page.
+const QUEUED: usize = 256;
 /// Accounts that are taken over per look into the links.
 const ADOPTIONS: usize = 100;
 
@@ -30,6 +33,10 @@ const ADOPTIONS: usize = 100;
 pub(super) struct Ask {
     pub place: Place,
     pub record: Box<Record>,
+    /// What the object should look like, worked out before it was known that the target has to be asked.
+    pub projection: Projection,
+    /// The values of the matching attributes, once they are known.
+    pub values: Vec<Option<Value>>,
 }
 
 pub(super) enum Unit {
@@ -44,7 +51,6 @@ struct Matched {
 }
 
 pub(super) struct Pool {
-    units: mpsc::Sender<Unit>,
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
@@ -52,6 +58,7 @@ pub(super) struct Pool {
 struct Shared {
     cycle: Arc<Cycle>,
     notes: Notes,
+    units: Queue<Unit>,
     matched: mpsc::UnboundedSender<Matched>,
     open: AtomicUsize,
     idle: Notify,
@@ -75,29 +82,32 @@ impl Shared {
 impl Pool {
     pub fn start(cycle: &Arc<Cycle>, notes: Notes) -> Self {
         let workers = cycle.target.capabilities().max_in_flight.max(1);
-        let (units, queue) = mpsc::channel(workers * 2);
         let (matched, found) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             cycle: cycle.clone(),
             notes,
+            units: Queue::new((workers * 4).max(QUEUED)),
             matched,
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failed: Mutex::new(None),
         });
-        let queue = Arc::new(Mutex::new(queue));
         let mut tasks = JoinSet::new();
         for _ in 0..workers {
-            tasks.spawn(work(shared.clone(), queue.clone()));
+            tasks.spawn(work(shared.clone()));
         }
         tasks.spawn(adopt(shared.clone(), found, workers));
-        Self { units, shared, tasks }
+        Self { shared, tasks }
     }
 
     /// Hands a unit to the next free worker; waits while all are busy.
     pub async fn submit(&self, unit: Unit) -> Result<(), EngineError> {
         self.shared.open.fetch_add(1, Ordering::AcqRel);
-        if self.shared.cycle.cx.cancel.is_cancelled() || self.units.send(unit).await.is_err() {
+        let weight = match &unit {
+            Unit::Apply(intents) => intents.len(),
+            Unit::Ask(_) => 1,
+        };
+        if self.shared.cycle.cx.cancel.is_cancelled() || self.shared.units.push(unit, weight).await.is_err() {
             self.shared.close(1);
             return Err(self.error().await);
         }
@@ -121,7 +131,7 @@ impl Pool {
 
     /// Ends the workers and gives back the error that stopped the cycle, if one did.
     pub async fn stop(mut self) -> Option<EngineError> {
-        drop(self.units);
+        self.shared.units.close();
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
         self.shared.failed.lock().await.take()
@@ -132,9 +142,8 @@ impl Pool {
     }
 }
 
-async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Unit>>>) {
-    loop {
-        let Some(unit) = queue.lock().await.recv().await else { return };
+async fn work(shared: Arc<Shared>) {
+    while let Some(unit) = shared.units.next().await {
         if !shared.cycle.cx.cancel.is_cancelled() {
             let result = match unit {
                 Unit::Apply(intents) => apply(&shared, intents).await,
@@ -152,12 +161,8 @@ async fn work(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Unit>>>) {
 async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
     let rule = cycle.rule(ask.place.rule);
-    let values = match matching_values(rule, &ask.record, cycle.now) {
-        Ok(values) => values,
-        Err(fault) => return shared.notes.note(Note::Fault(ask.place, fault)).await,
-    };
     let start = Instant::now();
-    let found = look_up(cycle, rule, &values).await;
+    let found = look_up(cycle, rule, &ask.values).await;
     Progress::spent(&cycle.progress.phases.find, start.elapsed());
     match found {
         Ok(found) if found.is_empty() => carry_out(shared, ask, &[]).await,
@@ -199,14 +204,15 @@ pub(super) enum Decided {
 
 pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
     let rule = cycle.rule(ask.place.rule);
-    let decision = decide(&Subject {
+    let subject = Subject {
         rule,
         id: &ask.record.id,
         source: Source::Present(&ask.record),
         link: ask.place.link.as_deref(),
         target: Target::Matched(found),
         now: cycle.now,
-    });
+    };
+    let decision = answer(&subject, &ask.record, ask.projection);
     let place = Place { name: decision.name, ..ask.place };
     match decision.verdict {
         Verdict::Act(act) => {
@@ -223,16 +229,19 @@ pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
 }
 
 /// Sends intents in one call and settles each.
-async fn apply(shared: &Shared, intents: Vec<Intent>) -> Result<(), EngineError> {
+async fn apply(shared: &Shared, mut intents: Vec<Intent>) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
     let operations: Vec<Operation> =
-        intents.iter().map(|intent| intent.operation(cycle.rule(intent.rule), &cycle.id)).collect();
+        intents.iter_mut().map(|intent| intent.operation(cycle.rule(intent.rule), &cycle.id)).collect();
     let start = Instant::now();
-    let applied = send(cycle, &intents, &operations).await;
+    let applied = send(cycle, &operations).await;
     Progress::spent(&cycle.progress.phases.send, start.elapsed());
     let duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+    for (intent, operation) in intents.iter_mut().zip(operations) {
+        intent.take_back(cycle.rule(intent.rule), operation);
+    }
     let mut fatal = None;
-    for ((intent, operation), applied) in intents.into_iter().zip(&operations).zip(applied) {
+    for (mut intent, applied) in intents.into_iter().zip(applied) {
         let result = match applied.outcome {
             Outcome::Done(done) => Ok(done),
             Outcome::Failed(error) => Err(error),
@@ -240,13 +249,11 @@ async fn apply(shared: &Shared, intents: Vec<Intent>) -> Result<(), EngineError>
         match result {
             Err(error) if error.scope == Scope::Job => fatal = Some(error),
             Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await?,
-            Err(error) if must_look(&intent, &error) => {
-                look_again(shared, intent, operation, error, duration_ms).await?
-            }
+            Err(error) if must_look(&intent, &error) => look_again(shared, intent, error, duration_ms).await?,
             Err(error) if error.code == ErrorCode::UnknownOutcome => {
                 // Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
-                let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
-                let result = match again.map(|applied| applied.outcome) {
+                let again = send_again(cycle, &mut intent).await;
+                let result = match again {
                     Some(Outcome::Done(done)) => Ok(done),
                     Some(Outcome::Failed(second)) if second.scope == Scope::Job => {
                         fatal = Some(second);
@@ -281,21 +288,30 @@ pub(super) async fn still_there(
     }
 }
 
-/// Intents without changes are settled without a request.
-async fn send(cycle: &Cycle, intents: &[Intent], operations: &[Operation]) -> Vec<Applied> {
-    if intents.iter().any(Intent::is_silent) {
-        let mut results = Vec::with_capacity(operations.len());
-        for (intent, operation) in intents.iter().zip(operations) {
-            if intent.is_silent() {
-                let target_id = intent.act.target_id.clone().unwrap_or_default();
-                results.push(Applied::done(operation.id.clone(), Done { target_id, ..Done::default() }));
-            } else {
-                results.extend(cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await);
-            }
-        }
-        return results;
+/// Operations without changes are done without a request.
+async fn send(cycle: &Cycle, operations: &[Operation]) -> Vec<Applied> {
+    let is_silent = |operation: &Operation| operation.action == Action::Update && operation.changes.is_empty();
+    if !operations.iter().any(is_silent) {
+        return cycle.target.apply(&cycle.cx, operations).await;
     }
-    cycle.target.apply(&cycle.cx, operations).await
+    let mut results = Vec::with_capacity(operations.len());
+    for operation in operations {
+        if is_silent(operation) {
+            let target_id = operation.target_id.clone().unwrap_or_default();
+            results.push(Applied::done(operation.id.clone(), Done { target_id, ..Done::default() }));
+        } else {
+            results.extend(cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await);
+        }
+    }
+    results
+}
+
+/// Sends an intent once more, as the same operation. None when the connector broke its word and answered nothing.
+async fn send_again(cycle: &Cycle, intent: &mut Intent) -> Option<Outcome> {
+    let operation = intent.operation(cycle.rule(intent.rule), &cycle.id);
+    let applied = cycle.target.apply(&cycle.cx, std::slice::from_ref(&operation)).await.pop();
+    intent.take_back(cycle.rule(intent.rule), operation);
+    applied.map(|applied| applied.outcome)
 }
 
 /// Taking away what is not there has succeeded.
@@ -311,7 +327,6 @@ fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
 async fn look_again(
     shared: &Shared,
     mut intent: Intent,
-    operation: &Operation,
     error: ConnectorError,
     duration_ms: i64,
 ) -> Result<(), EngineError> {
@@ -329,6 +344,10 @@ async fn look_again(
     };
     match look_up(cycle, rule, &values).await {
         Ok(found) if !found.is_empty() => {
+            // It was worked out once without fault for the create that clashed.
+            let Ok(Some(projection)) = project(rule, &record, cycle.now) else {
+                return settle(shared, intent, Err(error), duration_ms).await;
+            };
             let place = Place {
                 rule: intent.rule,
                 source_id: intent.source_id,
@@ -338,15 +357,15 @@ async fn look_again(
                 targets: Default::default(),
             };
             shared.open.fetch_add(1, Ordering::AcqRel);
-            if shared.matched.send(Matched { ask: Ask { place, record }, found }).is_err() {
+            if shared.matched.send(Matched { ask: Ask { place, record, projection, values }, found }).is_err() {
                 shared.close(1);
             }
             Ok(())
         }
         // Looked, and it is not there: now, and only now, the create may be sent again.
         Ok(_) if error.code == ErrorCode::UnknownOutcome => {
-            let again = cycle.target.apply(&cycle.cx, std::slice::from_ref(operation)).await.pop();
-            let result = match again.map(|applied| applied.outcome) {
+            let again = send_again(cycle, &mut intent).await;
+            let result = match again {
                 Some(Outcome::Done(done)) => Ok(done),
                 Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
                 Some(Outcome::Failed(second)) => Err(second),

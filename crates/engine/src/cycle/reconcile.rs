@@ -10,10 +10,10 @@ use provost_store::{LinkRow, LinkState};
 
 use super::Cycle;
 use super::known::id_hash;
+use super::notes::{Note, Notes};
 use super::outcome::Place;
 use super::planner::intent;
 use super::pool::{Pool, Unit};
-use super::recorder::{Note, Notes};
 use crate::decide::repair;
 use crate::error::EngineError;
 

@@ -4,66 +4,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use provost_connector::ScanFault;
 use provost_model::{ClassName, ObjectId};
-use provost_store::{EscrowRow, JobRow, LinkRow, ReferenceKey, ReferenceRow};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use provost_store::{EscrowRow, JobRow, LinkRow};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::Cycle;
-use super::intent::{Intent, ReferenceDelta};
-use super::outcome::{Builder, Place, Rows, Settled};
-use crate::decide::Fault;
+use super::notes::{Note, Notes, Reader, pad};
+use super::outcome::{Builder, Rows};
 use crate::error::EngineError;
 use crate::guard::Intended;
 use crate::progress::Progress;
-
-/// Notes per transaction, and how long a first note waits for company.
-const PAGE: usize = 500;
-const LINGER: Duration = Duration::from_millis(10);
-
-/// Something that happened to one object.
-#[derive(Debug)]
-pub(crate) enum Note {
-    Touch(Place),
-    Skip(Place, String),
-    Forget(usize, ObjectId),
-    Fault(Place, Fault),
-    ReadFault(usize, ScanFault),
-    Planned(Intent),
-    Settled(Settled),
-    /// Only the wished references of a linked object changed.
-    References(Place, ReferenceDelta),
-    /// References that were sent or taken away at the target, with the event that says so.
-    Sent {
-        event: Box<provost_store::EventRow>,
-        sent: Vec<ReferenceRow>,
-        gone: Vec<ReferenceKey>,
-    },
-    /// A link as it has to be now: an account that is missing at the target.
-    Relink(Box<LinkRow>),
-    Flush(oneshot::Sender<()>),
-}
-
-/// The handle of the recorder; clones write to the same one.
-#[derive(Clone)]
-pub(crate) struct Notes(mpsc::Sender<Note>);
-
-impl Notes {
-    /// Hands a note over. Fails only when the recorder has stopped; its error comes from [`Recorder::finish`].
-    pub async fn note(&self, note: Note) -> Result<(), EngineError> {
-        self.0.send(note).await.map_err(|_| EngineError::Cancelled)
-    }
-
-    /// Waits until everything noted so far is in the store.
-    pub async fn flush(&self) -> Result<(), EngineError> {
-        let (done, wait) = oneshot::channel();
-        self.note(Note::Flush(done)).await?;
-        wait.await.map_err(|_| EngineError::Cancelled)
-    }
-}
 
 pub(crate) struct Recorder {
     notes: Notes,
@@ -74,11 +27,11 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub fn start(cycle: Arc<Cycle>, job: JobRow) -> Self {
-        let (sender, receiver) = mpsc::channel(4 * PAGE);
+        let (notes, reader) = pad();
         let linked = Arc::new(AtomicI64::new(job.linked.values().sum()));
         let intended = Arc::new(Mutex::new(Intended::default()));
         let writer = Writer { cycle, job, linked: linked.clone(), intended: intended.clone(), escrows: HashMap::new() };
-        Self { notes: Notes(sender), task: tokio::spawn(writer.run(receiver)), linked, intended }
+        Self { notes, task: tokio::spawn(writer.run(reader)), linked, intended }
     }
 
     pub fn notes(&self) -> Notes {
@@ -114,37 +67,25 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(mut self, mut receiver: mpsc::Receiver<Note>) -> Result<JobRow, EngineError> {
+    async fn run(mut self, notes: Reader) -> Result<JobRow, EngineError> {
         for row in self.cycle.store.escrows(&self.cycle.job.name).await? {
             self.escrows.insert((row.class.clone(), row.source_id.clone()), row);
         }
-        let mut page = Vec::with_capacity(2 * PAGE);
-        loop {
-            if receiver.recv_many(&mut page, PAGE).await == 0 {
-                return Ok(self.job);
-            }
-            // A few milliseconds of patience turn many small transactions into one.
-            let patience = tokio::time::sleep(LINGER);
-            tokio::pin!(patience);
-            while page.len() < PAGE && !page.iter().any(|note| matches!(note, Note::Flush(_))) {
-                let room = PAGE - page.len();
-                tokio::select! {
-                    biased;
-                    more = receiver.recv_many(&mut page, room) => if more == 0 { break },
-                    () = &mut patience => break,
-                }
-            }
-            self.write(&mut page).await?;
+        while let Some(page) = notes.page().await {
+            self.write(page).await?;
         }
+        Ok(self.job)
     }
 
-    async fn write(&mut self, page: &mut Vec<Note>) -> Result<(), EngineError> {
+    async fn write(&mut self, page: Vec<Note>) -> Result<(), EngineError> {
         let start = Instant::now();
         let mut flushed = Vec::new();
         let cycle = self.cycle.clone();
         let now_ms = cycle.now_ms();
-        let mut builder = Builder { cycle: &cycle, escrows: &mut self.escrows, now_ms, rows: Rows::default() };
-        for note in page.drain(..) {
+        let rows =
+            Rows { links: Vec::with_capacity(page.len()), events: Vec::with_capacity(page.len()), ..Rows::default() };
+        let mut builder = Builder { cycle: &cycle, escrows: &mut self.escrows, now_ms, rows };
+        for note in page {
             match note {
                 // A plan leaves the links as they are; it tells what it would do and what it cannot.
                 Note::Fault(place, fault) if cycle.plan_only => builder.fault_event(&place, &fault, None),

@@ -11,8 +11,8 @@ use provost_model::{Action, AttributePath, Change, ChangeOp, Operation, Operatio
 use provost_store::{EventRow, EventStatus, LinkState, PendingReference, ReferenceRow, ReferenceState};
 
 use super::Cycle;
+use super::notes::{Note, Notes};
 use super::pool::still_there;
-use super::recorder::{Note, Notes};
 use crate::error::EngineError;
 use crate::progress::Progress;
 
@@ -108,7 +108,7 @@ fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<
     let mut changes = Vec::new();
     for (op, values) in [(ChangeOp::Add, add), (ChangeOp::Remove, remove)] {
         if !values.is_empty() {
-            changes.push(Change { path: path.clone(), op, value: Value::List(values) });
+            changes.push(Change::new(path.clone(), op, Value::List(values)));
         }
     }
     changes

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use provost_connector::Enablement;
-use provost_model::{Action, Attributes, ObjectId, Record, Text, Value};
+use provost_model::{Action, Attributes, Change, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
-use super::{Act, AttributeChange, Fault, Projected, Projection, Subject, Target, Verdict, Wish};
+use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish};
 use crate::rule::{Mapping, Rule};
 use crate::spec::{ApplySpec, NullSpec};
 
@@ -40,7 +40,7 @@ impl Sent<'_> {
 pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Projection) -> (Verdict, Cow<'static, str>) {
     let rule = subject.rule;
     match subject.target {
-        Target::Unknown => (Verdict::Ask, "the object has no link yet".into()),
+        Target::Unknown => (Verdict::Ask(projection), "the object has no link yet".into()),
         Target::Matched([]) | Target::Current(_) => create(rule, projection),
         Target::Matched([found]) => adopt(rule, found, projection),
         Target::Matched(several) => {
@@ -57,14 +57,13 @@ fn fault(fault: Fault) -> (Verdict, Cow<'static, str>) {
     (Verdict::Fault(fault), reason)
 }
 
-fn create(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
+fn create(rule: &Rule, mut projection: Projection) -> (Verdict, Cow<'static, str>) {
     if !rule.flows.create {
         return (Verdict::Skip, "nothing matches at the target, and the rule does not create".into());
     }
-    let changes = changes(rule, &projection, &Sent::Nothing, true);
+    let changes = changes(rule, &mut projection, &Sent::Nothing, true);
     if let Some(enablement) = &rule.enablement {
-        let off =
-            changes.iter().any(|change| is_path(change, enablement) && change.after.as_ref() == Some(&enablement.off));
+        let off = changes.iter().any(|change| is_path(change, enablement) && change.after() == Some(&enablement.off));
         if off {
             return (Verdict::Skip, "not active at the source, and never provisioned".into());
         }
@@ -82,11 +81,11 @@ fn create(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
     (Verdict::Act(act), "in scope, and nothing matches at the target".into())
 }
 
-fn adopt(rule: &Rule, found: &Record, projection: Projection) -> (Verdict, Cow<'static, str>) {
+fn adopt(rule: &Rule, found: &Record, mut projection: Projection) -> (Verdict, Cow<'static, str>) {
     let sent = Sent::Read(found);
-    let changes = if rule.flows.update { changes(rule, &projection, &sent, false) } else { Vec::new() };
-    let action = classify(rule, &changes);
     let base = Some(held(rule, found, &projection));
+    let changes = if rule.flows.update { changes(rule, &mut projection, &sent, false) } else { Vec::new() };
+    let action = classify(rule, &changes);
     let act = Act {
         action,
         target_id: Some(found.id.clone()),
@@ -104,7 +103,7 @@ pub(super) fn linked(
     subject: &Subject<'_>,
     link: &LinkRow,
     target_id: &ObjectId,
-    projection: Projection,
+    mut projection: Projection,
 ) -> (Verdict, Cow<'static, str>) {
     let rule = subject.rule;
     let recorded = parse_sent(link);
@@ -114,13 +113,14 @@ pub(super) fn linked(
         _ => Sent::Recorded(&recorded),
     };
     let returned = link.state == LinkState::Disabled;
-    let mut changes = if rule.flows.update || returned { changes(rule, &projection, &sent, false) } else { Vec::new() };
+    let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
+    let mut changes =
+        if rule.flows.update || returned { changes(rule, &mut projection, &sent, false) } else { Vec::new() };
     if let (true, Some(enablement), None) = (returned, &rule.enablement, rule.enablement_mapping)
         && !changes.iter().any(|change| is_path(change, enablement))
     {
         changes.push(switch(enablement, true));
     }
-    let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
     let references = wishes(rule, projection);
     let read = matches!(subject.target, Target::Current(_));
     if changes.is_empty() && references.is_none() && !returned && link.leaves.is_none() {
@@ -153,7 +153,7 @@ fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) 
     }
 }
 
-fn reason(changes: &[AttributeChange], action: Action, returned: bool, read: bool) -> Cow<'static, str> {
+fn reason(changes: &[Change], action: Action, returned: bool, read: bool) -> Cow<'static, str> {
     let mut names: Vec<String> = changes.iter().take(4).map(|change| change.path.to_string()).collect();
     if changes.len() > names.len() {
         names.push(format!("{} more", changes.len() - names.len()));
@@ -168,17 +168,19 @@ fn reason(changes: &[AttributeChange], action: Action, returned: bool, read: boo
     }
 }
 
-/// What has to be set so that the target has what the projection says.
-fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) -> Vec<AttributeChange> {
-    let mut changes = Vec::new();
-    for (mapping, projected) in rule.mappings.iter().zip(&projection.0) {
+/// What has to be set so that the target has what the projection says. Takes the values out of the projection; references
+/// stay.
+fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bool) -> Vec<Change> {
+    let mut changes = Vec::with_capacity(if create { rule.mappings.len() } else { 0 });
+    for (mapping, projected) in rule.mappings.iter().zip(&mut projection.0) {
         if mapping.apply == ApplySpec::Create && !create {
             continue;
         }
         let before = sent.get(mapping);
         let after = match projected {
-            Projected::Value(value) => Some(value),
-            Projected::Null if create => mapping.default.as_ref(),
+            Projected::Value(want) if before.is_some_and(|have| sent.has(mapping, have, want)) => continue,
+            Projected::Value(want) => Some(std::mem::replace(want, Value::Null)),
+            Projected::Null if create => mapping.default.clone(),
             Projected::Null
                 if mapping.when_null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) =>
             {
@@ -186,46 +188,39 @@ fn changes(rule: &Rule, projection: &Projection, sent: &Sent<'_>, create: bool) 
             }
             Projected::Null | Projected::Ignored | Projected::References(_) => continue,
         };
-        match (before, after) {
-            (None, None) => continue,
-            (Some(have), Some(want)) if sent.has(mapping, have, want) => continue,
-            _ => changes.push(AttributeChange {
-                path: mapping.path.clone(),
-                before: before.cloned(),
-                after: after.cloned(),
-            }),
-        }
+        let change = match after {
+            Some(value) => Change::set(mapping.path.clone(), value),
+            None if before.is_some() => Change::unset(mapping.path.clone()),
+            None => continue,
+        };
+        changes.push(change.was(before.cloned()));
     }
     changes
 }
 
 /// A change of the enablement attribute makes an update a disable or an enable: guards and lanes look at that.
-fn classify(rule: &Rule, changes: &[AttributeChange]) -> Action {
+fn classify(rule: &Rule, changes: &[Change]) -> Action {
     let Some(enablement) = &rule.enablement else { return Action::Update };
     let Some(change) = changes.iter().find(|change| is_path(change, enablement)) else { return Action::Update };
-    let is =
-        |value: &Option<Value>, wanted: &Value| value.as_ref().is_some_and(|have| same_at_target(have, wanted, false));
-    if is(&change.after, &enablement.off) && !is(&change.before, &enablement.off) {
+    let is = |value: Option<&Value>, wanted: &Value| value.is_some_and(|have| same_at_target(have, wanted, false));
+    let (before, after) = (change.before.as_ref(), change.after());
+    if is(after, &enablement.off) && !is(before, &enablement.off) {
         Action::Disable
-    } else if is(&change.after, &enablement.on) && is(&change.before, &enablement.off) {
+    } else if is(after, &enablement.on) && is(before, &enablement.off) {
         Action::Enable
     } else {
         Action::Update
     }
 }
 
-fn is_path(change: &AttributeChange, enablement: &Enablement) -> bool {
+fn is_path(change: &Change, enablement: &Enablement) -> bool {
     *change.path == enablement.path
 }
 
 /// The change that switches an account on or off.
-pub(super) fn switch(enablement: &Enablement, on: bool) -> AttributeChange {
+pub(super) fn switch(enablement: &Enablement, on: bool) -> Change {
     let (before, after) = if on { (&enablement.off, &enablement.on) } else { (&enablement.on, &enablement.off) };
-    AttributeChange {
-        path: Arc::new(enablement.path.clone()),
-        before: Some(before.clone()),
-        after: Some(after.clone()),
-    }
+    Change::set(Arc::new(enablement.path.clone()), after.clone()).was(Some(before.clone()))
 }
 
 /// What the target was read to hold of the mapped attributes. Where it agrees with the projection, in the projection's
@@ -267,21 +262,6 @@ pub(super) fn parse_sent(link: &LinkRow) -> Attributes {
     link.sent.as_deref().and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_default()
 }
 
-/// The record of what the target holds after these changes, as the link keeps it: a JSON object, path -> value.
-pub fn sent_after(before: Option<&str>, changes: &[AttributeChange]) -> String {
-    let mut sent: Attributes = before.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    for change in changes {
-        let key = Text::from(change.path.to_string());
-        match &change.after {
-            Some(value) => sent.set(key, value.clone()),
-            None => {
-                sent.remove(&key);
-            }
-        }
-    }
-    serde_json::to_string(&sent).unwrap_or_default()
-}
-
 /// Equal as a target compares: booleans and numbers by value, texts by letter case only where it counts, lists as sets.
 fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
     match (have, want) {
@@ -315,8 +295,7 @@ pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<
         match path.get(&record.attributes) {
             Some(have) if same_at_target(have, want, case_exact) => base.push(key, want.clone()),
             have => {
-                let change = AttributeChange { path: path.clone(), before: have.cloned(), after: Some(want.clone()) };
-                changes.push(change);
+                changes.push(Change::set(path.clone(), want.clone()).was(have.cloned()));
             }
         }
     };

@@ -8,13 +8,12 @@ mod project;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{Action, AttributePath, Attributes, Code, ObjectId, Record, Reference, Text, Timestamp, Value};
+use provost_model::{Action, AttributePath, Attributes, Change, Code, ObjectId, Record, Reference, Text, Timestamp};
 use provost_store::{LinkRow, LinkState};
-use serde::{Deserialize, Serialize};
 
 use crate::rule::Rule;
 
-pub use diff::{Sent, repair, sent_after};
+pub use diff::{Sent, repair};
 pub use project::{Projected, Projection, project};
 
 /// Everything a decision depends on.
@@ -58,8 +57,8 @@ pub struct Decision {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// The target has to be asked by the matching attributes first.
-    Ask,
+    /// The target has to be asked by the matching attributes first; [`answer`] then goes on from here.
+    Ask(Projection),
     /// Source and target agree; nothing is sent.
     InStep,
     /// Not provisioned, and never was.
@@ -78,7 +77,8 @@ pub struct Act {
     pub target_id: Option<ObjectId>,
     /// The account existed before Provost knew it. Its first operation may be an update without changes.
     pub adopted: bool,
-    pub changes: Vec<AttributeChange>,
+    /// Only such that set or unset.
+    pub changes: Vec<Change>,
     /// The references the object should have, when the source was read; the second pass sends them.
     pub references: Option<Vec<Wish>>,
     pub state: LinkState,
@@ -86,17 +86,6 @@ pub struct Act {
     pub leaves: Option<i64>,
     /// What the target was read to hold of the mapped attributes before the changes; none when the link's record counts.
     pub base: Option<Attributes>,
-}
-
-/// One attribute before and after.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AttributeChange {
-    pub path: Arc<AttributePath>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
-    /// None takes the value away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
 }
 
 /// A reference that an object should have.
@@ -151,7 +140,16 @@ fn present(subject: &Subject<'_>, record: &Record) -> Decision {
         }
         Err(fault) => return faulty(subject, fault, record.id.as_str().into()),
     };
-    let name = projection.name(rule, record);
+    judge(subject, record, projection)
+}
+
+/// Goes on with a decision that had to ask the target: `subject` is the same but for what is known of the target now.
+pub fn answer(subject: &Subject<'_>, record: &Record, projection: Projection) -> Decision {
+    judge(subject, record, projection)
+}
+
+fn judge(subject: &Subject<'_>, record: &Record, projection: Projection) -> Decision {
+    let name = projection.name(subject.rule, record);
     let (verdict, reason) = match subject.link.and_then(|link| link.target_id.as_ref().map(|id| (link, id))) {
         Some((link, target_id)) => diff::linked(subject, link, target_id, projection),
         None => diff::unlinked(subject, record, projection),

@@ -283,8 +283,10 @@ impl Check<'_> {
             .direct_attribute()
             .and_then(|name| from.attribute(name).or_else(|| from.resolve(&name.parse().ok()?)))
             .is_some_and(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
+        let key = Text::from(path.to_string());
         Some(Mapping {
-            key: Text::from(path.to_string()),
+            quoted: serde_json::Value::from(key.as_str()).to_string(),
+            key,
             kind: schema.map(|schema| schema.kind),
             multi: schema.is_some_and(|schema| schema.multi_valued) && path.sub.is_none() && path.filter.is_none(),
             case_exact: schema.is_some_and(|schema| schema.case_exact),

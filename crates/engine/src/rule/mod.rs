@@ -70,6 +70,8 @@ pub struct Mapping {
     pub path: Arc<AttributePath>,
     /// The path as text: the key of the link's record of what was sent.
     pub key: Text,
+    /// The key as JSON, quotes included: links and events repeat it for each object.
+    pub quoted: String,
     pub expression: Expression,
     /// The target attribute's type, where the target tells.
     pub kind: Option<AttributeType>,

@@ -127,6 +127,7 @@ impl Store {
         let mut hashes: Vec<i64> = wanted.iter().map(|id| target_hash(id)).collect();
         // In order, neighbours of the index are looked at together.
         hashes.sort_unstable();
+        hashes.dedup();
         let mut found = self.links_in(job, class, BY_TARGET, &hashes).await?;
         found.retain(|link| link.target_id.as_deref().is_some_and(|id| wanted.contains(id)));
         Ok(found)

@@ -24,11 +24,17 @@ fn short(digest: Digest) -> u64 {
     (digest.0 >> 64) as u64 ^ digest.0 as u64
 }
 
+/// Marks of one bucket: two lines of the processor's cache.
+const BUCKET: usize = 8;
+
 /// The marks of one class, and which of them this read has seen.
 #[derive(Debug, Default)]
 pub struct Known {
     /// (id hash, digest), sorted by hash. A hash that two objects share is left out: both are evaluated each time.
     marks: Vec<(u64, u64)>,
+    /// Where each bucket of marks begins: a search among a million would miss the processor's cache at each of its steps,
+    /// and it is made for every row.
+    starts: Vec<u32>,
     seen: Vec<AtomicU64>,
 }
 
@@ -54,7 +60,8 @@ impl Known {
         }
         marks.shrink_to_fit();
         let seen = (0..marks.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Self { marks, seen }
+        let starts = starts(&marks);
+        Self { marks, starts, seen }
     }
 
     pub fn len(&self) -> usize {
@@ -82,37 +89,32 @@ impl Known {
     }
 
     fn position(&self, hash: u64) -> Option<usize> {
-        let (mut low, mut high) = (0, self.marks.len());
-        if high == 0 {
-            return None;
-        }
-        // Uniform hashes: the place is near its share of the range; widen from there until it is enclosed.
-        let guess = ((u128::from(hash) * high as u128) >> 64) as usize;
-        let mut step = 32;
-        if self.marks[guess].0 <= hash {
-            low = guess;
-            while guess + step < high {
-                if self.marks[guess + step].0 > hash {
-                    high = guess + step;
-                    break;
-                }
-                low = guess + step;
-                step *= 4;
-            }
-        } else {
-            high = guess;
-            while step <= guess {
-                if self.marks[guess - step].0 <= hash {
-                    low = guess - step;
-                    break;
-                }
-                high = guess - step;
-                step *= 4;
-            }
-        }
-        let at = low + self.marks[low..high].partition_point(|(have, _)| *have < hash);
-        (at < self.marks.len() && self.marks[at].0 == hash).then_some(at)
+        let bucket = bucket(hash, self.starts.len().checked_sub(1)?);
+        let (start, end) = (self.starts[bucket] as usize, self.starts[bucket + 1] as usize);
+        let at = start + self.marks[start..end].iter().position(|(have, _)| *have == hash)?;
+        Some(at)
     }
+}
+
+/// The hashes are uniform, so that equal shares of their range hold equally many.
+fn bucket(hash: u64, buckets: usize) -> usize {
+    ((u128::from(hash) * buckets as u128) >> 64) as usize
+}
+
+/// Where each bucket begins, and the end. Marks are sorted by hash.
+fn starts(marks: &[(u64, u64)]) -> Vec<u32> {
+    if marks.is_empty() {
+        return Vec::new();
+    }
+    let buckets = marks.len().div_ceil(BUCKET);
+    let mut starts = Vec::with_capacity(buckets + 1);
+    for (at, (hash, _)) in marks.iter().enumerate() {
+        while starts.len() <= bucket(*hash, buckets) {
+            starts.push(at as u32);
+        }
+    }
+    starts.resize(buckets + 1, marks.len() as u32);
+    starts
 }
 
 impl KnownDigests for Known {

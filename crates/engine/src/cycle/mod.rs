@@ -13,6 +13,7 @@ mod absent;
 mod find;
 mod intent;
 mod known;
+mod masked;
 mod notes;
 mod outcome;
 mod planned;

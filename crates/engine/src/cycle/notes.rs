@@ -30,6 +30,8 @@ pub(crate) enum Note {
     Fault(Place, Fault),
     ReadFault(usize, ScanFault),
     Planned(Intent),
+    /// A planned operation that another one took the place of.
+    Superseded(i64),
     Settled(Settled),
     /// Only the wished references of a linked object changed.
     References(Place, ReferenceDelta),

@@ -318,7 +318,7 @@ impl Builder<'_> {
         self.rows.reopened.entry(link.class.clone()).or_default().push(link.source_id.clone());
     }
 
-    fn finish_event(
+    pub fn finish_event(
         &mut self,
         duration_ms: i64,
         seq: i64,

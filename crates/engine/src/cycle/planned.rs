@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Cycle;
 use super::intent::{Detail, Intent};
+use super::masked::{is_masked, unmask};
 use super::notes::Notes;
 use super::pool::{Pool, Unit};
 use crate::decide::Act;
@@ -96,7 +97,13 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
         let detail = detail(&event)?;
         let stored: Vec<Stored> = serde_json::from_str(&event.changes)
             .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
-        let changes = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
+        let mut changes: Vec<Change> = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
+        if is_masked(cycle.rule(rule), &changes) {
+            let found = cycle.source.get(&cycle.cx, &event.class, &event.source_id).await;
+            let record = found.map_err(|error| super::planner::source(cycle, error))?;
+            unmask(cycle.rule(rule), record.as_ref(), cycle.now, &mut changes)
+                .map_err(|why| broken(format!("the operation on `{}` cannot be sent: {why}", event.name)))?;
+        }
         let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
         let link = links.remove(&(rule, event.source_id.clone())).map(Box::new);
         intents.push(Intent {

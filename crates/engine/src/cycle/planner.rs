@@ -109,7 +109,7 @@ pub(super) async fn again(
     planner.finish().await
 }
 
-fn source(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
+pub(super) fn source(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
     EngineError::Connection { role: "source", connection: cycle.job.source.clone(), error }
 }
 

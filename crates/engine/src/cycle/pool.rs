@@ -2,15 +2,15 @@
 //! accounts that exist. All decisions are [`decide`]'s; workers only carry questions and operations.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Scope};
 use provost_model::{Action, ObjectId, Operation, Record, Value};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::Cycle;
@@ -73,9 +73,25 @@ impl Shared {
         }
     }
 
-    async fn fail(&self, error: EngineError) {
-        self.failed.lock().await.get_or_insert(error);
+    fn fail(&self, error: EngineError) {
+        self.failed().get_or_insert(error);
         self.cycle.cx.cancel.cancel();
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<EngineError>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Units in somebody's hands. They count as done when he drops them; if that was a panic, the cycle ends.
+struct InHand<'s>(&'s Shared, usize);
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(EngineError::Cancelled);
+        }
+        self.0.close(self.1);
     }
 }
 
@@ -109,7 +125,7 @@ impl Pool {
         };
         if self.shared.cycle.cx.cancel.is_cancelled() || self.shared.units.push(unit, weight).await.is_err() {
             self.shared.close(1);
-            return Err(self.error().await);
+            return Err(self.error());
         }
         Ok(())
     }
@@ -123,37 +139,41 @@ impl Pool {
             }
             idle.await;
         }
-        if self.shared.failed.lock().await.is_some() {
-            return Err(self.error().await);
-        }
-        Ok(())
+        let failed = self.shared.failed().take();
+        failed.map_or(Ok(()), Err)
     }
 
     /// Ends the workers and gives back the error that stopped the cycle, if one did.
     pub async fn stop(mut self) -> Option<EngineError> {
         self.shared.units.close();
         self.tasks.abort_all();
-        while self.tasks.join_next().await.is_some() {}
-        self.shared.failed.lock().await.take()
+        let mut panic = None;
+        while let Some(ended) = self.tasks.join_next().await {
+            panic = panic.or(ended.err().and_then(|error| error.try_into_panic().ok()));
+        }
+        if let Some(panic) = panic {
+            std::panic::resume_unwind(panic);
+        }
+        self.shared.failed().take()
     }
 
-    async fn error(&self) -> EngineError {
-        self.shared.failed.lock().await.take().unwrap_or(EngineError::Cancelled)
+    fn error(&self) -> EngineError {
+        self.shared.failed().take().unwrap_or(EngineError::Cancelled)
     }
 }
 
 async fn work(shared: Arc<Shared>) {
     while let Some(unit) = shared.units.next().await {
+        let _in_hand = InHand(&shared, 1);
         if !shared.cycle.cx.cancel.is_cancelled() {
             let result = match unit {
                 Unit::Apply(intents) => apply(&shared, intents).await,
                 Unit::Ask(ask) => ask_and_decide(&shared, ask).await,
             };
             if let Err(error) = result {
-                shared.fail(error).await;
+                shared.fail(error);
             }
         }
-        shared.close(1);
     }
 }
 
@@ -241,36 +261,46 @@ async fn apply(shared: &Shared, mut intents: Vec<Intent>) -> Result<(), EngineEr
         intent.take_back(cycle.rule(intent.rule), operation);
     }
     let mut fatal = None;
-    for (mut intent, applied) in intents.into_iter().zip(applied) {
+    for (intent, applied) in intents.into_iter().zip(applied) {
         let result = match applied.outcome {
             Outcome::Done(done) => Ok(done),
             Outcome::Failed(error) => Err(error),
         };
-        match result {
-            Err(error) if error.scope == Scope::Job => fatal = Some(error),
-            Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await?,
-            Err(error) if must_look(&intent, &error) => look_again(shared, intent, error, duration_ms).await?,
+        // What ends the cycle must not keep the rest of the batch from being recorded.
+        let settled = match result {
+            Err(error) if error.scope == Scope::Job => Err(target(cycle, error)),
+            Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await,
+            Err(error) if must_look(&intent, &error) => look_again(shared, intent, error, duration_ms).await,
             Err(error) if error.code == ErrorCode::UnknownOutcome => {
-                // Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
-                let again = send_again(cycle, &mut intent).await;
-                let result = match again {
-                    Some(Outcome::Done(done)) => Ok(done),
-                    Some(Outcome::Failed(second)) if second.scope == Scope::Job => {
-                        fatal = Some(second);
-                        continue;
-                    }
-                    Some(Outcome::Failed(second)) => Err(second),
-                    None => Err(error),
-                };
-                if let Err(error) = &result {
-                    still_there(cycle, cycle.rule(intent.rule), intent.act.target_id.as_ref(), error).await?;
-                }
-                settle(shared, intent, result, duration_ms).await?;
+                send_twice(shared, intent, error, duration_ms).await
             }
-            result => settle(shared, intent, result, duration_ms).await?,
+            result => settle(shared, intent, result, duration_ms).await,
+        };
+        if let Err(error) = settled {
+            fatal.get_or_insert(error);
         }
     }
-    fatal.map_or(Ok(()), |error| Err(target(cycle, error)))
+    fatal.map_or(Ok(()), Err)
+}
+
+/// Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
+async fn send_twice(
+    shared: &Shared,
+    mut intent: Intent,
+    error: ConnectorError,
+    duration_ms: i64,
+) -> Result<(), EngineError> {
+    let cycle = &shared.cycle;
+    let result = match send_again(cycle, &mut intent).await {
+        Some(Outcome::Done(done)) => Ok(done),
+        Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
+        Some(Outcome::Failed(second)) => Err(second),
+        None => Err(error),
+    };
+    if let Err(error) = &result {
+        still_there(cycle, cycle.rule(intent.rule), intent.act.target_id.as_ref(), error).await?;
+    }
+    settle(shared, intent, result, duration_ms).await
 }
 
 /// After a write without an answer: whether the target can be read at all. One that is gone ends the cycle, before
@@ -348,6 +378,10 @@ async fn look_again(
             let Ok(Some(projection)) = project(rule, &record, cycle.now) else {
                 return settle(shared, intent, Err(error), duration_ms).await;
             };
+            if let Some(seq) = intent.event {
+                // What follows is another operation than the one that was planned, with an event of its own.
+                shared.notes.note(Note::Superseded(seq)).await?;
+            }
             let place = Place {
                 rule: intent.rule,
                 source_id: intent.source_id,
@@ -393,14 +427,13 @@ async fn settle(
 async fn adopt(shared: Arc<Shared>, mut matched: mpsc::UnboundedReceiver<Matched>, in_flight: usize) {
     let mut page = Vec::new();
     while matched.recv_many(&mut page, ADOPTIONS).await > 0 {
-        let count = page.len();
+        let _in_hand = InHand(&shared, page.len());
         if !shared.cycle.cx.cancel.is_cancelled()
             && let Err(error) = adopt_page(&shared, &mut page, in_flight).await
         {
-            shared.fail(error).await;
+            shared.fail(error);
         }
         page.clear();
-        shared.close(count);
     }
 }
 

@@ -70,6 +70,8 @@ impl<T> Queue<T> {
     /// The next item; none once the queue is closed.
     pub async fn next(&self) -> Option<T> {
         loop {
+            let some = self.some.notified();
+            tokio::pin!(some);
             {
                 let mut state = self.state();
                 if state.closed {
@@ -84,9 +86,10 @@ impl<T> Queue<T> {
                     return Some(item);
                 }
                 state.sleeping += 1;
+                // Enlisted under the lock: of wake-ups that come too early only one would be kept.
+                some.as_mut().enable();
             }
-            // A wake-up that comes before this line is kept for it.
-            self.some.notified().await;
+            some.await;
         }
     }
 
@@ -96,9 +99,7 @@ impl<T> Queue<T> {
         state.closed = true;
         state.items.clear();
         state.weight = 0;
-        for _ in 0..std::mem::take(&mut state.sleeping) {
-            self.some.notify_one();
-        }
+        state.sleeping = 0;
         self.some.notify_waiters();
         self.room.notify_waiters();
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use provost_model::{ClassName, ObjectId};
-use provost_store::{EscrowRow, JobRow, LinkRow};
+use provost_store::{EscrowRow, EventStatus, JobRow, LinkRow};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -100,6 +100,7 @@ impl Writer {
                     self.intended.lock().await.add(intent.act.action);
                     builder.planned(&intent);
                 }
+                Note::Superseded(seq) => builder.finish_event(0, seq, EventStatus::Discarded, None, None, None),
                 Note::Settled(settled) => builder.settled(settled),
                 Note::References(place, delta) => {
                     builder.touch(&place);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use provost_model::{Attributes, Change, Text, Value};
 
 use super::intent::Intent;
+use super::masked::MASK;
 use crate::rule::{Mapping, Rule};
 
 /// Roughly what one attribute takes as text.
@@ -41,7 +42,7 @@ pub(super) fn changes_json(rule: &Rule, changes: &[Change]) -> String {
         let masked = mapping.is_some_and(|mapping| mapping.sensitive);
         for (name, value) in [(",\"before\":", change.before.as_ref()), (",\"after\":", change.after())] {
             match value {
-                Some(_) if masked => text.raw(name).raw("\"[masked]\""),
+                Some(_) if masked => text.raw(name).value(&Value::text(MASK)),
                 Some(value) => text.raw(name).value(value),
                 None => &mut text,
             };

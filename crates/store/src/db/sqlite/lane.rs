@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -49,6 +50,8 @@ struct Job {
     work: Work,
     in_transaction: bool,
     answer: Option<oneshot::Sender<Result<Answer>>>,
+    /// Given back when the job is done, not when its caller goes away: a place stands for a thread's time.
+    place: Option<Place>,
 }
 
 /// The right to hand in jobs. For a lane of one thread it is that thread, as jobs are done in their order.
@@ -80,21 +83,25 @@ impl Lane {
     /// Does one job by itself. A caller that goes away while it waits for the answer leaves no trace: the job is done or
     /// not, and the next one finds the connection as new.
     pub(in crate::db) async fn call(&self, work: Work) -> Result<Answer> {
-        let _place = self.place().await?;
-        self.submit(work, false).await
+        let place = self.place().await?;
+        self.hand_in(work, false, Some(place)).await
     }
 
-    /// Hands in a job and waits for the answer.
+    /// Hands in a job of somebody who has a place, and waits for the answer.
     pub(super) async fn submit(&self, work: Work, in_transaction: bool) -> Result<Answer> {
+        self.hand_in(work, in_transaction, None).await
+    }
+
+    async fn hand_in(&self, work: Work, in_transaction: bool, place: Option<Place>) -> Result<Answer> {
         let (answer, answered) = oneshot::channel();
-        self.post(Job { work, in_transaction, answer: Some(answer) })?;
+        self.post(Job { work, in_transaction, answer: Some(answer), place })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Hands in a job whose answer nobody waits for.
-    pub(super) fn leave(&self, work: Work) {
+    /// Hands in a job of a transaction whose answer nobody waits for, and the transaction's place with it.
+    pub(super) fn leave(&self, work: Work, place: Option<Place>) {
         // A closed lane has closed the connection, and its transaction with it.
-        drop(self.post(Job { work, in_transaction: true, answer: None }));
+        drop(self.post(Job { work, in_transaction: true, answer: None, place }));
     }
 
     fn post(&self, job: Job) -> Result<()> {
@@ -120,6 +127,8 @@ impl Lane {
                 queue.threads.push(thread);
                 Ok(())
             }
+            // One of the others will take it.
+            Err(_) if queue.running > 0 => Ok(()),
             Err(error) => {
                 queue.jobs.pop_back();
                 Err(StoreError::Unavailable(format!("cannot start a thread for the database: {error}")))
@@ -193,15 +202,25 @@ struct Running(Arc<Shared>);
 impl Running {
     fn serve(&self) {
         let mut worker = None;
-        while let Some(Job { work, in_transaction, answer }) = self.0.next() {
+        while let Some(Job { work, in_transaction, answer, place }) = self.0.next() {
             let given_up = || answer.as_ref().is_some_and(oneshot::Sender::is_closed);
-            let result = match &mut worker {
+            // What nobody waits for any more would only hold up the others. A transaction's jobs are done in any case.
+            if !in_transaction && given_up() {
+                continue;
+            }
+            let run = || match &mut worker {
                 Some(worker) => Worker::run(worker, work, in_transaction, given_up),
                 None => match self.0.options.open() {
                     Ok(connection) => worker.insert(Worker::new(connection)).run(work, in_transaction, given_up),
                     Err(error) => Err(error.into()),
                 },
             };
+            let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+                // The connection goes, and its transaction with it, before anybody hears of it.
+                worker = None;
+                Err(StoreError::Unavailable("a job of the database broke down; its transaction is void".to_owned()))
+            });
+            drop(place);
             if let Some(answer) = answer {
                 // Nobody may wait for it any more.
                 drop(answer.send(result));
@@ -212,7 +231,12 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.lock().running -= 1;
+        let mut queue = self.0.lock();
+        queue.running -= 1;
+        if queue.running == 0 {
+            // Nobody is left to do them: whoever waits hears that the lane is gone.
+            queue.jobs.clear();
+        }
     }
 }
 

@@ -10,16 +10,16 @@ use crate::Result;
 pub struct SqliteTransaction {
     lane: Lane,
     ended: bool,
-    // After `drop` has left the rollback: whoever gets the place next comes behind it in the queue.
-    _place: Place,
+    /// Goes along with the rollback, so that whoever gets it next finds the connection as new.
+    place: Option<Place>,
 }
 
 impl SqliteTransaction {
     /// Begins at once with the lock for writing, so that it never fails half-way for having read first.
     pub(in crate::db) async fn begin(lane: &Lane) -> Result<Self> {
-        let _place = lane.place().await?;
+        let place = Some(lane.place().await?);
         // Made before anything is begun: a caller that goes away meanwhile drops it.
-        let transaction = Self { lane: lane.clone(), ended: false, _place };
+        let transaction = Self { lane: lane.clone(), ended: false, place };
         lane.submit(Work::Begin, false).await?;
         Ok(transaction)
     }
@@ -52,7 +52,7 @@ impl SqliteTransaction {
 impl Drop for SqliteTransaction {
     fn drop(&mut self) {
         if !self.ended {
-            self.lane.leave(Work::Rollback);
+            self.lane.leave(Work::Rollback, self.place.take());
         }
     }
 }

@@ -1,0 +1,89 @@
+//! Sensitive values of stored plans. A plan keeps `[masked]` in their place, since whoever may read a plan need not know a
+//! password; when it is sent they are worked out once more from the source object.
+
+use provost_model::{Change, Record, Timestamp, Value};
+
+use crate::decide::{Projected, project};
+use crate::rule::{Mapping, Rule};
+
+/// What stands where a sensitive value was.
+pub(super) const MASK: &str = "[masked]";
+
+fn masked<'r>(rule: &'r Rule, change: &Change) -> Option<(usize, &'r Mapping)> {
+    let found = rule.mappings.iter().enumerate().find(|(_, mapping)| *mapping.path == *change.path);
+    found.filter(|(_, mapping)| mapping.sensitive)
+}
+
+/// Whether some change has lost its value to the mask.
+pub(super) fn is_masked(rule: &Rule, changes: &[Change]) -> bool {
+    changes.iter().any(|change| masked(rule, change).is_some())
+}
+
+/// Puts the values back. An error says why that cannot be done; the changes must not be sent then.
+pub(super) fn unmask(
+    rule: &Rule,
+    record: Option<&Record>,
+    now: Timestamp,
+    changes: &mut [Change],
+) -> Result<(), String> {
+    let Some(record) = record else {
+        return Err("it sets a sensitive attribute, which a plan does not keep, and its source object is gone".into());
+    };
+    let projection = project(rule, record, now).map_err(|fault| fault.message)?;
+    for change in changes {
+        let Some((at, mapping)) = masked(rule, change) else { continue };
+        change.before = None;
+        if change.after().is_none() {
+            continue;
+        }
+        match projection.as_ref().map(|projection| &projection.0[at]) {
+            Some(Projected::Value(value)) => change.value = value.clone(),
+            _ => match &mapping.default {
+                Some(value) => change.value = Value::clone(value),
+                None => return Err(format!("`{}` has no value any more", mapping.key)),
+            },
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_connector::{Capabilities, ClassCapabilities};
+    use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema};
+    use serde_json::json;
+
+    #[test]
+    fn a_plan_never_sends_the_mask() {
+        let spec = serde_json::from_value(json!({"source": "hr", "target": "app", "objects": [{
+            "from": "person", "to": "User",
+            "match": [{"target": "userName", "source": "[login]"}],
+            "attributes": {"userName": "[login]", "password": "Join(\"-\", \"first\", [login])"}
+        }]}))
+        .unwrap();
+        let person = ClassSchema { name: "person".into(), open: true, ..ClassSchema::default() };
+        let password = AttributeSchema { sensitive: true, ..AttributeSchema::new("password", AttributeType::String) };
+        let user = ClassSchema {
+            name: "User".into(),
+            attributes: vec![AttributeSchema::new("userName", AttributeType::String), password],
+            ..ClassSchema::default()
+        };
+        let class = ClassCapabilities { name: "User".into(), ..ClassCapabilities::default() };
+        let [source, target] = [person, user].map(|class| Schema { classes: vec![class] });
+        let capabilities = Capabilities { classes: vec![class], ..Capabilities::default() };
+        let job = crate::rule::compile(&"job".into(), &spec, &source, &target, &capabilities).unwrap();
+        let rule = &job.rules[0];
+        let stored = || {
+            let [name, password] = ["userName", "password"].map(|key| rule.mapping(key).unwrap().path.clone());
+            [Change::set(name, "ada".into()), Change::set(password, MASK.into()).was(Some(MASK.into()))]
+        };
+        let mut changes = stored();
+        assert!(is_masked(rule, &changes) && !is_masked(rule, &changes[..1]));
+        let ada = Record::new("person", "7").with("login", "ada");
+        unmask(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut changes).unwrap();
+        assert_eq!((changes[1].after(), &changes[1].before), (Some(&Value::text("first-ada")), &None));
+        assert_eq!(changes[0].after(), Some(&Value::text("ada")));
+        assert!(unmask(rule, None, Timestamp::UNIX_EPOCH, &mut stored()).is_err());
+    }
+}

@@ -19,6 +19,9 @@ use super::table::{self, Table};
 
 type Pages = Result<ScanPage, ConnectorError>;
 
+/// Unchanged objects that weigh as much as a record.
+const UNCHANGED: usize = 16;
+
 /// Opens the file and starts reading; errors of the file as a whole are the scan's own.
 pub(super) async fn scan(cx: &Context, config: Arc<Config>, request: ScanRequest) -> Result<FileScan, ConnectorError> {
     cx.check()?;
@@ -105,9 +108,16 @@ impl Scanner {
 
     fn page(&mut self) -> Pages {
         let mut page = ScanPage { items: Vec::with_capacity(self.page_size), ..ScanPage::default() };
-        while page.items.len() + page.faults.len() < self.page_size {
+        let mut unchanged = 0;
+        // What is unchanged is an id and no more: handing it over in small pages would cost more than reading it.
+        while page.items.len() + page.faults.len() - unchanged < self.page_size
+            && unchanged < UNCHANGED * self.page_size
+        {
             match self.next()? {
-                Found::Known(id) => page.items.push(ScanItem::Unchanged(id)),
+                Found::Known(id) => {
+                    unchanged += 1;
+                    page.items.push(ScanItem::Unchanged(id));
+                }
                 Found::Object(id) => match self.table.record(id, &self.rows, &self.wanted, &self.config) {
                     Ok(record) => page.items.push(ScanItem::Upsert(record)),
                     Err(fault) => page.faults.push(fault.into_scan_fault(&self.config.file)),

@@ -24,6 +24,9 @@ use super::failure::{self, Effect};
 use super::pool::{Connection, Origin, Pool};
 use super::{AuthHeader, BaseUrl, tls};
 
+/// How long a connection that was idle may take until it can carry a request, before another one is used.
+const SOON: Duration = Duration::from_millis(50);
+
 /// Redirects that one request may take.
 const MAX_REDIRECTS: usize = 3;
 
@@ -191,9 +194,9 @@ impl Client {
         origin: &Origin,
         path: PathAndQuery,
     ) -> Result<Answer, ConnectorError> {
-        let mut request = self.request(call, path);
+        let mut request = self.request(call, origin, path);
         loop {
-            let mut connection = match self.pool.take(origin, span.start) {
+            let mut connection = match self.pool.take(origin, Instant::now()) {
                 Some(ready) if ready.sender.is_ready() => ready,
                 // Rare, and too big to be a part of every request's state.
                 other => Box::pin(self.connection(span, call, origin, other)).await?,
@@ -229,11 +232,13 @@ impl Client {
     ) -> Result<Connection, ConnectorError> {
         while let Some(mut connection) = candidate {
             let Connection { sender, timer, .. } = &mut connection;
-            let ready = span.limit(timer.as_mut(), std::pin::pin!(sender.ready())).await;
+            // Ready at once, unless it still sends a request that was answered early; that is not waited for.
+            let soon = tokio::time::timeout(SOON, sender.ready());
+            let ready = span.limit(timer.as_mut(), std::pin::pin!(soon)).await;
             match ready {
-                Ok(Ok(())) => return Ok(connection),
-                // It was being closed.
-                Ok(Err(_)) => candidate = self.pool.take(origin, span.start),
+                Ok(Ok(Ok(()))) => return Ok(connection),
+                // It was being closed, or is stuck.
+                Ok(_) => candidate = self.pool.take(origin, Instant::now()),
                 Err(ended) => return Err(self.ended(ended, span, false, call)),
             }
         }
@@ -254,7 +259,7 @@ impl Client {
         }
     }
 
-    fn request(&self, call: &Call<'_>, path: PathAndQuery) -> Request<Full<Bytes>> {
+    fn request(&self, call: &Call<'_>, origin: &Origin, path: PathAndQuery) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(call.body.clone().unwrap_or_default()));
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = Uri::from(path);
@@ -262,6 +267,11 @@ impl Client {
             Some(headers) => headers.clone(),
             None => self.headers(call.headers, call.media_type.as_ref()),
         };
+        if *origin != self.home
+            && let Ok(host) = HeaderValue::from_str(origin.authority.as_str())
+        {
+            request.headers_mut().insert(header::HOST, host);
+        }
         request
     }
 

@@ -19,6 +19,7 @@ use hyper::service::Service;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::service::TowerToHyperService;
+use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 
 /// Servers close idle connections after 5 s (Node), 15 s, 60 s or more. Closing first, a little before the strictest common
@@ -59,6 +60,17 @@ pub struct Connection {
     /// Whether it carried a request before, so that the other side may have closed it in the meantime.
     pub used: bool,
     origin: Origin,
+    task: AbortHandle,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // hyper notices that nobody wants it any more only when its bytes are out, which a target that reads nothing may
+        // put off for ever.
+        if !self.sender.is_ready() {
+            self.task.abort();
+        }
+    }
 }
 
 struct Idle {
@@ -102,13 +114,14 @@ impl Pool {
         let to = origin.address(PathAndQuery::from_static("/"));
         let stream = self.connector.call(to).await?;
         let (mut sender, connection) = http1::Builder::new().handshake(stream).await?;
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // What breaks it is told to the request that it carries.
             connection.await.ok();
         });
+        let task = task.abort_handle();
         sender.ready().await?;
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Ok(Connection { sender, timer, used: false, origin: origin.clone() })
+        Ok(Connection { sender, timer, used: false, origin: origin.clone(), task })
     }
 
     /// Takes a connection back whose answer was read to its end.
@@ -119,7 +132,8 @@ impl Pool {
         connection.used = true;
         let idle = Idle { connection, since: Instant::now() };
         let mut shelf = lock(&self.shelf);
-        if shelf.idle.len() >= self.most_idle {
+        let same = shelf.idle.iter().filter(|have| have.connection.origin == idle.connection.origin).count();
+        if same >= self.most_idle {
             return;
         }
         shelf.idle.push(idle);

@@ -205,7 +205,8 @@ impl Update<'_> {
 
     async fn send(&self, method: Method, body: Vec<u8>, version: Option<&Text>) -> Result<Answer, ConnectorError> {
         let path = object(&self.class.endpoint, self.id);
-        let version = version.filter(|_| self.target.dialect.etag).and_then(|text| HeaderValue::from_str(text).ok());
+        let version =
+            version.filter(|_| self.target.dialect.etag).and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
         let conditional: HeaderMap;
         let headers = match version {
             Some(version) => {

@@ -52,8 +52,8 @@ struct Element {
     children: Vec<Node>,
 }
 
-/// The values of one object, by place.
-pub(super) type Sorted<'a> = Vec<Option<(&'a Value, Form)>>;
+/// The values of one object by place, each with its change's number.
+pub(super) type Sorted<'a> = Vec<Option<(usize, &'a Value, Form)>>;
 
 /// Why changes cannot be sorted.
 pub(super) enum Unsorted {
@@ -68,7 +68,7 @@ impl Skeleton {
     pub fn sort<'a>(&self, changes: &'a [Change]) -> Result<Sorted<'a>, Unsorted> {
         let mut sorted: Sorted<'a> = vec![None; self.places];
         let mut next = 0;
-        for Change { path, op, value, .. } in changes {
+        for (rank, Change { path, op, value, .. }) in changes.iter().enumerate() {
             let at = self.find(path, next).ok_or(Unsorted::New)?;
             next = at + 1;
             let Known { place, form, .. } = &self.known[at];
@@ -82,7 +82,7 @@ impl Skeleton {
                 return Err(Unsorted::Unusual);
             }
             if !value.is_null() {
-                *slot = Some((value, *form));
+                *slot = Some((rank, value, *form));
             }
         }
         Ok(sorted)
@@ -276,7 +276,7 @@ fn write_all(out: &mut Vec<u8>, nodes: &[Node], sorted: &Sorted<'_>) {
     for node in nodes {
         match node {
             Node::Leaf { key, place, .. } => {
-                if let Some((value, form)) = sorted[*place] {
+                if let Some((_, value, form)) = sorted[*place] {
                     out.extend_from_slice(key);
                     write_value(out, value, form);
                 }
@@ -285,10 +285,15 @@ fn write_all(out: &mut Vec<u8>, nodes: &[Node], sorted: &Sorted<'_>) {
             Node::List { key, name, elements, .. } => {
                 let is_emails = name.eq_ignore_ascii_case("emails");
                 bracket(out, key, b"[]", |out| {
-                    let mut written = elements.iter().filter(|element| write_element(out, element, sorted));
-                    let first = written.next();
-                    let more = written.count() > 0;
-                    if let (Some(only), false, true) = (first, more, is_emails)
+                    // In the order of the changes, whoever was met first: some targets take the first e-mail for the main
+                    // one.
+                    let mut order: Vec<(usize, &Element)> =
+                        elements.iter().filter_map(|element| Some((element.first(sorted)?, element))).collect();
+                    order.sort_unstable_by_key(|(rank, _)| *rank);
+                    for (_, element) in &order {
+                        write_element(out, element, sorted);
+                    }
+                    if let ([(_, only)], true) = (order.as_slice(), is_emails)
                         && only.value.eq_ignore_ascii_case("work")
                         && only.has(sorted, "value")
                         && !only.has(sorted, "primary")
@@ -302,21 +307,23 @@ fn write_all(out: &mut Vec<u8>, nodes: &[Node], sorted: &Sorted<'_>) {
     }
 }
 
-fn write_element(out: &mut Vec<u8>, element: &Element, sorted: &Sorted<'_>) -> bool {
-    let start = out.len();
+/// One that has a value.
+fn write_element(out: &mut Vec<u8>, element: &Element, sorted: &Sorted<'_>) {
     out.extend_from_slice(&element.head);
-    let empty = out.len();
     write_all(out, &element.children, sorted);
-    let written = out.len() > empty;
-    if written {
-        out.push(b'}');
-    } else {
-        out.truncate(start);
-    }
-    written
+    out.push(b'}');
 }
 
 impl Element {
+    /// The number of the change that gives its first value; none without a value. Its children are leaves.
+    fn first(&self, sorted: &Sorted<'_>) -> Option<usize> {
+        let ranks = self.children.iter().filter_map(|child| match child {
+            Node::Leaf { place, .. } => sorted[*place].map(|(rank, ..)| rank),
+            Node::Object { .. } | Node::List { .. } => None,
+        });
+        ranks.min()
+    }
+
     fn has(&self, sorted: &Sorted<'_>, name: &str) -> bool {
         self.children.iter().any(|child| child.name().eq_ignore_ascii_case(name) && has_value(child, sorted))
     }

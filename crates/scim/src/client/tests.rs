@@ -86,17 +86,13 @@ fn dice(seed: &mut u64, limit: usize) -> usize {
     ((*seed >> 33) as usize) % limit
 }
 
-/// The same JSON with all lists sorted.
+/// The same body with its schemas sorted.
 fn sorted(json: &serde_json::Value) -> serde_json::Value {
-    match json {
-        serde_json::Value::Array(items) => {
-            let mut items: Vec<_> = items.iter().map(sorted).collect();
-            items.sort_by_key(ToString::to_string);
-            items.into()
-        }
-        serde_json::Value::Object(parts) => parts.iter().map(|(name, part)| (name.clone(), sorted(part))).collect(),
-        simple => simple.clone(),
+    let mut json = json.clone();
+    if let Some(schemas) = json["schemas"].as_array_mut() {
+        schemas.sort_by_key(ToString::to_string);
     }
+    json
 }
 
 #[test]
@@ -204,7 +200,7 @@ fn the_quick_way_of_a_create_equals_the_general_one() {
         if let Some(body) = make(which).outlined(&changes) {
             assert_eq!(json(body), want, "{}", shown());
         }
-        // A skeleton that has seen others before may order elements in another way.
+        // A skeleton that has seen others before may name the schemas in another order.
         if let Some(body) = lasting[which].outlined(&changes) {
             quick += 1;
             assert_eq!(sorted(&json(body)), sorted(&want), "{}", shown());

@@ -25,6 +25,8 @@ use crate::progress::Progress;
 
 /// Objects that may wait for a worker: enough that the workers never wait for the planner's next page.
 const QUEUED: usize = 256;
+/// How often a create without an answer is looked for, and sent once more, before the object has to wait.
+const LOOKS: usize = 4;
 /// Accounts that are taken over per look into the links.
 const ADOPTIONS: usize = 100;
 
@@ -372,44 +374,64 @@ async fn look_again(
     let Ok(values) = matching_values(rule, &record, cycle.now) else {
         return settle(shared, intent, Err(error), duration_ms).await;
     };
-    match look_up(cycle, rule, &values).await {
-        Ok(found) if !found.is_empty() => {
-            // It was worked out once without fault for the create that clashed.
-            let Ok(Some(projection)) = project(rule, &record, cycle.now) else {
-                return settle(shared, intent, Err(error), duration_ms).await;
-            };
-            if let Some(seq) = intent.event {
-                // What follows is another operation than the one that was planned, with an event of its own.
-                shared.notes.note(Note::Superseded(seq)).await?;
+    let mut error = error;
+    for _ in 0..LOOKS {
+        match look_up(cycle, rule, &values).await {
+            Ok(found) if !found.is_empty() => {
+                return take_up(shared, intent, record, values, found, error, duration_ms).await;
             }
-            let place = Place {
-                rule: intent.rule,
-                source_id: intent.source_id,
-                name: intent.name,
-                mark: intent.mark,
-                link: intent.link,
-                targets: Default::default(),
-            };
-            shared.open.fetch_add(1, Ordering::AcqRel);
-            if shared.matched.send(Matched { ask: Ask { place, record, projection, values }, found }).is_err() {
-                shared.close(1);
-            }
-            Ok(())
-        }
-        // Looked, and it is not there: now, and only now, the create may be sent again.
-        Ok(_) if error.code == ErrorCode::UnknownOutcome => {
-            let again = send_again(cycle, &mut intent).await;
-            let result = match again {
-                Some(Outcome::Done(done)) => Ok(done),
+            // Looked, and it is not there: now, and only now, the create may be sent again.
+            Ok(_) if error.code == ErrorCode::UnknownOutcome => match send_again(cycle, &mut intent).await {
+                Some(Outcome::Done(done)) => return settle(shared, intent, Ok(done), duration_ms).await,
                 Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
-                Some(Outcome::Failed(second)) => Err(second),
-                None => Err(error),
-            };
-            settle(shared, intent, result, duration_ms).await
+                Some(Outcome::Failed(second)) => {
+                    let again = must_look(&intent, &second);
+                    error = second;
+                    if !again {
+                        break;
+                    }
+                }
+                None => break,
+            },
+            Err(failed) if failed.scope == Scope::Job => return Err(target(cycle, failed)),
+            Ok(_) | Err(_) => break,
         }
-        Err(failed) if failed.scope == Scope::Job => Err(target(cycle, failed)),
-        Ok(_) | Err(_) => settle(shared, intent, Err(error), duration_ms).await,
     }
+    settle(shared, intent, Err(error), duration_ms).await
+}
+
+/// Hands over an object whose create clashed with what was found.
+async fn take_up(
+    shared: &Shared,
+    intent: Intent,
+    record: Box<Record>,
+    values: Vec<Option<Value>>,
+    found: Vec<Record>,
+    error: ConnectorError,
+    duration_ms: i64,
+) -> Result<(), EngineError> {
+    let cycle = &shared.cycle;
+    // It was worked out once without fault for the create that clashed.
+    let Ok(Some(projection)) = project(cycle.rule(intent.rule), &record, cycle.now) else {
+        return settle(shared, intent, Err(error), duration_ms).await;
+    };
+    if let Some(seq) = intent.event {
+        // What follows is another operation than the one that was planned, with an event of its own.
+        shared.notes.note(Note::Superseded(seq)).await?;
+    }
+    let place = Place {
+        rule: intent.rule,
+        source_id: intent.source_id,
+        name: intent.name,
+        mark: intent.mark,
+        link: intent.link,
+        targets: Default::default(),
+    };
+    shared.open.fetch_add(1, Ordering::AcqRel);
+    if shared.matched.send(Matched { ask: Ask { place, record, projection, values }, found }).is_err() {
+        shared.close(1);
+    }
+    Ok(())
 }
 
 async fn settle(

@@ -15,7 +15,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use provost_store::{Db, Store};
+use provost_store::Store;
 use uuid::Uuid;
 
 /// A locked file beside the database; removed with its owner.
@@ -80,8 +80,7 @@ fn place(store: &Store, owner: &str) -> Option<PathBuf> {
 }
 
 fn database(store: &Store) -> Option<PathBuf> {
-    let Db::Sqlite { writer, .. } = store.db() else { return None };
-    Some(writer.connect_options().get_filename().to_owned())
+    store.db().file().map(Path::to_owned)
 }
 
 #[cfg(test)]

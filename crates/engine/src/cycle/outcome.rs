@@ -35,6 +35,19 @@ pub(crate) struct Place {
     pub targets: Targets,
 }
 
+impl From<Intent> for Place {
+    fn from(intent: Intent) -> Self {
+        Self {
+            rule: intent.rule,
+            source_id: intent.source_id,
+            name: intent.name,
+            mark: intent.mark,
+            link: intent.link,
+            targets: Targets::default(),
+        }
+    }
+}
+
 /// Target ids by source class and id.
 pub(crate) type Targets = Arc<HashMap<(ClassName, ObjectId), ObjectId>>;
 
@@ -289,15 +302,8 @@ impl Builder<'_> {
                 Some(self.rows.events.len() - 1)
             }
         };
-        let place = Place {
-            rule: intent.rule,
-            source_id: intent.source_id,
-            name: intent.name,
-            mark: intent.mark,
-            link: intent.link,
-            targets: Targets::default(),
-        };
-        let mut link = self.link(intent.rule, &place);
+        let place = Place::from(intent);
+        let mut link = self.link(place.rule, &place);
         if error.code == provost_connector::ErrorCode::NotFound && link.target_id.is_some() {
             // The linked account vanished: the next look matches anew, and creates where the rule says so.
             self.unlinked(&link);
@@ -309,7 +315,7 @@ impl Builder<'_> {
             link.state = LinkState::Failed;
         }
         self.rows.links.push((link, index));
-        self.escrow(intent.rule, &place.source_id, error.code(), error.to_string(), Some(error));
+        self.escrow(place.rule, &place.source_id, error.code(), error.to_string(), Some(error));
     }
 
     /// Notes that the account of a link vanished.

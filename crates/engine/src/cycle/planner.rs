@@ -486,7 +486,7 @@ impl<'c> Planner<'c> {
     }
 
     /// Sends an intent on its way: at once, or into the plan.
-    async fn dispatch(&mut self, intent: Intent) -> Result<(), EngineError> {
+    async fn dispatch(&mut self, mut intent: Intent) -> Result<(), EngineError> {
         let cycle = self.cycle;
         let silent = intent.is_silent() && !intent.act.adopted;
         if silent
@@ -495,20 +495,14 @@ impl<'c> Planner<'c> {
                 .as_ref()
                 .is_some_and(|link| link.state == intent.act.state && link.leaves == intent.act.leaves)
         {
-            let place = Place {
-                rule: intent.rule,
-                source_id: intent.source_id,
-                name: intent.name,
-                mark: intent.mark,
-                link: intent.link,
-                targets: Targets::default(),
-            };
-            return match intent.references.is_empty() {
+            let references = std::mem::take(&mut intent.references);
+            let place = Place::from(intent);
+            return match references.is_empty() {
                 true if place.link.as_ref().is_some_and(|link| link.mark == place.mark) => Ok(()),
                 true => self.notes.note(Note::Touch(place)).await,
                 // A plan shows references when they are sent; until then they are only wished.
                 false if cycle.plan_only => Ok(()),
-                false => self.notes.note(Note::References(place, intent.references)).await,
+                false => self.notes.note(Note::References(place, references)).await,
             };
         }
         if !cycle.streams() || intent.act.action.is_destructive() {

@@ -293,12 +293,7 @@ async fn send_twice(
     duration_ms: i64,
 ) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
-    let result = match send_again(cycle, &mut intent).await {
-        Some(Outcome::Done(done)) => Ok(done),
-        Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
-        Some(Outcome::Failed(second)) => Err(second),
-        None => Err(error),
-    };
+    let result = send_again(cycle, &mut intent, error).await?;
     if let Err(error) = &result {
         still_there(cycle, cycle.rule(intent.rule), intent.act.target_id.as_ref(), error).await?;
     }
@@ -338,12 +333,22 @@ async fn send(cycle: &Cycle, operations: &[Operation]) -> Vec<Applied> {
     results
 }
 
-/// Sends an intent once more, as the same operation. None when the connector broke its word and answered nothing.
-async fn send_again(cycle: &Cycle, intent: &mut Intent) -> Option<Outcome> {
+/// Sends an intent once more, as the same operation, after `first` came of it. Fails with what ends the cycle.
+async fn send_again(
+    cycle: &Cycle,
+    intent: &mut Intent,
+    first: ConnectorError,
+) -> Result<Result<Done, ConnectorError>, EngineError> {
     let operation = intent.operation(cycle.rule(intent.rule), &cycle.id);
     let applied = cycle.target.apply(&cycle.cx, std::slice::from_ref(&operation)).await.pop();
     intent.take_back(cycle.rule(intent.rule), operation);
-    applied.map(|applied| applied.outcome)
+    match applied.map(|applied| applied.outcome) {
+        Some(Outcome::Done(done)) => Ok(Ok(done)),
+        Some(Outcome::Failed(second)) if second.scope == Scope::Job => Err(target(cycle, second)),
+        Some(Outcome::Failed(second)) => Ok(Err(second)),
+        // The connector broke its word and answered nothing.
+        None => Ok(Err(first)),
+    }
 }
 
 /// Taking away what is not there has succeeded.
@@ -359,7 +364,7 @@ fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
 async fn look_again(
     shared: &Shared,
     mut intent: Intent,
-    error: ConnectorError,
+    mut error: ConnectorError,
     duration_ms: i64,
 ) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
@@ -374,24 +379,20 @@ async fn look_again(
     let Ok(values) = matching_values(rule, &record, cycle.now) else {
         return settle(shared, intent, Err(error), duration_ms).await;
     };
-    let mut error = error;
     for _ in 0..LOOKS {
         match look_up(cycle, rule, &values).await {
             Ok(found) if !found.is_empty() => {
                 return take_up(shared, intent, record, values, found, error, duration_ms).await;
             }
             // Looked, and it is not there: now, and only now, the create may be sent again.
-            Ok(_) if error.code == ErrorCode::UnknownOutcome => match send_again(cycle, &mut intent).await {
-                Some(Outcome::Done(done)) => return settle(shared, intent, Ok(done), duration_ms).await,
-                Some(Outcome::Failed(second)) if second.scope == Scope::Job => return Err(target(cycle, second)),
-                Some(Outcome::Failed(second)) => {
-                    let again = must_look(&intent, &second);
+            Ok(_) if error.code == ErrorCode::UnknownOutcome => match send_again(cycle, &mut intent, error).await? {
+                Ok(done) => return settle(shared, intent, Ok(done), duration_ms).await,
+                Err(second) => {
                     error = second;
-                    if !again {
+                    if !must_look(&intent, &error) {
                         break;
                     }
                 }
-                None => break,
             },
             Err(failed) if failed.scope == Scope::Job => return Err(target(cycle, failed)),
             Ok(_) | Err(_) => break,
@@ -419,14 +420,7 @@ async fn take_up(
         // What follows is another operation than the one that was planned, with an event of its own.
         shared.notes.note(Note::Superseded(seq)).await?;
     }
-    let place = Place {
-        rule: intent.rule,
-        source_id: intent.source_id,
-        name: intent.name,
-        mark: intent.mark,
-        link: intent.link,
-        targets: Default::default(),
-    };
+    let place = Place::from(intent);
     shared.open.fetch_add(1, Ordering::AcqRel);
     if shared.matched.send(Matched { ask: Ask { place, record, projection, values }, found }).is_err() {
         shared.close(1);

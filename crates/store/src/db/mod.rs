@@ -119,7 +119,7 @@ impl Db {
     /// The file, where there is one.
     pub fn file(&self) -> Option<&std::path::Path> {
         match self {
-            Self::Sqlite { writer, .. } => Some(writer.connect_options().get_filename()),
+            Self::Sqlite { writer, .. } => Some(writer.file()),
             Self::Postgres(_) => None,
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -67,8 +68,9 @@ impl Lane {
         Self { handle: Arc::new(Handle { shared: Arc::new(shared), places, spare: Mutex::default() }) }
     }
 
-    pub fn connect_options(&self) -> &SqliteOptions {
-        &self.handle.shared.options
+    /// The database's file.
+    pub fn file(&self) -> &Path {
+        &self.handle.shared.options.path
     }
 
     pub(super) async fn place(&self) -> Result<Place> {
@@ -156,7 +158,7 @@ impl Lane {
 
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("options", self.connect_options()).finish_non_exhaustive()
+        f.debug_struct("Lane").field("options", &self.handle.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -218,7 +220,9 @@ impl Running {
             let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
                 // The connection goes, and its transaction with it, before anybody hears of it.
                 worker = None;
-                Err(StoreError::Unavailable("a job of the database broke down; its transaction is void".to_owned()))
+                Err(StoreError::Unavailable(
+                    "a defect of provost ended a call of the database; its transaction was rolled back".to_owned(),
+                ))
             });
             drop(place);
             if let Some(answer) = answer {

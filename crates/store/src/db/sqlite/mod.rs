@@ -42,10 +42,6 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    pub fn get_filename(&self) -> &Path {
-        &self.path
-    }
-
     fn open(&self) -> rusqlite::Result<Connection> {
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, self.writes);

@@ -4,6 +4,7 @@ use provost_model::{CycleId, JobName, ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Record, Sql};
+use crate::layout::Shape;
 use crate::{EventRow, EventStatus, Result, Store};
 
 /// Which events; what is absent does not matter.
@@ -89,7 +90,13 @@ impl Store {
         }
         sql.push(if query.newest_first { " order by seq desc" } else { " order by seq" });
         sql.push(" limit ").bind(query.limit);
-        EventRow::read_all(self.db().rows(sql).await?)
+        self.read_events(sql).await
+    }
+
+    async fn read_events(&self, sql: Sql<'_>) -> Result<Vec<EventRow>> {
+        let mut events = EventRow::read_all(self.db().rows(sql).await?)?;
+        self.spell_out(events.iter_mut().map(|event| &mut event.changes), Shape::Changes, EventRow::TABLE).await?;
+        Ok(events)
     }
 
     /// Planned and held events of a cycle after a number, by number.
@@ -98,7 +105,7 @@ impl Store {
         sql.push(" where cycle = ").bind(cycle).push(" and status in ('planned', 'held')");
         within(&mut sql, cycle, after_seq, i64::MAX);
         sql.push(" order by seq limit ").bind(limit);
-        EventRow::read_all(self.db().rows(sql).await?)
+        self.read_events(sql).await
     }
 
     /// How many events a cycle has of each action and status.

@@ -4,8 +4,8 @@
 //! [`Store::fenced`], which fails when the job's lease is lost. Writes take slices and go out in bulk; there is no call per
 //! object. One file per table; the engines' differences end in [`db`].
 //!
-//! Rules: times are milliseconds since 1970 UTC, ids compare by bytes, JSON is text that the store does not look into. A NUL
-//! character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for people (names, reasons,
+//! Rules: times are milliseconds since 1970 UTC, ids compare by bytes, JSON is text that the store does not look into
+//! (but see [`layout`]). A NUL character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for people (names, reasons,
 //! notes, messages), on both engines, because PostgreSQL cannot hold it.
 
 pub mod config;
@@ -17,6 +17,7 @@ pub mod escrow;
 pub mod event;
 pub mod event_query;
 pub mod job;
+pub mod layout;
 pub mod lease;
 pub mod link;
 pub mod reference;
@@ -35,6 +36,7 @@ pub use escrow::EscrowRow;
 pub use event::{EventOutcome, EventRow};
 pub use event_query::{EventCount, EventQuery};
 pub use job::JobRow;
+pub use layout::Layout;
 pub use lease::{Lease, LeaseRow};
 pub use link::{LinkRow, MarksPage};
 pub use reference::{PendingReference, ReferenceKey, ReferenceRow};

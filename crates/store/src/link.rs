@@ -10,7 +10,8 @@ use provost_model::{ClassName, JobName, ObjectId};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::db::{LIST_MAX, Param, Record, Row};
+use crate::db::{LIST_MAX, Param, Record, Row, Sql};
+use crate::layout::Shape;
 use crate::store::texts;
 use crate::{LinkState, Result, Store, Transaction};
 
@@ -37,7 +38,7 @@ pub struct LinkRow {
     pub changed: i64,
     /// For people.
     pub name: String,
-    /// What the target holds by our last write: a JSON object of path to value.
+    /// What the target holds by our last write: a JSON object of path to value, or, to be saved, text in a layout.
     pub sent: Option<String>,
 }
 
@@ -147,11 +148,15 @@ impl Store {
         for chunk in values.chunks(LIST_MAX) {
             let mut sql = LinkRow::select(self.db().sql());
             sql.push(" where job = ").bind(job).push(" and class = ").bind(class).push(within).list(chunk);
-            for mut row in self.db().rows(sql).await? {
-                found.push(LinkRow::read(&mut row)?);
-            }
+            found.extend(self.read_links(sql).await?);
         }
         Ok(found)
+    }
+
+    async fn read_links(&self, sql: Sql<'_>) -> Result<Vec<LinkRow>> {
+        let mut links = LinkRow::read_all(self.db().rows(sql).await?)?;
+        self.spell_out(links.iter_mut().filter_map(|link| link.sent.as_mut()), Shape::Object, LinkRow::TABLE).await?;
+        Ok(links)
     }
 
     /// Up to `limit` links after the source id `after`, by source id.
@@ -160,7 +165,7 @@ impl Store {
         sql.push(" where job = ").bind(job).push(" and class = ").bind(class);
         sql.push(" and source_id > ").bind(after.unwrap_or(""));
         sql.push(" order by source_id limit ").bind(limit);
-        LinkRow::read_all(self.db().rows(sql).await?)
+        self.read_links(sql).await
     }
 
     /// Up to `limit` source ids after `after`, in order.
@@ -193,7 +198,7 @@ impl Store {
         let mut sql = LinkRow::select(self.db().sql());
         sql.push(" where job = ").bind(job).push(LEAVING).bind(now_ms);
         sql.push(" order by leaves, class, source_id limit ").bind(limit);
-        LinkRow::read_all(self.db().rows(sql).await?)
+        self.read_links(sql).await
     }
 
     /// The marks of up to `limit` links after the source id `after`; none when there are no more. Take large pages: 50,000

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::db::{Db, Dialect, Transaction, migrate};
+use crate::layout::Layouts;
 use crate::{MasterKey, Result, StoreError};
 
 /// Settings of a store; the defaults fit a small server.
@@ -45,6 +46,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     db: Db,
+    layouts: Layouts,
     master_key: tokio::sync::OnceCell<MasterKey>,
     master_key_file: Option<PathBuf>,
     /// The folder of a store in memory, removed with it.
@@ -97,12 +99,17 @@ impl Store {
         if before < after {
             tracing::info!(schema.before = before, schema.after = after, "brought the store up to date");
         }
-        let inner = Inner { db, master_key: tokio::sync::OnceCell::new(), master_key_file, _folder: folder };
+        let master_key = tokio::sync::OnceCell::new();
+        let inner = Inner { db, layouts: Layouts::default(), master_key, master_key_file, _folder: folder };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     pub fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    pub(crate) fn layouts(&self) -> &Layouts {
+        &self.inner.layouts
     }
 
     /// A transaction for writes that belong to no leased job.

@@ -48,31 +48,37 @@ pub(super) fn unmask(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use provost_connector::{Capabilities, ClassCapabilities};
     use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema};
     use serde_json::json;
 
-    #[test]
-    fn a_plan_never_sends_the_mask() {
+    /// A rule onto `password`, which is sensitive, `title` and `userName`.
+    pub(in crate::cycle) fn job() -> crate::rule::Job {
         let spec = serde_json::from_value(json!({"source": "hr", "target": "app", "objects": [{
             "from": "person", "to": "User",
             "match": [{"target": "userName", "source": "[login]"}],
-            "attributes": {"userName": "[login]", "password": "Join(\"-\", \"first\", [login])"}
+            "attributes": {"userName": "[login]", "title": "[title]", "password": "Join(\"-\", \"first\", [login])"}
         }]}))
         .unwrap();
         let person = ClassSchema { name: "person".into(), open: true, ..ClassSchema::default() };
-        let password = AttributeSchema { sensitive: true, ..AttributeSchema::new("password", AttributeType::String) };
+        let text = |name| AttributeSchema::new(name, AttributeType::String);
+        let password = AttributeSchema { sensitive: true, ..text("password") };
         let user = ClassSchema {
             name: "User".into(),
-            attributes: vec![AttributeSchema::new("userName", AttributeType::String), password],
+            attributes: vec![text("userName"), password, text("title")],
             ..ClassSchema::default()
         };
         let class = ClassCapabilities { name: "User".into(), ..ClassCapabilities::default() };
         let [source, target] = [person, user].map(|class| Schema { classes: vec![class] });
         let capabilities = Capabilities { classes: vec![class], ..Capabilities::default() };
-        let job = crate::rule::compile(&"job".into(), &spec, &source, &target, &capabilities).unwrap();
+        crate::rule::compile(&"job".into(), &spec, &source, &target, &capabilities).unwrap()
+    }
+
+    #[test]
+    fn a_plan_never_sends_the_mask() {
+        let job = job();
         let rule = &job.rules[0];
         let stored = || {
             let [name, password] = ["userName", "password"].map(|key| rule.mapping(key).unwrap().path.clone());

@@ -1,6 +1,6 @@
 //! What a note becomes in the store: rows of links, events, references and escrow, built by the page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Done, ScanFault};
@@ -10,7 +10,7 @@ use provost_store::{
 };
 
 use super::intent::{Intent, ReferenceDelta};
-use super::text::{changes_json, sent_json};
+use super::text::{changes_text, sent_text};
 use super::{Cycle, retry};
 use crate::decide::Fault;
 use crate::progress::Progress;
@@ -66,6 +66,8 @@ pub(super) struct Rows {
     pub reopened: HashMap<ClassName, Vec<ObjectId>>,
     /// Links that gained or lost their target, by class.
     pub linked: HashMap<ClassName, i64>,
+    /// Rules whose layout the rows may use.
+    pub rules: BTreeSet<usize>,
 }
 
 /// Builds rows; keeps what it has to remember between pages.
@@ -194,12 +196,13 @@ impl Builder<'_> {
         self.rows.events.push(event);
     }
 
-    fn intended(&self, intent: &Intent) -> EventRow {
+    fn intended(&mut self, intent: &Intent) -> EventRow {
         let act = &intent.act;
         let mut event =
             self.event(intent.rule, &intent.source_id, &intent.name, act.action.as_str(), intent.reason.to_string());
         event.target_id.clone_from(&act.target_id);
-        event.changes = changes_json(self.cycle.rule(intent.rule), &act.changes);
+        self.rows.rules.insert(intent.rule);
+        event.changes = changes_text(self.cycle.rule(intent.rule), &act.changes);
         event
     }
 
@@ -261,6 +264,7 @@ impl Builder<'_> {
         }
         *self.rows.linked.entry(class.clone()).or_default() += i64::from(!had_target);
         self.references(&intent.references);
+        self.rows.rules.insert(intent.rule);
         let link = LinkRow {
             job: self.cycle.job.name.clone(),
             class,
@@ -269,7 +273,7 @@ impl Builder<'_> {
             leaves: act.leaves,
             event: intent.event.or_else(|| intent.link.as_ref().and_then(|link| link.event)),
             changed: self.now_ms,
-            sent: Some(sent_json(self.cycle.rule(intent.rule), &intent)),
+            sent: Some(sent_text(self.cycle.rule(intent.rule), &intent)),
             source_id: intent.source_id,
             mark: intent.mark,
             name: intent.name.into(),

@@ -1,13 +1,13 @@
 //! The one writer of a cycle: collects notes from all tasks and writes them by the page, each page one fenced transaction
 //! with events, links, references, escrow and the job's counters together. A cycle that lost its lease writes nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use provost_model::{ClassName, ObjectId};
-use provost_store::{EscrowRow, EventStatus, JobRow, LinkRow};
+use provost_store::{EscrowRow, EventStatus, JobRow, Layout, LinkRow};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -30,7 +30,14 @@ impl Recorder {
         let (notes, reader) = pad();
         let linked = Arc::new(AtomicI64::new(job.linked.values().sum()));
         let intended = Arc::new(Mutex::new(Intended::default()));
-        let writer = Writer { cycle, job, linked: linked.clone(), intended: intended.clone(), escrows: HashMap::new() };
+        let writer = Writer {
+            cycle,
+            job,
+            linked: linked.clone(),
+            intended: intended.clone(),
+            escrows: HashMap::new(),
+            laid_out: BTreeSet::new(),
+        };
         Self { notes, task: tokio::spawn(writer.run(reader)), linked, intended }
     }
 
@@ -64,6 +71,8 @@ struct Writer {
     linked: Arc<AtomicI64>,
     intended: Arc<Mutex<Intended>>,
     escrows: HashMap<(ClassName, ObjectId), EscrowRow>,
+    /// Rules whose layout this cycle has saved.
+    laid_out: BTreeSet<usize>,
 }
 
 impl Writer {
@@ -132,6 +141,9 @@ impl Writer {
         let cycle = &self.cycle;
         let job = &cycle.job.name;
         let mut tx = cycle.store.fenced(&cycle.lease).await?;
+        let layouts: Vec<&Layout> =
+            rows.rules.difference(&self.laid_out).map(|rule| &cycle.rule(*rule).layout).collect();
+        tx.save_layouts(&layouts).await?;
         tx.append_events(&mut rows.events).await?;
         tx.finish_events(&rows.outcomes).await?;
         let links: Vec<LinkRow> = rows
@@ -163,6 +175,7 @@ impl Writer {
             tx.save_job(&self.job).await?;
         }
         tx.commit().await?;
+        self.laid_out.append(&mut rows.rules);
         self.linked.store(self.job.linked.values().sum(), Ordering::Relaxed);
         Ok(())
     }

@@ -1,21 +1,29 @@
-//! Changes as text: what an event shows of them, and what a link remembers as sent. Written straight from the values, once
-//! per person, with paths that were printed when the rule was compiled.
+//! Changes as text: what an event shows of them, and what a link remembers as sent. Where there was nothing before (an account
+//! that is created) both are values in the rule's [layout](provost_store::Layout), written straight from the changes; paths
+//! would be three quarters of the text.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use provost_model::{Attributes, Change, Text, Value};
+use serde::Serialize;
 
 use super::intent::Intent;
 use super::masked::MASK;
 use crate::rule::{Mapping, Rule};
 
-/// Roughly what one attribute takes as text.
-const EACH: usize = 64;
+/// A change that is told with its path.
+#[derive(Serialize)]
+struct Told<'c> {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'c Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'c Value>,
+}
 
-/// The changes with the mappings they come from. Changes are made in the order of the mappings, so one walk finds them all;
-/// a change of no mapping (the flag of a leaver) has none.
-fn with_mappings<'c>(rule: &'c Rule, changes: &'c [Change]) -> impl Iterator<Item = (&'c Change, Option<&'c Mapping>)> {
+/// The changes with the places of the mappings they come from. Changes are made in the order of the mappings, so one walk
+/// finds them all; a change of no mapping (the flag of a leaver) has none.
+fn with_mappings<'c>(rule: &'c Rule, changes: &'c [Change]) -> impl Iterator<Item = (&'c Change, Option<usize>)> {
     let mut from = 0;
     changes.iter().map(move |change| {
         let is_it = |mapping: &Mapping| Arc::ptr_eq(&mapping.path, &change.path);
@@ -23,49 +31,64 @@ fn with_mappings<'c>(rule: &'c Rule, changes: &'c [Change]) -> impl Iterator<Ite
         // Changes of a stored plan have paths of their own.
         let at = ahead.or_else(|| rule.mappings.iter().position(|m| is_it(m) || *m.path == *change.path));
         from = at.map_or(from, |at| at + 1);
-        (change, at.map(|at| &rule.mappings[at]))
+        (change, at)
     })
 }
 
-fn quoted<'c>(change: &Change, mapping: Option<&'c Mapping>) -> Cow<'c, str> {
-    match mapping {
-        Some(mapping) => Cow::Borrowed(&mapping.quoted),
-        None => Cow::Owned(serde_json::Value::from(change.path.to_string()).to_string()),
-    }
-}
-
-/// A JSON array of `{path, before, after}`, sensitive values masked.
-pub(super) fn changes_json(rule: &Rule, changes: &[Change]) -> String {
-    let mut text = Json::with_capacity(changes.len() * (EACH + 20) + 2);
-    for (at, (change, mapping)) in with_mappings(rule, changes).enumerate() {
-        text.raw(if at == 0 { "[{\"path\":" } else { "},{\"path\":" }).raw(&quoted(change, mapping));
-        let masked = mapping.is_some_and(|mapping| mapping.sensitive);
-        for (name, value) in [(",\"before\":", change.before.as_ref()), (",\"after\":", change.after())] {
-            match value {
-                Some(_) if masked => text.raw(name).value(&Value::text(MASK)),
-                Some(value) => text.raw(name).value(value),
-                None => &mut text,
-            };
+/// The first values of attributes as text in the rule's layout; nothing if some change is more than that.
+fn first<'c>(
+    rule: &'c Rule,
+    changes: &'c [Change],
+    shown: impl Fn(&'c Mapping, &'c Value) -> &'c Value,
+) -> Option<String> {
+    let mut values: Vec<Option<&Value>> = Vec::with_capacity(rule.mappings.len());
+    for (change, at) in with_mappings(rule, changes) {
+        let (at, value) = (at.filter(|at| *at >= values.len())?, change.after()?);
+        if change.before.is_some() || matches!(value, Value::Null) {
+            return None;
         }
+        values.resize(at, None);
+        values.push(Some(shown(&rule.mappings[at], value)));
     }
-    text.raw(if changes.is_empty() { "[]" } else { "}]" });
-    text.into_string()
+    (!values.is_empty()).then(|| rule.layout.write(values))
 }
 
-/// What the link records as sent once the act succeeded: a JSON object of path to value.
-pub(super) fn sent_json(rule: &Rule, intent: &Intent) -> String {
-    let changes = &intent.act.changes;
+/// What an event shows: `{path, before, after}` of each change, sensitive values masked.
+pub(super) fn changes_text(rule: &Rule, changes: &[Change]) -> String {
+    let mask = Value::text(MASK);
+    let laid_out = first(rule, changes, |mapping, value| if mapping.sensitive { &mask } else { value });
+    laid_out.unwrap_or_else(|| {
+        let told = with_mappings(rule, changes).map(|(change, at)| {
+            let sensitive = at.is_some_and(|at| rule.mappings[at].sensitive);
+            let shown = |value| if sensitive { &mask } else { value };
+            Told {
+                path: change.path.to_string(),
+                before: change.before.as_ref().map(shown),
+                after: change.after().map(shown),
+            }
+        });
+        serde_json::to_string(&told.collect::<Vec<_>>()).unwrap_or_default()
+    })
+}
+
+/// What the link records as sent once the act succeeded.
+pub(super) fn sent_text(rule: &Rule, intent: &Intent) -> String {
     let before = match (&intent.act.base, intent.link.as_ref().and_then(|link| link.sent.as_deref())) {
         (Some(base), _) => base.clone(),
         (None, Some(sent)) => serde_json::from_str(sent).unwrap_or_default(),
         (None, None) => Attributes::new(),
     };
-    if before.is_empty() {
-        return first_json(rule, changes);
+    after(rule, before, &intent.act.changes)
+}
+
+fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
+    if sent.is_empty()
+        && let Some(text) = first(rule, changes, |_, value| value)
+    {
+        return text;
     }
-    let mut sent = before;
-    for (change, mapping) in with_mappings(rule, changes) {
-        let key = mapping.map_or_else(|| Text::from(change.path.to_string()), |mapping| mapping.key.clone());
+    for (change, at) in with_mappings(rule, changes) {
+        let key = at.map_or_else(|| Text::from(change.path.to_string()), |at| rule.mappings[at].key.clone());
         match change.after() {
             Some(value) => sent.set(key, value.clone()),
             None => {
@@ -73,42 +96,69 @@ pub(super) fn sent_json(rule: &Rule, intent: &Intent) -> String {
             }
         }
     }
-    serde_json::to_string(&sent).unwrap_or_default()
+    let values: Vec<Option<&Value>> = rule.mappings.iter().map(|mapping| sent.find(&mapping.key)).collect();
+    let all = values.iter().flatten().filter(|value| !matches!(value, Value::Null)).count() == sent.len();
+    if all && !sent.is_empty() { rule.layout.write(values) } else { serde_json::to_string(&sent).unwrap_or_default() }
 }
 
-/// The same where nothing was sent before: an account that was created.
-fn first_json(rule: &Rule, changes: &[Change]) -> String {
-    let mut text = Json::with_capacity(changes.len() * EACH + 2);
-    let mut first = true;
-    for (change, mapping) in with_mappings(rule, changes) {
-        let Some(value) = change.after() else { continue };
-        text.raw(if first { "{" } else { "," }).raw(&quoted(change, mapping)).raw(":").value(value);
-        first = false;
-    }
-    text.raw(if first { "{}" } else { "}" });
-    text.into_string()
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// JSON under way.
-struct Json(Vec<u8>);
+    use super::super::masked::tests::job;
+    use super::*;
 
-impl Json {
-    fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+    fn change(rule: &Rule, path: &str, value: impl Into<Value>) -> Change {
+        Change::set(rule.mapping(path).unwrap().path.clone(), value.into())
     }
 
-    fn raw(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(text.as_bytes());
-        self
+    fn laid_out(rule: &Rule, values: [Option<&str>; 3]) -> String {
+        rule.layout.write(values.each_ref().map(Option::as_ref))
     }
 
-    fn value(&mut self, value: &Value) -> &mut Self {
-        // Writing to memory fails for no value there is.
-        let _ = serde_json::to_writer(&mut self.0, value);
-        self
+    #[test]
+    fn first_values_go_without_their_paths() {
+        let job = job();
+        let rule = &job.rules[0];
+        assert_eq!(
+            rule.mappings.iter().map(|mapping| &*mapping.key).collect::<Vec<_>>(),
+            ["password", "title", "userName"]
+        );
+        let changes = [change(rule, "password", "secret"), change(rule, "userName", "ada")];
+        assert_eq!(changes_text(rule, &changes), laid_out(rule, [Some(MASK), None, Some("ada")]));
+        assert_eq!(after(rule, Attributes::new(), &changes), laid_out(rule, [Some("secret"), None, Some("ada")]));
+        // So does a link's record that was changed since.
+        let before = Attributes::from_iter([("title", "Dr"), ("userName", "ada")]);
+        let later = [change(rule, "userName", "ada.l").was(Some("ada".into()))];
+        assert_eq!(after(rule, before.clone(), &later), laid_out(rule, [None, Some("Dr"), Some("ada.l")]));
+        let unset = [Change::unset(rule.mappings[1].path.clone()).was(Some("Dr".into()))];
+        assert_eq!(after(rule, before, &unset), laid_out(rule, [None, None, Some("ada")]));
     }
 
-    fn into_string(self) -> String {
-        String::from_utf8(self.0).unwrap_or_default()
+    #[test]
+    fn whatever_else_is_told_in_full() {
+        let job = job();
+        let rule = &job.rules[0];
+        let told =
+            |changes: &[Change]| serde_json::from_str::<serde_json::Value>(&changes_text(rule, changes)).unwrap();
+        assert_eq!(told(&[]), json!([]));
+        let update = change(rule, "password", "new").was(Some("old".into()));
+        assert_eq!(told(&[update]), json!([{"path": "password", "before": MASK, "after": MASK}]));
+        let unset = Change::unset(rule.mappings[1].path.clone()).was(Some("Dr".into()));
+        assert_eq!(told(&[unset]), json!([{"path": "title", "before": "Dr"}]));
+        assert_eq!(told(&[change(rule, "title", Value::Null)]), json!([{"path": "title", "after": null}]));
+        // Against the order of the mappings: a plan is sent in the order it was stored in.
+        let turned = [change(rule, "userName", "ada"), change(rule, "title", "Dr")];
+        assert_eq!(told(&turned), json!([{"path": "userName", "after": "ada"}, {"path": "title", "after": "Dr"}]));
+        let foreign = [Change::set(Arc::new("active".parse().unwrap()), false.into())];
+        assert_eq!(told(&foreign), json!([{"path": "active", "after": false}]));
+
+        let sent = |before, changes: &[Change]| {
+            serde_json::from_str::<serde_json::Value>(&after(rule, before, changes)).unwrap()
+        };
+        assert_eq!(sent(Attributes::new(), &foreign), json!({"active": false}));
+        assert_eq!(sent(Attributes::new(), &[]), json!({}));
+        let older = Attributes::from_iter([("nickName", "A"), ("title", "Dr")]);
+        assert_eq!(sent(older, &[]), json!({"nickName": "A", "title": "Dr"}));
     }
 }

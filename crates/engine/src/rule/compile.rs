@@ -7,6 +7,7 @@ use provost_lang::{Expression, LangError, ScopeFilter};
 use provost_model::{
     AttributePath, AttributeType, ClassSchema, Code, Digest, Filter, JobName, Mutability, Schema, Text,
 };
+use provost_store::Layout;
 
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
@@ -118,6 +119,7 @@ impl Check<'_> {
             scope,
             matching,
             has_references: mappings.iter().any(|mapping| mapping.reference),
+            layout: Layout::new(mappings.iter().map(|mapping| &mapping.key)),
             mappings,
             object_filter,
             lookup: spec.lookup,
@@ -283,10 +285,8 @@ impl Check<'_> {
             .direct_attribute()
             .and_then(|name| from.attribute(name).or_else(|| from.resolve(&name.parse().ok()?)))
             .is_some_and(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
-        let key = Text::from(path.to_string());
         Some(Mapping {
-            quoted: serde_json::Value::from(key.as_str()).to_string(),
-            key,
+            key: Text::from(path.to_string()),
             kind: schema.map(|schema| schema.kind),
             multi: schema.is_some_and(|schema| schema.multi_valued) && path.sub.is_none() && path.filter.is_none(),
             case_exact: schema.is_some_and(|schema| schema.case_exact),

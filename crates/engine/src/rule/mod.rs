@@ -9,6 +9,7 @@ use std::sync::Arc;
 use provost_connector::Enablement;
 use provost_lang::{Expression, ScopeFilter};
 use provost_model::{AttributePath, AttributeType, ClassName, ConnectionName, JobName, Text, Value};
+use provost_store::Layout;
 
 use crate::spec::{ApplySpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
 
@@ -35,6 +36,8 @@ pub struct Rule {
     pub scope: Option<ScopeFilter>,
     pub matching: Vec<Matching>,
     pub mappings: Vec<Mapping>,
+    /// The mappings' keys, in their order.
+    pub layout: Layout,
     /// The mapping onto the pseudo attribute `objectFilter`, whose only use is `IgnoreObjectFlow`.
     pub object_filter: Option<Expression>,
     pub lookup: LookupSpec,
@@ -70,8 +73,6 @@ pub struct Mapping {
     pub path: Arc<AttributePath>,
     /// The path as text: the key of the link's record of what was sent.
     pub key: Text,
-    /// The key as JSON, quotes included: links and events repeat it for each object.
-    pub quoted: String,
     pub expression: Expression,
     /// The target attribute's type, where the target tells.
     pub kind: Option<AttributeType>,

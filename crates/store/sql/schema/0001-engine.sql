@@ -48,6 +48,12 @@ create index link_target on link (target_hash) where target_hash is not null;
 create index link_unmarked on link (job, class, source_id) where mark = '' and state <> 'disabled';
 create index link_leaves on link (job, leaves) where leaves is not null;
 
+-- Lists of attribute paths: columns that hold many values of one rule's attributes name the list instead of each path.
+create table layout (
+    id {key} primary key,
+    paths text not null
+);
+
 create table sequence (
     name {key} primary key,
     value bigint not null

@@ -6,6 +6,7 @@
 mod directory;
 mod event;
 mod hold;
+mod layout;
 mod lease;
 mod link;
 mod open;

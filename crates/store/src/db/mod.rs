@@ -28,7 +28,8 @@ use crate::{Result, StoreError, StoreOptions};
 /// An open database.
 #[derive(Debug, Clone)]
 pub enum Db {
-    Sqlite { writer: Lane, readers: Lane },
+    /// The readers first: so they are closed before the writer, which then closes the file.
+    Sqlite { readers: Lane, writer: Lane },
     Postgres(PgPool),
 }
 

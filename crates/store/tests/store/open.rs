@@ -111,6 +111,21 @@ async fn readers_do_not_wait_for_a_writer(place: Place) {
 }
 
 #[tokio::test]
+async fn a_dropped_store_leaves_no_log_behind() {
+    let place = crate::sqlite().await;
+    let mut tx = place.store.begin().await.unwrap();
+    tx.save_links(&[crate::link(1)]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(place.store.count_links("hr-to-crm").await.unwrap().len(), 1);
+    let crate::Place { store, folder, .. } = place;
+    drop(store);
+    // The log is read from its start by whoever opens the file next, and is up to 64 MiB.
+    let mut files: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["provost.db"]);
+}
+
+#[tokio::test]
 async fn a_store_in_memory_reads_beside_its_writer() {
     let store = Store::open("sqlite::memory:").await.unwrap();
     let mut tx = store.begin().await.unwrap();

@@ -151,8 +151,7 @@ impl Lane {
         let _all = self.handle.places.acquire_many(self.handle.shared.most).await;
         self.handle.places.close();
         let threads = self.handle.shared.close();
-        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
-        drop(tokio::task::spawn_blocking(join).await);
+        drop(tokio::task::spawn_blocking(move || join(threads)).await);
     }
 }
 
@@ -163,8 +162,10 @@ impl fmt::Debug for Lane {
 }
 
 impl Drop for Handle {
+    /// Waits for the threads: whichever connection is the last to close moves the log into the file, and a program that ended
+    /// before would leave a log for the next one to read through. No thread holds a handle, so none waits for itself.
     fn drop(&mut self) {
-        self.shared.close();
+        join(self.shared.close());
     }
 }
 
@@ -242,6 +243,11 @@ impl Drop for Running {
             queue.jobs.clear();
         }
     }
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    // What panicked has been told to its caller.
+    threads.into_iter().for_each(|thread| drop(thread.join()));
 }
 
 fn closed() -> StoreError {

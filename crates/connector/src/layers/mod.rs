@@ -2,8 +2,10 @@
 //!
 //! The order matters and [`stack`] is the one place that fixes it, from the outside in:
 //! record (sees what the engine sees, retries included in the duration), concurrency (a retried call keeps its place, so
-//! a struggling target is not given more callers), retry (each try passes the limiter), rate limit (nearest the target).
+//! a struggling target is not given more callers), retry (each try passes the limiter), rate limit, and
+//! answers (nearest the target: what it gives back, all others rely on).
 
+mod answers;
 mod concurrency;
 mod rate;
 mod record;
@@ -11,6 +13,7 @@ mod retry;
 
 use std::sync::Arc;
 
+pub use answers::Answers;
 pub use concurrency::Concurrency;
 pub use rate::RateLimit;
 pub use record::{Call, Record, Recorder};
@@ -21,6 +24,7 @@ use crate::Session;
 /// The usual layers around a session. `recorder` sees every call once.
 pub fn stack(session: Arc<dyn Session>, policy: RetryPolicy, recorder: Option<Arc<dyn Recorder>>) -> Arc<dyn Session> {
     let limits = session.capabilities().clone();
+    let session: Arc<dyn Session> = Arc::new(Answers::new(session));
     let limited: Arc<dyn Session> = match limits.requests_per_second {
         Some(rate) => Arc::new(RateLimit::new(session, rate)),
         None => session,

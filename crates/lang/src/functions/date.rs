@@ -13,7 +13,7 @@ use crate::error::code;
 use crate::program::{Arguments, Eval, Node, Prepared, Stop};
 
 const INTERVAL: Kind = Kind::Word(Interval::CODES);
-const STYLES: Kind = Kind::Word(&[
+const STYLES: Kind = Kind::Words(&[
     "None",
     "AllowLeadingWhite",
     "AllowTrailingWhite",
@@ -27,11 +27,11 @@ const STYLES: Kind = Kind::Word(&[
 ]);
 
 const FORMAT_FORMS: &[Form] = &[
-    form(&[needed("source", Kind::Any), needed("inputFormat", Kind::Text), needed("outputFormat", Kind::Text)]),
+    form(&[needed("source", Kind::Any), optional("inputFormat", Kind::Text), needed("outputFormat", Kind::Text)]),
     form(&[
         needed("source", Kind::Any),
         optional("dateTimeStyles", STYLES),
-        needed("inputFormat", Kind::Text),
+        optional("inputFormat", Kind::Text),
         needed("outputFormat", Kind::Text),
     ]),
 ];
@@ -191,13 +191,31 @@ fn format_date<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
         Datum::Moment(moment) => moment,
         other => {
             let Some(text) = call.as_str_of(0, other)? else { return Ok(NULL) };
-            let moment = with_pattern(call, input, 0, |pattern| pattern.read(&text))?;
-            moment.ok_or_else(|| {
-                call.wrong(0, code::VALUE_TEXT, "does not have the input format", Some(text.into_text()))
-            })?
+            let moment = if call.is_given(input) {
+                let skips_blanks = skips_blanks(call)?;
+                with_pattern(call, input, 0, |pattern| pattern.read(&text, skips_blanks))?
+            } else {
+                dates::parse(&text)
+            };
+            let what = if call.is_given(input) { "does not have the input format" } else { "is no date" };
+            moment.ok_or_else(|| call.wrong(0, code::VALUE_TEXT, what, Some(text.into_text())))?
         }
     };
     Ok(Datum::text(with_pattern(call, input + 1, 1, |pattern| pattern.print(moment))?))
+}
+
+/// Whether the styles let blanks stand between the parts. The other styles are how dates are read in any case.
+fn skips_blanks(call: &Arguments<'_, '_>) -> Result<bool, Stop> {
+    if call.len() == 3 {
+        return Ok(false);
+    }
+    let Some(styles) = call.text(1)? else { return Ok(false) };
+    if !STYLES.has_word(&styles) {
+        let found = Some(styles.into_text());
+        return Err(call.wrong(1, code::VALUE_TEXT, "is no style", found).hint("AllowInnerWhite, for example"));
+    }
+    let allows = |style: &str| ["AllowInnerWhite", "AllowWhiteSpaces"].iter().any(|word| word.eq_ignore_ascii_case(style));
+    Ok(styles.split(',').map(str::trim).any(allows))
 }
 
 /// Uses the pattern of an argument, prepared or read now.

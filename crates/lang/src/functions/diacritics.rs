@@ -36,10 +36,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn normalize<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
-    call.map_text(0, |text| {
-        if text.is_ascii() {
-            return Ok(text.into());
-        }
+    call.map_text(0, |text| if text.is_ascii() { Ok(text.into()) } else { Ok(Datum::text(without_marks(&text))) })
+}
+
+/// The text with its Latin letters bare.
+pub(super) fn without_marks(text: &str) -> Text {
         let mut out = Text::with_capacity(text.len());
         let mut after_latin = false;
         for c in text.chars() {
@@ -57,8 +58,7 @@ fn normalize<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
                 after_latin = false;
             }
         }
-        Ok(Datum::text(out))
-    })
+    out
 }
 
 /// Letters that Unicode does not take apart.
@@ -72,7 +72,19 @@ fn special(c: char) -> Option<&'static str> {
         'Ø' | 'Œ' | 'Ǿ' => "OE",
         'ł' => "l",
         'Ł' => "L",
-        'ı' => "i",
+        'ı' | 'ɨ' => "i",
+        'Ɨ' => "I",
+        'ȷ' => "j",
+        'đ' => "d",
+        'Đ' => "D",
+        'ħ' => "h",
+        'Ħ' => "H",
+        'ŧ' => "t",
+        'Ŧ' => "T",
+        'ƀ' => "b",
+        'Ƀ' => "B",
+        'ǥ' => "g",
+        'Ǥ' => "G",
         _ => return None,
     })
 }

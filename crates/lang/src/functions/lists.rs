@@ -1,5 +1,7 @@
 //! Multi-valued attributes.
 
+use std::collections::HashSet;
+
 use provost_model::{Text, Value};
 
 use super::Kind::{self, Any, Integer, List};
@@ -103,17 +105,34 @@ fn item<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
 fn remove_duplicates<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let datum = call.get(0)?;
     let Some(Value::List(values)) = datum.as_value() else { return Ok(datum) };
-    let mut seen: std::collections::HashSet<&Text> = std::collections::HashSet::with_capacity(values.len());
+    let mut texts: HashSet<&Text> = HashSet::with_capacity(values.len());
+    let mut others: HashSet<String> = HashSet::new();
     let mut kept: Vec<Value> = Vec::with_capacity(values.len());
     for value in values {
         let is_new = match value {
-            Value::Text(text) => seen.insert(text),
-            // Only texts come in thousands.
-            other => !kept.contains(other),
+            Value::Text(text) => texts.insert(text),
+            other => others.insert(identity(other)),
         };
         if is_new {
             kept.push(value.clone());
         }
     }
     Ok(Datum::Own(Value::List(kept)))
+}
+
+/// The same text for equal values and for no others: JSON with its names in order, since attributes have none.
+fn identity(value: &Value) -> String {
+    match value {
+        Value::Complex(attributes) => {
+            let mut parts: Vec<String> =
+                attributes.iter().map(|(name, value)| format!("{}:{}", Value::text(name).to_json(), identity(value))).collect();
+            parts.sort_unstable();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::List(values) => format!("[{}]", values.iter().map(identity).collect::<Vec<_>>().join(",")),
+        // Zero has two signs that are equal.
+        Value::Decimal(0.0) => "0.0".to_owned(),
+        Value::Reference(reference) => format!("ref {:?} {:?}", reference.class.as_str(), reference.id.as_str()),
+        other => other.to_json().to_string(),
+    }
 }

@@ -87,7 +87,10 @@ fn reads_and_prints_by_net_patterns() {
     for pattern in ["", "q", "'open", "yyyy\\", "ffffffff", "%", "%%d", "d%", "'open\\'", "yyyyyyyyyy", "H", "z"] {
         assert!(Pattern::parse(pattern).is_err(), "{pattern}");
     }
-    for (text, pattern) in [("31.02.2024", "dd.MM.yyyy"), ("2024-1-1x", "yyyy-M-d"), ("13:00 AM", "h:mm tt"),
+    for (text, pattern) in [
+        ("31.02.2024", "dd.MM.yyyy"),
+        ("2024-1-1x", "yyyy-M-d"),
+        ("13:00 AM", "h:mm tt"),
         // A year in fewer digits than the pattern says is another century's.
         ("1/2/24", "M/d/yyyy"),
         ("1/2/202", "M/d/yyyy"),

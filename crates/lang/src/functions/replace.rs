@@ -8,10 +8,10 @@ use regex::{Captures, Regex};
 use super::Kind::{self, Any, Texts};
 use super::regex_dialect::{self, Replacement};
 use super::{Function, entry, example, form, needed, optional};
-use crate::{LangError, MAX_TEXT};
 use crate::datum::{Datum, NULL};
 use crate::error::code;
 use crate::program::{Arguments, Eval, Node, Prepared, Stop};
+use crate::{LangError, MAX_TEXT};
 
 const OLD: usize = 1;
 const PATTERN: usize = 2;
@@ -52,8 +52,19 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
         ),
         example("Replace([a], , \"(?<suffix>@.*)\", \"suffix\", \"\", , )", r#"{"a":"jo@x.org"}"#, r#""jo""#),
         example("Replace([a], , \"(?<name>.*)@\", \"name\", , [mail], )", r#"{"mail":"jo@x.org"}"#, r#""jo""#),
+        example(r#"Replace("abc", , "(.*)", , "p-${1}", , )"#, "{}", r#""p-abcp-""#),
+        example(r#"Replace([a], , "[a-z-[aeiou]]", , "", , )"#, r#"{"a":"lovelace"}"#, r#""oeae""#),
     ],
 )
+.edges(&[
+    "Null stays null; each value of a multi-valued attribute.",
+    "Texts compare in exact case; `(?i)` at the start of a pattern ignores it.",
+    "In a replacement `$1`, `${name}`, `$&`, `$$`, `` $` ``, `$'`, `$+` and `$_` refer to what was \
+         matched; other dollar signs stay.",
+    "As in .NET an empty match may follow a match: `(.*)` matches `abc` twice, `^.*$` once.",
+    "`$` and `\\Z` match at the very end only, not before a last line break.",
+    "Look-around, backreferences, atomic and balancing groups are refused when the expression is read.",
+])
 .prepared(prepare)];
 
 /// How one call replaces, with its pattern compiled where that is a constant.
@@ -197,7 +208,9 @@ fn with_regex<'a>(call: &Arguments<'_, 'a>, plan: &Plan, regex: &Regex) -> Eval<
             })
         }
         _ => match &plan.replacement {
-            Some(replacement) => every_match(call, regex, |source, captures, out| replacement.expand(source, captures, out)),
+            Some(replacement) => {
+                every_match(call, regex, |source, captures, out| replacement.expand(source, captures, out))
+            }
             None => {
                 let new = call.text(NEW)?;
                 let replacement = Replacement::parse(new.as_deref().unwrap_or_default(), regex);

@@ -9,8 +9,9 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
     &[form(&[needed("source", Texts)])],
     Texts,
     transliterate,
-    "The text in ASCII: accents go as with NormalizeDiacritics, and letters of other scripts become Latin ones that sound \
-     alike. For readable logins; two names may become one, so never use the result as a key.",
+    "The text in ASCII: accents go as with NormalizeDiacritics, and letters of other scripts become Latin \
+         ones that sound alike. For readable logins; two names may become one, so never use the result as a \
+         key.",
     &[
         example("Transliterate(\"Иван Жуков\")", "{}", r#""Ivan Zhukov""#),
         example("Transliterate(\"山田 太郎\")", "{}", r#""Shan Tian Tai Lang""#),
@@ -21,7 +22,8 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
 .edges(&[
     "Null stays null; each value of a multi-valued attribute.",
     "ASCII text is left as it is.",
-    "Chinese characters are read in Mandarin, a syllable each with a blank between them, Japanese names too.",
+    "Chinese characters are read in Mandarin, a syllable each with a blank between them, Japanese names \
+         too.",
     "Characters without a Latin form are left out, so that the result may be empty.",
 ])
 .ours()];

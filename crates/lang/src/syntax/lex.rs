@@ -206,7 +206,11 @@ impl Lexer<'_> {
             Err(_) => match text.parse::<f64>() {
                 Ok(number) if number.is_finite() => Value::Decimal(number),
                 _ => {
-                    self.error(span.clone(), "the number is too large", "long digits that identify something are a text: \"…\"");
+                    self.error(
+                        span.clone(),
+                        "the number is too large",
+                        "long digits that identify something are a text: \"…\"",
+                    );
                     return self.push(Token::Bad, span);
                 }
             },

@@ -167,7 +167,9 @@ impl Translator<'_> {
                 Some(flag @ ('i' | 'm' | 's')) if is_off => off.push(flag),
                 Some(flag @ ('i' | 'm' | 's')) => on.push(flag),
                 Some('-') if !is_off => is_off = true,
-                Some('n') => return Err("the flag `n` is not supported; write (?:…) for groups without number".to_owned()),
+                Some('n') => {
+                    return Err("the flag `n` is not supported; write (?:…) for groups without number".to_owned());
+                }
                 Some(end @ (')' | ':')) => {
                     let minus = if off.is_empty() { "" } else { "-" };
                     let flags = format!("(?{on}{minus}{off}");

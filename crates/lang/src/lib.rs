@@ -21,7 +21,7 @@ mod trace;
 pub use context::{Context, Fill, Source};
 pub use error::{EvalError, LangError, code};
 pub use expression::{Expression, Outcome};
-pub use functions::{Example, Form, Function, Kind, Nature, Origin, Parameter, find as function, functions};
+pub use functions::{Example, Form, Function, Kind, Nature, Origin, Parameter, find as function, functions, reference};
 pub use scope::{ClauseVerdict, ScopeFilter};
 pub use syntax::{Comparison, MAX_CHARACTERS, MAX_DEPTH, Parsed, Tree, TreeKind};
 pub use trace::{Trace, Traced};

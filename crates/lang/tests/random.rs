@@ -1,31 +1,13 @@
 //! Arbitrary texts never make the parser, the checker, the evaluator or the filters panic, and what compiles prints to a
 //! text that compiles to the same. The seed of a failure is in its message; `PROVOST_SEED` repeats it.
 
-#![expect(clippy::print_stdout, reason = "a randomised test prints its seed")]
+#![expect(clippy::print_stdout, reason = "it prints how many compiled")]
 
+mod chance;
+
+use chance::{Random, rounds, with_seed};
 use provost_lang::{Context, Expression, Parameter, ScopeFilter, functions};
 use provost_model::{Attributes, Filter, Timestamp, Value};
-
-/// SplitMix64: enough for tests, and no dependency.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
-        from[self.below(from.len())]
-    }
-}
 
 const PIECES: &[&str] = &[
     "[",
@@ -146,13 +128,6 @@ fn record() -> Attributes {
     serde_json::from_str(json).expect("a constant record")
 }
 
-fn seed() -> u64 {
-    std::env::var("PROVOST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| Timestamp::now().as_nanosecond() as u64)
-}
-
 /// Runs everything that takes a text; true when it compiled.
 fn run(source: &str, context: &Context<'_>) -> bool {
     let parsed = Expression::parse(source);
@@ -179,19 +154,6 @@ fn run(source: &str, context: &Context<'_>) -> bool {
             false
         }
     }
-}
-
-fn with_seed(name: &str, rounds: usize, mut round: impl FnMut(&mut Random)) {
-    let seed = seed();
-    println!("{name}: PROVOST_SEED={seed}");
-    let mut random = Random(seed);
-    for _ in 0..rounds {
-        round(&mut random);
-    }
-}
-
-fn rounds() -> usize {
-    if std::env::var_os("PROVOST_SOAK").is_some() { 300_000 } else { 6_000 }
 }
 
 #[test]

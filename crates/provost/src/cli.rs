@@ -117,14 +117,18 @@ that was changed under its own name. What a plan only intends is shown with --cy
     #[command(visible_alias = "jobs")]
     Status,
     /// Try a mapping expression
-    #[command(after_help = "\
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
 Examples:
   provost expr 'ToLower([login])' --attributes '{\"login\": \"ADA\"}' --trace
-  provost expr --help-function Join
+  provost expr --help Join
+  provost expr --help-function
   provost expr --batch < expressions.ndjson
 
 --batch reads a JSON object a line, {\"expression\": …, \"attributes\": {…}, \"now\"?: RFC 3339, \"taken\"?: […]},
-and answers each with {\"value\": …}, {\"ignored\": \"attribute\"|\"object\"} or {\"error\": …}.")]
+and answers each with {\"value\": …}, {\"ignored\": \"attribute\"|\"object\"} or {\"error\": …}."
+    )]
     Expr(ExprArgs),
     /// Try a scoping filter
     #[command(after_help = "\
@@ -290,7 +294,7 @@ pub struct LogArgs {
 #[derive(Debug, Args)]
 pub struct ExprArgs {
     /// The mapping expression
-    #[arg(value_name = "EXPR", required_unless_present_any = ["batch", "help_function"])]
+    #[arg(value_name = "EXPR", required_unless_present_any = ["batch", "help", "help_function"])]
     pub expression: Option<String>,
     /// The source object's attributes as a JSON object; `-` reads them from stdin
     #[arg(long, value_name = "JSON", conflicts_with = "batch")]
@@ -301,6 +305,9 @@ pub struct ExprArgs {
     /// Evaluate one JSON object a line from stdin
     #[arg(long, conflicts_with = "expression")]
     pub batch: bool,
+    /// Show this help, or tell about one function
+    #[arg(long, short, value_name = "NAME", num_args = 0..=1)]
+    pub help: Option<Option<String>>,
     /// List the functions, or tell about one
     #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["expression", "batch"])]
     pub help_function: Option<Option<String>>,

@@ -46,6 +46,7 @@ fn bad_usage_ends_with_64() {
         &["filter", "a eq"],
         &["expr", "[a]", "--attributes", "{"],
         &["expr", "--help-function", "Joinn"],
+        &["expr", "--help", "Joinn"],
         &["log", "--since", "yesterday"],
     ] {
         let done = provost(arguments);
@@ -137,6 +138,26 @@ fn functions_are_documented() {
     assert!(all.contains("ToLower(") && all.contains("SelectUniqueValue("), "{all}");
     let join = provost(&["expr", "--help-function", "join"]).ok().stdout;
     assert!(join.starts_with("Join(separator, source, …)\n"), "{join}");
+    let switch = provost(&["expr", "--help", "switch"]).ok().stdout;
+    assert!(switch.starts_with("Switch(source, defaultValue?, key, value?, …)\n\nThe value behind"), "{switch}");
+    assert!(
+        switch.contains("\n- ") && switch.contains("\n    on {\"state\":\"QLD\"}\n    = \"Brisbane\"\n"),
+        "{switch}"
+    );
+    let unique = provost(&["expr", "-h", "SelectUniqueValue"]).ok().stdout;
+    assert!(unique.contains("\n    where ada is taken\n    = \"ada1\"\n"), "{unique}");
+    let unknown = provost(&["expr", "--help", "Joinn"]);
+    assert!(unknown.stderr.contains("did you mean `Join`?"), "{}", unknown.stderr);
+}
+
+#[test]
+fn help_of_expr_is_still_the_usage() {
+    for flag in ["--help", "-h"] {
+        let usage = provost(&["expr", flag]).ok().stdout;
+        assert!(usage.starts_with("Try a mapping expression\n\nUsage: provost expr "), "{usage}");
+        assert!(usage.contains("--attributes") && usage.contains("Examples:"), "{usage}");
+    }
+    assert!(provost(&["help", "expr"]).ok().stdout.contains("Usage: provost expr "));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! .NET date and time patterns, custom (`yyyy-MM-dd`) and standard (`s`), for the invariant culture.
 //!
-//! Reading is a little more lenient than .NET's ParseExact: two-letter number specifiers take one digit too, and blanks
-//! around the text are skipped. What a pattern does not name is the first of January of the year 1, midnight, UTC.
+//! Reading is a little more lenient than .NET's ParseExact: `MM`, `dd`, `HH` and their like take one digit too, and blanks
+//! around the text are skipped. Years take exactly as many digits as the pattern has letters, so that `1/2/24` is refused
+//! by `M/d/yyyy` and not taken for the year 24. What a pattern does not name is the first of January of the year 1,
+//! midnight, UTC.
 
 use jiff::civil::{DateTime, Time};
 
@@ -27,8 +29,11 @@ pub(super) enum Part {
     Second(usize),
     /// `f` prints all its digits.
     Fraction(usize),
-    /// `F` leaves trailing zeros out.
-    ShortFraction(usize),
+    /// `F` leaves trailing zeros out, and with them a point before it.
+    ShortFraction {
+        count: usize,
+        has_point: bool,
+    },
     Half(usize),
     Offset(usize),
     /// `K`: an offset, `Z` or nothing.
@@ -43,7 +48,10 @@ impl Pattern {
         if let (Some(letter), None) = (letters.next(), letters.next()) {
             return match standard(letter) {
                 Some(custom) => Self::parse(custom),
-                None => Err(format!("`{letter}` is no standard date pattern; a lone specifier is written %{letter}")),
+                None if is_specifier(letter) => {
+                    Err(format!("`{letter}` is no standard date pattern; a lone specifier is written %{letter}"))
+                }
+                None => Err(format!("`{letter}` is no standard date pattern; those are {STANDARD}")),
             };
         }
         let mut parts: Vec<Part> = Vec::new();
@@ -55,19 +63,26 @@ impl Pattern {
                     None => return Err("the pattern ends in a lone backslash".to_owned()),
                 },
                 '\'' | '"' => loop {
+                    // A backslash escapes inside quotes, too.
                     match rest.next() {
                         Some(end) if end == c => break,
+                        Some('\\') => match rest.next() {
+                            Some(escaped) => literal(&mut parts, escaped),
+                            None => return Err(format!("the pattern lacks a closing {c}")),
+                        },
                         Some(inner) => literal(&mut parts, inner),
                         None => return Err(format!("the pattern lacks a closing {c}")),
                     }
                 },
-                '%' => {}
+                '%' if rest.peek().is_some_and(|next| *next != '%') => {}
+                '%' => return Err("`%` stands before one specifier, as in %d".to_owned()),
                 letter if is_specifier(letter) => {
                     let mut count = 1;
                     while rest.next_if_eq(&letter).is_some() {
                         count += 1;
                     }
-                    parts.push(specifier(letter, count)?);
+                    let has_point = letter == 'F' && takes_point(&mut parts);
+                    parts.push(specifier(letter, count, has_point)?);
                 }
                 other => literal(&mut parts, other),
             }
@@ -75,21 +90,27 @@ impl Pattern {
         if parts.is_empty() { Err("the pattern is empty".to_owned()) } else { Ok(Self { parts }) }
     }
 
-    /// The date-time in UTC that the text gives by this pattern; `None` where it does not fit.
-    pub(crate) fn read(&self, text: &str) -> Option<DateTime> {
+    /// The date-time in UTC that the text gives by this pattern; `None` where it does not fit. With `skips_blanks` they may
+    /// stand between any two parts.
+    pub(crate) fn read(&self, text: &str, skips_blanks: bool) -> Option<DateTime> {
         let mut scanner = Scanner { rest: text.trim() };
         let (mut year, mut month, mut day) = (1, 1, 1);
         let (mut hour, mut minute, mut second, mut nanosecond) = (0, 0, 0, 0);
         let (mut offset, mut half) = (0, None);
         for part in &self.parts {
+            if skips_blanks {
+                scanner.blanks();
+            }
             match part {
                 Part::Literal(text) if text.trim().is_empty() => {
                     scanner.blanks();
                 }
                 Part::Literal(text) => scanner.eat(text).then_some(())?,
+                Part::Year(1) => year = century(scanner.digits(2)?.0),
                 Part::Year(count) => {
-                    let (number, digits) = scanner.digits((*count).clamp(2, 4).max(if *count > 2 { 4 } else { 2 }))?;
-                    year = if digits <= 2 && *count <= 2 { century(number) } else { number };
+                    let (number, digits) = scanner.digits(*count)?;
+                    (digits == *count).then_some(())?;
+                    year = if digits == 2 { century(number) } else { number };
                 }
                 Part::Month(1 | 2) => month = scanner.digits(2)?.0,
                 Part::Month(_) => month = scanner.name(&MONTHS)? as i64 + 1,
@@ -109,8 +130,10 @@ impl Pattern {
                     (digits == *count).then_some(())?;
                     nanosecond = number * 10i64.pow(9 - digits as u32);
                 }
-                Part::ShortFraction(count) => {
-                    if let Some((number, digits)) = scanner.digits(*count) {
+                Part::ShortFraction { count, has_point } => {
+                    if (!has_point || scanner.eat("."))
+                        && let Some((number, digits)) = scanner.digits(*count)
+                    {
                         nanosecond = number * 10i64.pow(9 - digits as u32);
                     }
                 }
@@ -148,12 +171,26 @@ fn literal(parts: &mut Vec<Part>, c: char) {
     }
 }
 
+/// Takes the point before `F` out of the literal that ends in it.
+fn takes_point(parts: &mut Vec<Part>) -> bool {
+    let Some(Part::Literal(text)) = parts.last_mut() else { return false };
+    if !text.ends_with('.') {
+        return false;
+    }
+    text.pop();
+    if text.is_empty() {
+        parts.pop();
+    }
+    true
+}
+
 fn is_specifier(letter: char) -> bool {
     "dfFghHKmMstyz".contains(letter)
 }
 
-fn specifier(letter: char, count: usize) -> Result<Part, String> {
+fn specifier(letter: char, count: usize, has_point: bool) -> Result<Part, String> {
     Ok(match letter {
+        'y' if count > 9 => return Err("more than nine digits of a year".to_owned()),
         'y' => Part::Year(count),
         'M' => Part::Month(count),
         'd' => Part::Day(count),
@@ -167,9 +204,12 @@ fn specifier(letter: char, count: usize) -> Result<Part, String> {
         'K' => Part::Zone,
         'f' | 'F' if count > 7 => return Err("more than seven digits of a second".to_owned()),
         'f' => Part::Fraction(count),
-        _ => Part::ShortFraction(count),
+        _ => Part::ShortFraction { count, has_point },
     })
 }
+
+/// The letters of the standard patterns, for messages.
+const STANDARD: &str = "d D f F g G m o r s t T u U y";
 
 /// The custom pattern of a standard one, in the invariant culture.
 fn standard(letter: char) -> Option<&'static str> {

@@ -41,13 +41,10 @@ fn print_part(out: &mut Text, part: &Part, moment: DateTime) -> std::fmt::Result
         Part::Minute(count) => two(out, moment.minute(), *count),
         Part::Second(count) => two(out, moment.second(), *count),
         Part::Fraction(count) => out.write_str(&fraction(moment)[..*count]),
-        Part::ShortFraction(count) => {
+        Part::ShortFraction { count, has_point } => {
             let digits = fraction(moment);
             let digits = digits[..*count].trim_end_matches('0');
-            // .NET takes a point before it away, too.
-            if digits.is_empty() && out.ends_with('.') {
-                out.pop();
-            }
+            out.write_str(if *has_point && !digits.is_empty() { "." } else { "" })?;
             out.write_str(digits)
         }
         Part::Half(1) => out.write_str(&half[..1]),

@@ -63,16 +63,49 @@ fn reads_and_prints_by_net_patterns() {
         ("Mon, 05 Apr 2021 01:02:03 GMT", "r", "yyMMddHHmmss", "210405010203"),
         ("12:30", "HH:mm", "h:mm t", "12:30 P"),
         ("31.1.2024", "d.M.yyyy", "%d", "31"),
+        ("1/2/2024", "M/d/yyyy", "d dd ddd dddd", "2 02 Tue Tuesday"),
+        ("1/2/24", "M/d/yy", "y yy yyy yyyy yyyyy", "24 24 2024 2024 02024"),
+        ("1/2/9", "M/d/y", "yyyy", "2009"),
+        ("02024-01-02", "yyyyy-MM-dd", "M MM MMM MMMM", "1 01 Jan January"),
+        ("2024-01-02 5:6:7", "yyyy-MM-dd H:m:s", "h hh H HH m mm s ss", "5 05 5 05 6 06 7 07"),
+        ("2024-01-02 15:00:00.1234567", "yyyy-MM-dd HH:mm:ss.fffffff", "t tt f ff fff ffff", "P PM 1 12 123 1234"),
+        ("2024-01-02 15:00:00.12", "yyyy-MM-dd HH:mm:ss.FFFFFFF", "F_FF_FFF;", "1_12_12;"),
+        ("2024-01-02 15:00:00", "yyyy-MM-dd HH:mm:ss.FFFFFFF", "HH:mm:ss.FFF", "15:00:00"),
+        ("2024-01-02 15 +02", "yyyy-MM-dd HH zz", "HH z zz zzz K", "13 +0 +00 +00:00 Z"),
+        ("2024-01-02 A.D.", "yyyy-MM-dd g", "yyyy g gg", "2024 A.D. A.D."),
+        ("2 o'clock 2024", "%h 'o\\'clock' yyyy", "h \"o'clock\"", "2 o'clock"),
+        ("Tuesday, 02 January 2024 03:04:05", "F", "U", "Tuesday, 02 January 2024 03:04:05"),
+        ("Tuesday, 02 January 2024 03:04", "f", "g", "01/02/2024 03:04"),
+        ("01/02/2024 03:04:05", "G", "u", "2024-01-02 03:04:05Z"),
+        ("2024-01-02 03:04:05Z", "u", "T", "03:04:05"),
+        ("2024 January", "Y", "m", "January 01"),
+        ("01/02/2024", "d", "D", "Tuesday, 02 January 2024"),
     ] {
         let (input, output) = (Pattern::parse(input).unwrap(), Pattern::parse(output).unwrap());
-        assert_eq!(input.read(text).map(|moment| output.print(moment)).as_deref(), Some(want), "{text}");
+        assert_eq!(input.read(text, false).map(|moment| output.print(moment)).as_deref(), Some(want), "{text}");
     }
-    for pattern in ["", "q", "'open", "yyyy\\", "ffffffff"] {
+    for pattern in ["", "q", "'open", "yyyy\\", "ffffffff", "%", "%%d", "d%", "'open\\'", "yyyyyyyyyy", "H", "z"] {
         assert!(Pattern::parse(pattern).is_err(), "{pattern}");
     }
-    for (text, pattern) in [("31.02.2024", "dd.MM.yyyy"), ("2024-1-1x", "yyyy-M-d"), ("13:00 AM", "h:mm tt")] {
-        assert_eq!(Pattern::parse(pattern).unwrap().read(text), None, "{text}");
+    for (text, pattern) in [
+        ("31.02.2024", "dd.MM.yyyy"),
+        ("2024-1-1x", "yyyy-M-d"),
+        ("13:00 AM", "h:mm tt"),
+        // A year in fewer digits than the pattern says is another century's.
+        ("1/2/24", "M/d/yyyy"),
+        ("1/2/202", "M/d/yyyy"),
+        ("1/2/4", "M/d/yy"),
+        ("1/2/2024", "M/d/yy"),
+    ] {
+        assert_eq!(Pattern::parse(pattern).unwrap().read(text, false), None, "{text}");
     }
+}
+
+#[test]
+fn blanks_between_the_parts_are_skipped_when_asked() {
+    let pattern = Pattern::parse("M/d/yyyy").unwrap();
+    assert_eq!(pattern.read(" 1 / 2/ 2024 ", false), None);
+    assert_eq!(pattern.read(" 1 / 2/ 2024 ", true), parse("2024-01-02"));
 }
 
 #[test]

@@ -24,36 +24,61 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             example("ConvertFromBase64(\"SABlAGwAbABvACAAdwBvAHIAbABkACEA\")", "{}", r#""Hello world!""#),
             example("ConvertFromBase64(\"SGVsbG8gd29ybGQh\", UTF8)", "{}", r#""Hello world!""#),
+            example(
+                r#"ConvertFromBase64("/w==", ASCII)"#,
+                "{}",
+                "PRV-0221: ConvertFromBase64: `source` is no ASCII text",
+            ),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "What is no Base64 is an error.",
+        "Bytes that are no text of the encoding are an error; .NET puts question marks in their place.",
+    ]),
     entry(
         "ConvertToBase64",
         &[form(&[needed("source", Texts)])],
         Texts,
         to_base64,
         "The Base64 of the text's UTF-16 bytes.",
-        &[example("ConvertToBase64(\"Hello world!\")", "{}", r#""SABlAGwAbABvACAAdwBvAHIAbABkACEA""#)],
-    ),
+        &[
+            example("ConvertToBase64(\"Hello world!\")", "{}", r#""SABlAGwAbABvACAAdwBvAHIAbABkACEA""#),
+            example("ConvertToBase64([a])", "{}", "null"),
+            example("ConvertFromBase64(ConvertToBase64([a]))", r#"{"a":"Zoë"}"#, r#""Zoë""#),
+        ],
+    )
+    .edges(&["Null stays null; each value of a multi-valued attribute.", "Always UTF-16, as in Entra."]),
     entry(
         "ConvertToUTF8Hex",
         &[form(&[needed("source", Texts)])],
         Texts,
         to_hex,
         "The text's UTF-8 bytes in hexadecimal.",
-        &[example("ConvertToUTF8Hex(\"Zoë\")", "{}", r#""5A6FC3AB""#)],
-    ),
+        &[
+            example("ConvertToUTF8Hex(\"Zoë\")", "{}", r#""5A6FC3AB""#),
+            example(r#"ConvertToUTF8Hex("")"#, "{}", r#""""#),
+            example("ConvertToUTF8Hex([a])", r#"{"a":["A","B"]}"#, r#"["41","42"]"#),
+        ],
+    )
+    .edges(&["Null stays null; each value of a multi-valued attribute.", "Capital letters, two digits a byte."]),
     entry(
         "StringFromSid",
         &[form(&[needed("objectSID", Texts)])],
         Texts,
         sid,
         "The text of a security identifier, which is given as Base64 bytes.",
-        &[example(
-            "StringFromSid(\"AQUAAAAAAAUVAAAAoGXPfnhLm1/nfIdwUAQAAA==\")",
-            "{}",
-            r#""S-1-5-21-2127521184-1604012920-1887927527-1104""#,
-        )],
-    ),
+        &[
+            example(
+                "StringFromSid(\"AQUAAAAAAAUVAAAAoGXPfnhLm1/nfIdwUAQAAA==\")",
+                "{}",
+                r#""S-1-5-21-2127521184-1604012920-1887927527-1104""#,
+            ),
+            example(r#"StringFromSid("AQEAAAAAAAUSAAAA")"#, "{}", r#""S-1-5-18""#),
+            example(r#"StringFromSid("AQ==")"#, "{}", "PRV-0221: StringFromSid: `objectSID` is no security identifier"),
+        ],
+    )
+    .edges(&["Null stays null; each value of a multi-valued attribute.", "Bytes that are no identifier are an error."]),
 ];
 
 fn decode(call: &Arguments<'_, '_>, text: &str) -> Result<Vec<u8>, crate::program::Stop> {

@@ -18,8 +18,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             example("ToLower([mail])", r#"{"mail":"Ada@Example.ORG"}"#, r#""ada@example.org""#),
             example("ToLower(\"DIYARBAKIR\", \"tr-TR\")", "{}", r#""dıyarbakır""#),
+            example("ToLower([tags])", r#"{"tags":["A","É"]}"#, r#"["a","é"]"#),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "Only cultures whose letters differ matter: those of Turkish and Azerbaijani.",
+        "One letter stays one letter.",
+        "A target that compares in any letter case does not see the change as one; `caseExact` on its \
+         attribute does.",
+    ]),
     entry(
         "ToUpper",
         &[form(&[needed("source", Texts), optional("culture", Kind::Text)])],
@@ -29,22 +37,33 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             example("ToUpper([country])", r#"{"country":"ch"}"#, r#""CH""#),
             example("ToUpper(\"Straße\")", "{}", r#""STRAßE""#),
+            example(r#"ToUpper("izmir", "tr-TR")"#, "{}", r#""İZMİR""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "One letter stays one letter: ß has no capital here.",
+        "`tr-TR` and `az-AZ` make İ of i.",
+    ]),
     entry(
         "PCase",
         &[form(&[needed("source", Texts), optional("wordSeparators", Kind::Text)])],
         Texts,
         proper,
-        "Each word with one capital first. Words end at any blank, punctuation, symbol or control character except the \
-         apostrophe, as .NET's ToTitleCase has it; or, when given, only at the word separators.",
+        "Each word with one capital first. Words end at any blank, punctuation, symbol or control character \
+         except the apostrophe, as .NET's ToTitleCase has it; or, when given, only at the word separators.",
         &[
             example("PCase([name])", r#"{"name":"PABLO GONSALVES (SECOND)"}"#, r#""Pablo Gonsalves (Second)""#),
             example("PCase(\"ADAMS-O'CONNOR\")", "{}", r#""Adams-O'connor""#),
             example("PCase(\"ADAMS-O'CONNOR\", \" ,-'\")", "{}", r#""Adams-O'Connor""#),
             example("PCase(\"anna-lena KLEIN\", \" \")", "{}", r#""Anna-lena Klein""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "Digits do not begin a word, the letter behind them does.",
+        "Names such as McKay lose their inner capital.",
+    ]),
 ];
 
 fn is_turkic(call: &Arguments<'_, '_>) -> Result<bool, crate::program::Stop> {

@@ -13,8 +13,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[form(&[needed("condition", Boolean), optional("valueIfTrue", Any), optional("valueIfFalse", Any)])],
         Any,
         iif,
-        "One of two values. A comparison with a null or empty attribute fails, except that null and empty equal each \
-         other: `[a] = \"\"` asks whether `a` has no value. An empty slot gives null.",
+        "One of two values. A comparison with a null or empty attribute fails, except that null and empty \
+         equal each other: `[a] = \"\"` asks whether `a` has no value. An empty slot gives null.",
         &[
             example("IIF([country] = \"CH\", \"home\", \"abroad\")", r#"{"country":"CH"}"#, r#""home""#),
             example("IIF([country] = \"\", \"unknown\", [country])", "{}", r#""unknown""#),
@@ -24,7 +24,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 r#""long""#,
             ),
         ],
-    ),
+    )
+    .edges(&[
+        "Only the chosen value is evaluated.",
+        "A condition that is neither true nor false is an error: compare it.",
+        "`[a] <> \"\"` asks for a value; `[a] <> \"x\"` fails when `a` has none.",
+        "And and Or combine conditions.",
+    ]),
     entry(
         "Switch",
         &[repeating(
@@ -33,8 +39,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         )],
         Any,
         switch,
-        "The value behind the first key that equals the source, in exact case; else the default, else null. The key \"\" \
-         matches null and empty. An empty slot is null.",
+        "The value behind the first key that equals the source, in exact case; else the default, else null. \
+         The key \"\" matches null and empty. An empty slot is null.",
         &[
             example(
                 "Switch([state], \"other\", \"NSW\", \"Sydney\", \"QLD\", \"Brisbane\")",
@@ -48,48 +54,77 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ),
             example("Switch([country], [country], \"\", \"Other\")", "{}", r#""Other""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Values are evaluated only when their key is the one; keys from left to right.",
+        "A number equals its text: the key \"1\" fits 1.",
+        "A source of several values is an error.",
+        "An empty slot behind the last key is a value of null.",
+    ]),
     entry(
         "Coalesce",
         &[repeating(&[needed("source", Any)], 1)],
         Any,
         coalesce,
-        "The first argument that has a value. When none has, the first empty one: a default of \"\" works; null only when \
-         all are null.",
+        "The first argument that has a value. When none has, the first empty one: a default of \"\" works; \
+         null only when all are null.",
         &[
             example("Coalesce([mail], [login])", r#"{"mail":null,"login":"ada"}"#, r#""ada""#),
             example("Coalesce([preferredName], [firstName])", r#"{"preferredName":"","firstName":"Ada"}"#, r#""Ada""#),
             example("Coalesce([mail], \"\")", "{}", r#""""#),
         ],
-    ),
+    )
+    .edges(&[
+        "A multi-valued attribute counts as one value and is passed on whole.",
+        "Arguments behind the first value are not evaluated.",
+    ]),
     entry(
         "CBool",
         &[form(&[needed("expression", Boolean)])],
         Boolean,
         |call| boolean(call.truth(0)?),
         "True for a comparison that holds, a number other than zero and the word true; false for null.",
-        &[example("CBool([a] = [b])", r#"{"a":"x","b":"x"}"#, "true"), example("CBool(\"0\")", "{}", "false")],
-    ),
+        &[
+            example("CBool([a] = [b])", r#"{"a":"x","b":"x"}"#, "true"),
+            example("CBool(\"0\")", "{}", "false"),
+            example("CBool([a])", "{}", "false"),
+        ],
+    )
+    .edges(&[
+        "Texts other than true and false are read as numbers; anything else is an error.",
+        "An empty text is false.",
+    ]),
     entry(
         "Not",
         &[form(&[needed("source", Any)])],
         Any,
         not,
-        "\"False\" for the text True, \"True\" for any other text and for null. The other Boolean for a Boolean.",
+        "\"False\" for the text True, \"True\" for any other text and for null. The other Boolean for a \
+         Boolean.",
         &[
             example("Not([IsSoftDeleted])", r#"{"IsSoftDeleted":"True"}"#, r#""False""#),
             example("Not([IsSoftDeleted])", r#"{"IsSoftDeleted":false}"#, "true"),
             example("Not([IsSoftDeleted])", "{}", r#""True""#),
         ],
-    ),
+    )
+    .edges(&[
+        "true in any letter case is the text True.",
+        "A number is a text here: Not(0) is \"True\", and Not(1) too.",
+        "Several values are an error.",
+    ]),
     entry(
         "And",
         &[repeating(&[needed("condition", Boolean)], 1)],
         Boolean,
         |call| boolean(any(call, false)?.is_none()),
         "Whether all conditions hold. Stops at the first that does not.",
-        &[example("And([a] = 1, IsPresent([b]))", r#"{"a":1}"#, "false")],
+        &[
+            example("And([a] = 1, IsPresent([b]))", r#"{"a":1}"#, "false"),
+            example("And([a] = 1, IsPresent([b]))", r#"{"a":1,"b":"x"}"#, "true"),
+            example(r#"IIF(And([a] > 1, [a] < 5, [b] = "x"), "in", "out")"#, r#"{"a":3,"b":"x"}"#, r#""in""#),
+        ],
     )
+    .edges(&["A null condition counts as false.", "What stands behind the first false condition is not evaluated."])
     .ours(),
     entry(
         "Or",
@@ -97,8 +132,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Boolean,
         |call| boolean(any(call, true)?.is_some()),
         "Whether any condition holds. Stops at the first that does.",
-        &[example("Or([a] = 1, IsPresent([b]))", r#"{"a":1}"#, "true")],
+        &[
+            example("Or([a] = 1, IsPresent([b]))", r#"{"a":1}"#, "true"),
+            example("Or([a] = 1, IsPresent([b]))", "{}", "false"),
+            example(r#"IIF(Or([type] = "E", [type] = "C"), "staff", "guest")"#, r#"{"type":"C"}"#, r#""staff""#),
+        ],
     )
+    .edges(&["A null condition counts as false.", "What stands behind the first true condition is not evaluated."])
     .ours(),
     entry(
         "IsNull",
@@ -106,40 +146,68 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Boolean,
         |call| boolean(call.get(0)?.is_null()),
         "Whether the value is absent or null. An empty text is not.",
-        &[example("IsNull([a])", "{}", "true"), example("IsNull([a])", r#"{"a":""}"#, "false")],
-    ),
+        &[
+            example("IsNull([a])", "{}", "true"),
+            example("IsNull([a])", r#"{"a":""}"#, "false"),
+            example("IsNull([a])", r#"{"a":null}"#, "true"),
+        ],
+    )
+    .edges(&["An empty list is not null.", "A comparison with null fails; IsNull is how to ask for it."]),
     entry(
         "IsNothing",
         &[form(&[needed("source", Any)])],
         Boolean,
         |call| boolean(call.get(0)?.is_null()),
         "The same as IsNull.",
-        &[example("IsNothing([a])", "{}", "true")],
-    ),
+        &[
+            example("IsNothing([a])", "{}", "true"),
+            example("IsNothing([a])", r#"{"a":""}"#, "false"),
+            example("IsNothing([a])", r#"{"a":"x"}"#, "false"),
+        ],
+    )
+    .edges(&["The same as IsNull in every respect."]),
     entry(
         "IsNullOrEmpty",
         &[form(&[needed("source", Any)])],
         Boolean,
         |call| boolean(call.get(0)?.is_unassigned()),
         "Whether the value is absent, null, an empty text or an empty list.",
-        &[example("IsNullOrEmpty([a])", r#"{"a":""}"#, "true"), example("IsNullOrEmpty([a])", r#"{"a":" "}"#, "false")],
-    ),
+        &[
+            example("IsNullOrEmpty([a])", r#"{"a":""}"#, "true"),
+            example("IsNullOrEmpty([a])", r#"{"a":" "}"#, "false"),
+            example("IsNullOrEmpty(Trim([a]))", r#"{"a":" "}"#, "true"),
+        ],
+    )
+    .edges(&[
+        "A text of blanks is not empty: IsNullOrEmpty(Trim([a])) looks through them.",
+        "A list of empty values is not empty.",
+    ]),
     entry(
         "IsPresent",
         &[form(&[needed("source", Any)])],
         Boolean,
         |call| boolean(!call.get(0)?.is_unassigned()),
         "The opposite of IsNullOrEmpty.",
-        &[example("IsPresent([a])", r#"{"a":"x"}"#, "true")],
-    ),
+        &[
+            example("IsPresent([a])", r#"{"a":"x"}"#, "true"),
+            example("IsPresent([a])", r#"{"a":""}"#, "false"),
+            example("IsPresent([a])", r#"{"a":false}"#, "true"),
+        ],
+    )
+    .edges(&["Present is what has a value, 0 and false among them."]),
     entry(
         "IsString",
         &[form(&[needed("expression", Any)])],
         Boolean,
         |call| boolean(call.get(0)?.into_str().is_ok_and(|text| text.is_some())),
         "Whether the value has a text: a single value that is not null.",
-        &[example("IsString([a])", r#"{"a":5}"#, "true"), example("IsString([a])", r#"{"a":["x","y"]}"#, "false")],
-    ),
+        &[
+            example("IsString([a])", r#"{"a":5}"#, "true"),
+            example("IsString([a])", r#"{"a":["x","y"]}"#, "false"),
+            example("IsString([a])", "{}", "false"),
+        ],
+    )
+    .edges(&["A list of one value is no single value here.", "Numbers, Booleans, dates and references have a text."]),
     entry(
         "BitAnd",
         &[form(&[needed("value1", Integer), needed("value2", Integer)])],
@@ -149,16 +217,37 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[
             example("BitAnd(&HF, &HF7)", "{}", "7"),
             example("IIF(BitAnd([flags], 2) = 0, \"on\", \"off\")", r#"{"flags":"514"}"#, r#""off""#),
+            example("BitAnd([a], 1)", "{}", "null"),
         ],
-    ),
+    )
+    .edges(&[
+        "Numbers are whole and have 64 bits; negative ones have their highest bits set.",
+        "Something that is no whole number is an error.",
+    ]),
     entry(
         "Error",
         &[form(&[needed("message", Text)])],
         Any,
         error,
         "Fails this object with a message of your own, which is logged: keep personal data out of it.",
-        &[],
+        &[
+            example(
+                r#"IIF(IsPresent([mail]), [mail], Error("no mail for " & [id]))"#,
+                r#"{"id":"7"}"#,
+                "PRV-0223: no mail for 7",
+            ),
+            example(r#"IIF(IsPresent([mail]), [mail], Error("no mail"))"#, r#"{"mail":"ada@x"}"#, r#""ada@x""#),
+            example(
+                r#"Switch([type], Error("unknown type"), "E", "staff")"#,
+                r#"{"type":"X"}"#,
+                "PRV-0223: unknown type",
+            ),
+        ],
     )
+    .edges(&[
+        "Only when it is evaluated: in a branch that is not taken it does nothing.",
+        "A null message gives a general one.",
+    ])
     .contextual(),
 ];
 

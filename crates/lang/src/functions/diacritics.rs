@@ -24,41 +24,53 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("NormalizeDiacritics(\"ŁÓDŹ Ægir ØRSTED\")", "{}", r#""LODZ AEgir OERSTED""#),
             example("NormalizeDiacritics(\"Иван 山田\")", "{}", r#""Иван 山田""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "German umlauts lose their dots; write Replace for ae, oe and ue.",
+        "Letters with a stroke lose it as well (đ to d, ħ to h), which Entra does not document.",
+        "Combining marks behind a Latin letter go, too.",
+        "Other scripts stay: Transliterate takes them.",
+    ]),
     entry(
         "RemoveDiacritics",
         &[form(&[needed("source", Texts)])],
         Texts,
         normalize,
         "The name that cloud sync uses for NormalizeDiacritics.",
-        &[example("RemoveDiacritics(\"Renée\")", "{}", r#""Renee""#)],
-    ),
+        &[
+            example("RemoveDiacritics(\"Renée\")", "{}", r#""Renee""#),
+            example("RemoveDiacritics([a])", "{}", "null"),
+            example("RemoveDiacritics([names])", r#"{"names":["Đorđe","José"]}"#, r#"["Dorde","Jose"]"#),
+        ],
+    )
+    .edges(&["The same as NormalizeDiacritics in every respect."]),
 ];
 
 fn normalize<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
-    call.map_text(0, |text| {
-        if text.is_ascii() {
-            return Ok(text.into());
+    call.map_text(0, |text| if text.is_ascii() { Ok(text.into()) } else { Ok(Datum::text(without_marks(&text))) })
+}
+
+/// The text with its Latin letters bare.
+pub(super) fn without_marks(text: &str) -> Text {
+    let mut out = Text::with_capacity(text.len());
+    let mut after_latin = false;
+    for c in text.chars() {
+        if c.is_ascii() {
+            out.push(c);
+            after_latin = c.is_ascii_alphabetic();
+        } else if let Some(letters) = special(c) {
+            out.push_str(letters);
+            after_latin = true;
+        } else if let Some(base) = base(c) {
+            out.push_str(base.encode_utf8(&mut [0; 4]));
+            after_latin = true;
+        } else if !(after_latin && is_combining_mark(c)) {
+            out.push(c);
+            after_latin = false;
         }
-        let mut out = Text::with_capacity(text.len());
-        let mut after_latin = false;
-        for c in text.chars() {
-            if c.is_ascii() {
-                out.push(c);
-                after_latin = c.is_ascii_alphabetic();
-            } else if let Some(letters) = special(c) {
-                out.push_str(letters);
-                after_latin = true;
-            } else if let Some(base) = base(c) {
-                out.push_str(base.encode_utf8(&mut [0; 4]));
-                after_latin = true;
-            } else if !(after_latin && is_combining_mark(c)) {
-                out.push(c);
-                after_latin = false;
-            }
-        }
-        Ok(Datum::text(out))
-    })
+    }
+    out
 }
 
 /// Letters that Unicode does not take apart.
@@ -72,7 +84,19 @@ fn special(c: char) -> Option<&'static str> {
         'Ø' | 'Œ' | 'Ǿ' => "OE",
         'ł' => "l",
         'Ł' => "L",
-        'ı' => "i",
+        'ı' | 'ɨ' => "i",
+        'Ɨ' => "I",
+        'ȷ' => "j",
+        'đ' => "d",
+        'Đ' => "D",
+        'ħ' => "h",
+        'Ħ' => "H",
+        'ŧ' => "t",
+        'Ŧ' => "T",
+        'ƀ' => "b",
+        'Ƀ' => "B",
+        'ǥ' => "g",
+        'Ǥ' => "G",
         _ => return None,
     })
 }

@@ -12,53 +12,80 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[form(&[needed("dn", Texts), needed("number", Integer)])],
         Texts,
         component,
-        "The value of one part of a distinguished name, counted from 1 on the left. Empty when there are fewer parts.",
+        "The value of one part of a distinguished name, counted from 1 on the left. Empty when there are \
+         fewer parts.",
         &[
             example("DNComponent(\"CN=Ada\\\\, Dr,OU=Engines,DC=example\", 1)", "{}", r#""Ada, Dr""#),
             example("DNComponent(CRef([dn]), 2)", r#"{"dn":"CN=Ada,OU=Engines,DC=example"}"#, r#""Engines""#),
+            example("DNComponent([dn], 5)", r#"{"dn":"CN=Ada,DC=example"}"#, r#""""#),
+            example("DNComponent([dn], 1)", r#"{"dn":"CN=Ada+UID=7,DC=example"}"#, r#""Ada""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Null stays null; each value of a multi-valued attribute.",
+        "Escaped commas belong to the value; escapes are undone.",
+        "Of a part with several attributes (CN=Ada+UID=7) the first one's value.",
+    ]),
     entry(
         "CRef",
         &[form(&[needed("value", Kind::Any)])],
         Kind::Any,
         |call| call.get(0),
         "The value itself: here a reference is made by the type of the target attribute.",
-        &[example("CRef([manager])", r#"{"manager":"7"}"#, r#""7""#)],
-    ),
+        &[
+            example("CRef([manager])", r#"{"manager":"7"}"#, r#""7""#),
+            example("CRef([manager])", "{}", "null"),
+            example("CRef([owners])", r#"{"owners":["7","8"]}"#, r#"["7","8"]"#),
+        ],
+    )
+    .edges(&["Null stays null.", "A text is made a reference only where the target attribute is one."]),
     entry(
         "DefaultDomain",
         &[form(&[])],
         Kind::Text,
         default_domain,
         "The default domain of the organisation, from the configuration.",
-        &[],
+        &[
+            example("DefaultDomain()", "{}", r#""contoso.com""#).domain("contoso.com"),
+            example(r#"Join("@", [login], DefaultDomain())"#, r#"{"login":"ada"}"#, r#""ada@contoso.com""#)
+                .domain("contoso.com"),
+            example("DefaultDomain()", "{}", "PRV-0225: DefaultDomain: no default domain is configured"),
+        ],
     )
+    .edges(&[
+        "Without a configured domain the object fails.",
+        "The domain is one of the organisation, not of the target.",
+    ])
     .contextual(),
 ];
 
 fn component<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     let number = call.needed_integer(1)?;
     call.map_text(0, |dn| {
-        let part = usize::try_from(number).ok().and_then(|number| parts(&dn).nth(number.checked_sub(1)?));
-        let value = part.and_then(|part| part.split_once('=')).map_or("", |(_, value)| value.trim());
+        let part = usize::try_from(number).ok().and_then(|number| parts(&dn, ',').nth(number.checked_sub(1)?));
+        // `CN=Ada+UID=7` is one part with two attributes.
+        let first = part.and_then(|part| parts(part, '+').next());
+        let value = first.and_then(|first| first.split_once('=')).map_or("", |(_, value)| value.trim());
         Ok(Datum::text(unescape(value)))
     })
 }
 
-/// The relative names of a distinguished name; a comma behind a backslash belongs to the value (RFC 4514 section 2.4).
-fn parts(dn: &str) -> impl Iterator<Item = &str> {
-    let mut is_escaped = false;
+/// The pieces between separators; one behind a backslash (RFC 4514 section 2.4) or in quotes (RFC 2253) belongs to the
+/// value.
+fn parts(dn: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut is_escaped, mut is_quoted) = (false, false);
     dn.split(move |c| {
-        let ends = c == ',' && !is_escaped;
-        is_escaped = c == '\\' && !is_escaped;
-        ends
+        let is_plain = !is_escaped;
+        is_quoted ^= c == '"' && is_plain;
+        is_escaped = c == '\\' && is_plain;
+        c == separator && is_plain && !is_quoted
     })
 }
 
 /// `\,` and `\2C`.
 fn unescape(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
+    let value = value.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(value);
     let mut rest = value.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         let hex = |range: std::ops::Range<usize>| {

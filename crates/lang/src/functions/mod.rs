@@ -13,14 +13,18 @@ mod diacritics;
 mod directory;
 mod flow;
 mod lists;
+mod page;
 mod random;
 pub(crate) mod regex_dialect;
 pub(crate) mod replace;
 mod search;
 mod text;
+mod transliterate;
 
 use crate::LangError;
 use crate::program::{Arguments, Eval, Node, Prepared};
+
+pub use page::reference;
 
 /// A function of the mapping language.
 ///
@@ -39,7 +43,9 @@ pub struct Function {
     pub returns: Kind,
     /// What it does, in a few sentences.
     pub about: &'static str,
-    /// Empty only where the result cannot be foretold.
+    /// What it does with null, with several values and at its limits, a sentence each.
+    pub edges: &'static [&'static str],
+    /// Calls with their results.
     pub examples: &'static [Example],
     /// Whether its result can be computed ahead and remembered.
     pub nature: Nature,
@@ -94,6 +100,20 @@ pub enum Kind {
     List,
     /// One of these words, bare or in quotes, in any letter case.
     Word(&'static [&'static str]),
+    /// One bare word of these, or a text with some of them between commas, or with none.
+    Words(&'static [&'static str]),
+}
+
+impl Kind {
+    /// Whether this text is the word, or the list of words, that the parameter takes.
+    pub(crate) fn has_word(self, text: &str) -> bool {
+        let knows = |words: &[&str], text: &str| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+        match self {
+            Kind::Word(words) => knows(words, text),
+            Kind::Words(words) => text.trim().is_empty() || text.split(',').all(|word| knows(words, word.trim())),
+            _ => false,
+        }
+    }
 }
 
 /// Whether the same arguments always give the same result.
@@ -123,14 +143,38 @@ pub struct Example {
     pub expression: &'static str,
     /// The source object as JSON.
     pub given: &'static str,
-    /// The result as JSON.
+    /// The result as JSON; `ignore attribute` or `ignore object`; or `PRV-…: message` of a failure.
     pub result: &'static str,
+    /// The time, in RFC 3339, where it matters.
+    pub now: Option<&'static str>,
+    /// What other objects of the target have already.
+    pub taken: &'static [&'static str],
+    /// The configured default domain.
+    pub domain: Option<&'static str>,
+    /// What every random byte is, where the result depends on chance.
+    pub random: Option<u8>,
+}
+
+impl Example {
+    const fn at(self, now: &'static str) -> Self {
+        Self { now: Some(now), ..self }
+    }
+    const fn taken(self, taken: &'static [&'static str]) -> Self {
+        Self { taken, ..self }
+    }
+    const fn domain(self, domain: &'static str) -> Self {
+        Self { domain: Some(domain), ..self }
+    }
+    const fn random(self, byte: u8) -> Self {
+        Self { random: Some(byte), ..self }
+    }
 }
 
 const FAMILIES: &[&[Function]] = &[
     text::FUNCTIONS,
     case::FUNCTIONS,
     diacritics::FUNCTIONS,
+    transliterate::FUNCTIONS,
     search::FUNCTIONS,
     replace::FUNCTIONS,
     conditions::FUNCTIONS,
@@ -173,18 +217,20 @@ impl Function {
         forms.iter().find(|form| form.parameters.len() == arguments).unwrap_or(&forms[forms.len() - 1])
     }
 
+    /// How many of the written slots count, `empty` of which stand empty at the end: as many of those as a form asks for.
+    pub(crate) fn slots(&self, written: usize, empty: usize) -> usize {
+        let given = written - empty;
+        (given..=written).find(|count| self.forms.iter().any(|form| form.takes(*count))).unwrap_or(given)
+    }
+
     /// The call as documentation shows it; the longest form, `?` for what may be left out.
     pub fn signature(&self) -> String {
-        let form = &self.forms[self.forms.len() - 1];
-        let mut parts: Vec<String> = form
-            .parameters
-            .iter()
-            .map(|parameter| format!("{}{}", parameter.name, if parameter.is_optional { "?" } else { "" }))
-            .collect();
-        if form.repeats > 0 {
-            parts.push("…".to_owned());
-        }
-        format!("{}({})", self.name, parts.join(", "))
+        self.signatures().pop().unwrap_or_default()
+    }
+
+    /// All ways to call it, the longest last.
+    pub(crate) fn signatures(&self) -> Vec<String> {
+        self.forms.iter().map(|form| format!("{}({})", self.name, form.slots())).collect()
     }
 }
 
@@ -199,6 +245,25 @@ impl Form {
     pub fn least(&self) -> usize {
         let trailing = self.parameters.iter().rev().take_while(|parameter| parameter.is_optional).count();
         self.parameters.len() - if self.repeats > 0 { 0 } else { trailing }
+    }
+
+    fn slots(&self) -> String {
+        let mark = |parameter: &Parameter| if parameter.is_optional { "?" } else { "" };
+        let slot = |parameter: &Parameter| format!("{}{}", parameter.name, mark(parameter));
+        let mut slots: Vec<String> = self.parameters.iter().map(slot).collect();
+        if self.repeats > 0 {
+            slots.push("…".to_owned());
+        }
+        slots.join(", ")
+    }
+
+    /// Whether a call may have so many slots.
+    pub(crate) fn takes(&self, slots: usize) -> bool {
+        let (least, most) = (self.least(), self.parameters.len());
+        match self.repeats {
+            0 => (least..=most).contains(&slots),
+            by => slots >= least && (slots - most).is_multiple_of(by),
+        }
     }
 
     /// The parameter for the argument at a position, repetition included.
@@ -235,7 +300,7 @@ const fn repeating(parameters: &'static [Parameter], repeats: usize) -> Form {
 }
 
 const fn example(expression: &'static str, given: &'static str, result: &'static str) -> Example {
-    Example { expression, given, result }
+    Example { expression, given, result, now: None, taken: &[], domain: None, random: None }
 }
 
 /// A pure function of Entra without preparation, the usual case; the others change fields.
@@ -247,10 +312,24 @@ const fn entry(
     about: &'static str,
     examples: &'static [Example],
 ) -> Function {
-    Function { name, forms, returns, about, examples, nature: Nature::Pure, origin: Origin::Entra, prepare: None, run }
+    Function {
+        name,
+        forms,
+        returns,
+        about,
+        edges: &[],
+        examples,
+        nature: Nature::Pure,
+        origin: Origin::Entra,
+        prepare: None,
+        run,
+    }
 }
 
 impl Function {
+    const fn edges(self, edges: &'static [&'static str]) -> Self {
+        Self { edges, ..self }
+    }
     const fn contextual(self) -> Self {
         Self { nature: Nature::Contextual, ..self }
     }

@@ -4,7 +4,7 @@ use provost_model::Text;
 use uuid::Uuid;
 
 use super::Kind::{self, Integer};
-use super::{Function, entry, form, needed, optional};
+use super::{Function, entry, example, form, needed, optional};
 use crate::Context;
 use crate::datum::Datum;
 use crate::error::code;
@@ -18,7 +18,23 @@ const SPECIAL: &str = "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/";
 const MAX_LENGTH: i64 = 256;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    entry("Guid", &[form(&[])], Kind::Text, guid, "A new random GUID, in lower case with dashes.", &[]).volatile(),
+    entry(
+        "Guid",
+        &[form(&[])],
+        Kind::Text,
+        guid,
+        "A new random GUID, in lower case with dashes.",
+        &[
+            example("Guid()", "{}", r#""07070707-0707-4707-8707-070707070707""#).random(7),
+            example("ToUpper(Guid())", "{}", r#""ABABABAB-ABAB-4BAB-ABAB-ABABABABABAB""#).random(0xAB),
+            example("Left(Guid(), 8)", "{}", r#""07070707""#).random(7),
+        ],
+    )
+    .edges(&[
+        "A new one with every evaluation: use it in mappings that apply on creation only.",
+        "Version 4: 122 random bits of the operating system.",
+    ])
+    .volatile(),
     entry(
         "RandomString",
         &[form(&[
@@ -31,10 +47,35 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ])],
         Kind::Text,
         random_string,
-        "Random characters: at least so many digits, special characters, capitals and small letters, the rest of any of \
-         these, shuffled. The length is at most 256 and no less than the minimums together. For initial passwords.",
-        &[],
+        "Random characters: at least so many digits, special characters, capitals and small letters, the rest \
+         of any of these, shuffled. The length is at most 256 and no less than the minimums together. For \
+         initial passwords.",
+        &[
+            example("RandomString(6, 3, 0, 0, 3)", "{}", r#""7hhh77""#).random(7),
+            example(
+                r#"RandomString(8, 8, 0, 0, 0, "1234567890")"#,
+                "{}",
+                "PRV-0222: RandomString: `charactersToAvoid` leaves no characters to choose \
+ from",
+            )
+            .random(7),
+            example(
+                "RandomString(2, 3, 0, 0, 0)",
+                "{}",
+                "PRV-0222: RandomString: `length` is not 1 to 256 or less than the minimums \
+             together",
+            )
+            .random(7),
+        ],
     )
+    .edges(&[
+        "A new one with every evaluation: use it in mappings that apply on creation only.",
+        "Special characters are those of Windows' password rule: ~!@#$%^&*_-+=`|(){}[]:;\"'<>,.?/ and the \
+         backslash.",
+        "Minimums beyond the length, a length beyond 256, and characters to avoid that leave nothing are \
+         errors.",
+        "Wrap it in Redact, so that a password does not stand in logs.",
+    ])
     .volatile(),
 ];
 

@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use provost_model::Text;
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::Kind::{self, Any, Texts};
 use super::regex_dialect::{self, Replacement};
 use super::{Function, entry, example, form, needed, optional};
-use crate::LangError;
 use crate::datum::{Datum, NULL};
 use crate::error::code;
 use crate::program::{Arguments, Eval, Node, Prepared, Stop};
+use crate::{LangError, MAX_TEXT};
 
 const OLD: usize = 1;
 const PATTERN: usize = 2;
@@ -52,8 +52,19 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
         ),
         example("Replace([a], , \"(?<suffix>@.*)\", \"suffix\", \"\", , )", r#"{"a":"jo@x.org"}"#, r#""jo""#),
         example("Replace([a], , \"(?<name>.*)@\", \"name\", , [mail], )", r#"{"mail":"jo@x.org"}"#, r#""jo""#),
+        example(r#"Replace("abc", , "(.*)", , "p-${1}", , )"#, "{}", r#""p-abcp-""#),
+        example(r#"Replace([a], , "[a-z-[aeiou]]", , "", , )"#, r#"{"a":"lovelace"}"#, r#""oeae""#),
     ],
 )
+.edges(&[
+    "Null stays null; each value of a multi-valued attribute.",
+    "Texts compare in exact case; `(?i)` at the start of a pattern ignores it.",
+    "In a replacement `$1`, `${name}`, `$&`, `$$`, `` $` ``, `$'`, `$+` and `$_` refer to what was \
+         matched; other dollar signs stay.",
+    "As in .NET an empty match may follow a match: `(.*)` matches `abc` twice, `^.*$` once.",
+    "`$` and `\\Z` match at the very end only, not before a last line break.",
+    "Look-around, backreferences, atomic and balancing groups are refused when the expression is read.",
+])
 .prepared(prepare)];
 
 /// How one call replaces, with its pattern compiled where that is a constant.
@@ -161,7 +172,7 @@ fn substitute<'a>(call: &Arguments<'_, 'a>, text: &str, old: &str, new: &str) ->
             out.push_str(new);
         }
         out.push_str(piece);
-        if out.len() > crate::MAX_TEXT {
+        if out.len() > MAX_TEXT {
             break;
         }
     }
@@ -184,7 +195,7 @@ fn with_regex<'a>(call: &Arguments<'_, 'a>, plan: &Plan, regex: &Regex) -> Eval<
             let group = group(call, plan, regex)?;
             let new = call.text(NEW)?;
             let new = new.as_deref().unwrap_or_default();
-            every_match(call, regex, |captures, out| {
+            every_match(call, regex, |_, captures, out| {
                 let whole = captures.get_match();
                 match captures.get(group) {
                     Some(inner) => {
@@ -197,11 +208,13 @@ fn with_regex<'a>(call: &Arguments<'_, 'a>, plan: &Plan, regex: &Regex) -> Eval<
             })
         }
         _ => match &plan.replacement {
-            Some(replacement) => every_match(call, regex, |captures, out| replacement.expand(captures, out)),
+            Some(replacement) => {
+                every_match(call, regex, |source, captures, out| replacement.expand(source, captures, out))
+            }
             None => {
                 let new = call.text(NEW)?;
                 let replacement = Replacement::parse(new.as_deref().unwrap_or_default(), regex);
-                every_match(call, regex, |captures, out| replacement.expand(captures, out))
+                every_match(call, regex, |source, captures, out| replacement.expand(source, captures, out))
             }
         },
     }
@@ -217,28 +230,20 @@ fn group(call: &Arguments<'_, '_>, plan: &Plan, regex: &Regex) -> Result<usize, 
     })
 }
 
+/// `put` gets the source, a match in it and where its replacement goes.
 fn every_match<'a>(
     call: &Arguments<'_, 'a>,
     regex: &Regex,
-    mut put: impl FnMut(&regex::Captures<'_>, &mut String),
+    mut put: impl FnMut(&str, &Captures<'_>, &mut String),
 ) -> Eval<'a> {
     call.map_text(0, |source| {
-        let mut matches = regex.captures_iter(&source).peekable();
-        if matches.peek().is_none() {
-            drop(matches);
-            return Ok(source.into());
-        }
-        let mut out = String::with_capacity(source.len());
-        let mut end = 0;
-        for captures in matches {
-            let whole = captures.get_match();
-            out.push_str(&source[end..whole.start()]);
-            put(&captures, &mut out);
-            end = whole.end();
-            if out.len() > crate::MAX_TEXT {
-                break;
-            }
-        }
+        let mut out = String::new();
+        let end = regex_dialect::each_match(regex, &source, |before, captures| {
+            out.push_str(before);
+            put(&source, captures, &mut out);
+            out.len() <= MAX_TEXT
+        });
+        let Some(end) = end else { return Ok(source.into()) };
         out.push_str(&source[end..]);
         call.bounded(out.into())
     })

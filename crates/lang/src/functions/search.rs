@@ -20,24 +20,38 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ])],
         Integer,
         in_str,
-        "Where the second text starts in the first, counted from 1, at or after the start; 0 when it is not there. \
-         `vbTextCompare` ignores letter case, `vbBinaryCompare` (the default) does not.",
+        "Where the second text starts in the first, counted from 1, at or after the start; 0 when it is not \
+         there. `vbTextCompare` ignores letter case, `vbBinaryCompare` (the default) does not.",
         &[
             example("InStr(\"The quick brown fox\", \"quick\")", "{}", "5"),
             example("InStr(\"repEated\", \"e\", 3, vbBinaryCompare)", "{}", "7"),
             example("InStr(\"repEated\", \"e\", 3, vbTextCompare)", "{}", "4"),
             example("InStr([mail], \"@\")", "{}", "0"),
         ],
-    ),
+    )
+    .edges(&[
+        "0 when either text is null.",
+        "A start below 1 counts as 1; one beyond the end finds nothing.",
+        "An empty second text is found at the start.",
+    ]),
     entry(
         "Contains",
         &[form(&[needed("attribute", List), needed("search", Kind::Text)])],
         Integer,
         contains,
-        "The number of the first value that holds the text, counted from 1, in exact case; 0 when none does. Made for \
-         Item.",
-        &[example("Contains([mails], \"SMTP:\")", r#"{"mails":["smtp:a@x","SMTP:b@x"]}"#, "2")],
-    ),
+        "The number of the first value that holds the text, counted from 1, in exact case; 0 when none does. \
+         Made for Item.",
+        &[
+            example("Contains([mails], \"SMTP:\")", r#"{"mails":["smtp:a@x","SMTP:b@x"]}"#, "2"),
+            example(
+                r#"Item([mails], Contains([mails], "SMTP:"))"#,
+                r#"{"mails":["smtp:a@x","SMTP:b@x"]}"#,
+                r#""SMTP:b@x""#,
+            ),
+            example(r#"Contains([mails], "x500:")"#, r#"{"mails":["smtp:a@x"]}"#, "0"),
+        ],
+    )
+    .edges(&["0 for null.", "A single value counts as a list of one."]),
 ];
 
 fn in_str<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {

@@ -3,15 +3,42 @@ use provost_model::{Attributes, Timestamp};
 use super::*;
 use crate::{Context, Expression, Outcome};
 
-/// The result as JSON, or the error's code.
 fn run(expression: &str, given: &str) -> String {
-    let attributes: Attributes = serde_json::from_str(given).unwrap();
-    let expression = match Expression::compile(expression) {
+    run_example(&example_of(expression, given))
+}
+
+/// Fills in what most tests do not care about.
+fn example_of<'e>(expression: &'e str, given: &'e str) -> Given<'e> {
+    Given { expression, given, now: None, taken: &[], domain: Some("contoso.com"), random: None }
+}
+
+struct Given<'e> {
+    expression: &'e str,
+    given: &'e str,
+    now: Option<&'e str>,
+    taken: &'e [&'e str],
+    domain: Option<&'e str>,
+    random: Option<u8>,
+}
+
+/// The result as JSON, or the error's code.
+fn run_example(example: &Given<'_>) -> String {
+    let attributes: Attributes = serde_json::from_str(example.given).unwrap();
+    let expression = match Expression::compile(example.expression) {
         Ok(expression) => expression,
         Err(errors) => return format!("compile {}: {}", errors[0].code, errors[0]),
     };
-    let now: Timestamp = "2025-07-30T12:00:00Z".parse().unwrap();
-    match expression.eval(&Context::new(&attributes, now).with_default_domain("contoso.com")) {
+    let now: Timestamp = example.now.unwrap_or("2025-07-30T12:00:00Z").parse().unwrap();
+    let is_taken = |value: &str| example.taken.contains(&value);
+    let fill = |bytes: &mut [u8]| bytes.fill(example.random.unwrap_or_default());
+    let mut context = Context::new(&attributes, now).with_taken(&is_taken);
+    if let Some(domain) = example.domain {
+        context = context.with_default_domain(domain);
+    }
+    if example.random.is_some() {
+        context = context.with_random(&fill);
+    }
+    match expression.eval(&context) {
         Ok(Outcome::Value(value)) => value.to_json().to_string(),
         Ok(Outcome::IgnoreAttribute) => "ignore attribute".to_owned(),
         Ok(Outcome::IgnoreObject) => "ignore object".to_owned(),
@@ -21,11 +48,15 @@ fn run(expression: &str, given: &str) -> String {
 
 #[test]
 fn every_example_of_the_table_is_true() {
-    for function in functions() {
-        for example in function.examples {
-            assert_eq!(run(example.expression, example.given), example.result, "{}", example.expression);
+    let mut wrong = Vec::new();
+    for example in functions().flat_map(|function| function.examples) {
+        let Example { expression, given, result, now, taken, domain, random } = *example;
+        let have = run_example(&Given { expression, given, now, taken, domain, random });
+        if have != result {
+            wrong.push(format!("{expression} on {given}\n  is {have}\n not {result}"));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -39,8 +70,11 @@ fn the_table_is_sound() {
         assert!(!function.forms.is_empty(), "{} has no form", function.name);
         assert!(function.about.ends_with('.'), "{}", function.name);
         assert!(function.forms.iter().all(|form| form.repeats <= form.parameters.len()));
-        let is_testable = function.nature == Nature::Pure;
-        assert!(!is_testable || !function.examples.is_empty(), "{} has no example", function.name);
+        assert!(function.examples.len() >= 3, "{} has {} examples, not 3", function.name, function.examples.len());
+        assert!(!function.edges.is_empty(), "{} does not tell its edges", function.name);
+        assert!(function.edges.iter().all(|edge| edge.ends_with(['.', '`'])), "{}", function.name);
+        let calls = |example: &Example| example.expression.contains(&format!("{}(", function.name));
+        assert!(function.examples.iter().all(calls), "an example of {} does not call it", function.name);
     }
     for documented in "Append BitAnd CBool CDate Coalesce ConvertFromBase64 ConvertToBase64 ConvertToUTF8Hex Count CStr \
                        DateAdd DateDiff DateFromNum DefaultDomain DNComponent Error FormatDateTime Guid \
@@ -67,6 +101,13 @@ fn edges() {
         (r#"Switch([a], "d", "", "empty")"#, "{}", r#""empty""#),
         (r#"Switch([a], "d", "x", "y")"#, "{}", r#""d""#),
         (r#"Switch([a], , "x", "y")"#, "{}", "null"),
+        // Empty slots at the end, whether a form asks for them or not.
+        (r#"Switch([a], "d", "k", )"#, r#"{"a":"k"}"#, "null"),
+        (r#"Switch([a], "d", "k", )"#, r#"{"a":"x"}"#, r#""d""#),
+        (r#"Switch([a], "d", "x", "1", "k", )"#, r#"{"a":"k"}"#, "null"),
+        (r#"Switch([a], "d", "x", "1", , , )"#, r#"{"a":"x"}"#, r#""1""#),
+        (r#"Trim([a], , )"#, r#"{"a":" x"}"#, r#""x""#),
+        (r#"Trim(,)"#, "{}", "compile PRV-0204: argument 1 (`value`) of `Trim` is left empty at column 1"),
         (r#"IIF([a] <> "x", "y", "n")"#, "{}", r#""n""#),
         (r#"IIF([a] <> "", "y", "n")"#, r#"{"a":"v"}"#, r#""y""#),
         (r#"IIF(DateDiff("d", Now(), CDate([end])) <= 14, "soon", "later")"#, "{}", r#""later""#),
@@ -106,10 +147,36 @@ fn edges() {
         ("BitAnd(\"15\", &HF7)", "{}", "7"),
         (r#"DefaultDomain()"#, "{}", r#""contoso.com""#),
         (r#"PCase("3rd o'neill")"#, "{}", r#""3Rd O'neill""#),
+        (r#"Replace("abc", , "(.*)", , "p-${1}", , )"#, "{}", r#""p-abcp-""#),
+        (r#"Replace("a\\n", , "\\Z", , "x", , )"#, "{}", r#""a\\nx""#),
+        (r#"Replace("a-b", , "-", , "[$`|$'|$_|$+]", , )"#, "{}", r#""a[a|b|a-b|-]b""#),
+        (r#"RemoveDuplicates([a])"#, r#"{"a":[0.0,-0.0,1,1.0,["x"],["x"],null,null]}"#, r#"[0.0,1,1.0,["x"],null]"#),
+        (r#"DNComponent("CN=\"Ada, Dr\"+UID=7 , OU = x", 1)"#, "{}", r#""Ada, Dr""#),
+        (r#"DNComponent("CN=Ada\\+Co,OU = x", 1)"#, "{}", r#""Ada+Co""#),
+        (r#"DNComponent("CN=a, OU = x ", 2)"#, "{}", r#""x""#),
+        (r#"Transliterate("北京 ")"#, "{}", r#""Bei Jing ""#),
+        (r#"NormalizeDiacritics("Đặng Ħal")"#, "{}", r#""Dang Hal""#),
         (r#"Replace([a], "(", , , "", , )"#, r#"{"a":"(1)"}"#, r#""1)""#),
         (r#"Replace([a], , [p], , "${1}", , )"#, r#"{"a":"x7","p":"[a-z](\\d)"}"#, r#""7""#),
         (r#"Now()"#, "{}", r#""7/30/2025 12:00:00 PM""#),
         (r#"Now() > "2025-07-01""#, "{}", "true"),
+        (r#"FormatDateTime(Now(), , , "yyyy")"#, "{}", r#""2025""#),
+        (r#"FormatDateTime(Now(), , "yyyy")"#, "{}", r#""2025""#),
+        (r#"FormatDateTime([a], , , "s")"#, r#"{"a":"1/2/2024 3:00 PM"}"#, r#""2024-01-02T15:00:00""#),
+        (r#"FormatDateTime([a], , , "s")"#, r#"{"a":"soon"}"#, "PRV-0221: FormatDateTime: `source` is no date"),
+        (
+            r#"FormatDateTime([a], , "M/d/yyyy", "s")"#,
+            r#"{"a":"1/2/24"}"#,
+            "PRV-0221: FormatDateTime: `source` does not have the input format",
+        ),
+        (r#"FormatDateTime([a], "", "yyyy", "yy")"#, r#"{"a":"2024"}"#, r#""24""#),
+        (r#"FormatDateTime([a], AssumeUniversal, "yyyy", "yy")"#, r#"{"a":"2024"}"#, r#""24""#),
+        (r#"FormatDateTime([a], "allowleadingwhite, RoundtripKind", "yyyy", "yy")"#, r#"{"a":"2024"}"#, r#""24""#),
+        (
+            r#"FormatDateTime([a], [s], "yyyy", "yy")"#,
+            r#"{"a":"2024","s":"Sloppy"}"#,
+            "PRV-0221: FormatDateTime: `dateTimeStyles` is no style",
+        ),
         (r#"FormatDateTime(Now(), "yyyy-MM-dd", "yyyyMMdd")"#, "{}", r#""20250730""#),
         // Failures.
         (r#"Error("no mail for " & [id])"#, r#"{"id":"7"}"#, "PRV-0223: no mail for 7"),
@@ -135,6 +202,21 @@ fn results_stay_bounded() {
         run(&expression, r#"{"a":"a"}"#),
         format!("PRV-0226: the result is longer than {} bytes", crate::MAX_TEXT)
     );
+}
+
+#[test]
+fn distinct_values_are_found_in_linear_work() {
+    // Half a minute and more when each value is compared with all before it.
+    let list: Vec<String> = (0..60_000).map(|at| format!("{{\"v\":{at}}},{at}")).collect();
+    let given = format!("{{\"a\":[{0},{0}]}}", list.join(","));
+    assert_eq!(run("Count(RemoveDuplicates([a]))", &given), "120000");
+}
+
+#[test]
+fn replacements_cannot_fill_memory() {
+    let expression = format!(r#"Replace([a], , "x", , "{}", , )"#, "$_".repeat(4_000));
+    let given = format!("{{\"a\":\"{}\"}}", "x".repeat(100_000));
+    assert!(run(&expression, &given).starts_with("PRV-0226"));
 }
 
 #[test]

@@ -14,24 +14,39 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[form(&[needed("source", Texts), needed("suffix", super::Kind::Text)])],
         Texts,
         append,
-        "The source with the suffix behind it. Null stays null, so that no account is named after a suffix alone.",
-        &[example("Append([mail], \".test\")", r#"{"mail":"ada@example.org"}"#, r#""ada@example.org.test""#)],
-    ),
+        "The source with the suffix behind it. Null stays null, so that no account is named after a suffix \
+         alone.",
+        &[
+            example("Append([mail], \".test\")", r#"{"mail":"ada@example.org"}"#, r#""ada@example.org.test""#),
+            example(r#"Append([mail], ".test")"#, "{}", "null"),
+            example(r#"Append([groups], "-eu")"#, r#"{"groups":["a","b"]}"#, r#"["a-eu","b-eu"]"#),
+        ],
+    )
+    .edges(&[
+        "Null stays null; a null suffix counts as empty.",
+        "Applies to each value of a multi-valued attribute.",
+        "Numbers and Booleans count as their texts.",
+    ]),
     entry(
         "Prepend",
         &[form(&[needed("prefix", super::Kind::Text), needed("source", Texts)])],
         Texts,
         prepend,
         "The prefix, then the source. Null stays null.",
-        &[example("Prepend(\"x-\", [login])", r#"{"login":"ada"}"#, r#""x-ada""#)],
-    ),
+        &[
+            example("Prepend(\"x-\", [login])", r#"{"login":"ada"}"#, r#""x-ada""#),
+            example(r#"Prepend("x-", [login])"#, "{}", "null"),
+            example(r#"Prepend("smtp:", [mails])"#, r#"{"mails":["a@x","b@x"]}"#, r#"["smtp:a@x","smtp:b@x"]"#),
+        ],
+    )
+    .edges(&["Null stays null; a null prefix counts as empty.", "Applies to each value of a multi-valued attribute."]),
     entry(
         "Join",
         &[repeating(&[needed("separator", super::Kind::Text), needed("source", Any)], 1)],
         super::Kind::Text,
         join,
-        "All sources with the separator between them. A multi-valued source gives each of its values; null and empty ones \
-         are passed over with their separator. Null when every source is null.",
+        "All sources with the separator between them. A multi-valued source gives each of its values; null \
+         and empty ones are passed over with their separator. Null when every source is null.",
         &[
             example(
                 "Join(\", \", [surname], [givenName])",
@@ -41,7 +56,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("Join(\", \", [surname], [givenName])", r#"{"surname":"Doe","givenName":""}"#, r#""Doe""#),
             example("Join(\";\", [mails])", r#"{"mails":["a@x","b@x"]}"#, r#""a@x;b@x""#),
         ],
-    ),
+    )
+    .edges(&[
+        "A separator of null or \"\" puts nothing between the values.",
+        "Empty sources only give an empty text; null sources only give null.",
+        "The result has at most 1 MiB.",
+    ]),
     entry(
         "Left",
         &[form(&[needed("string", Texts), needed("n", Integer)])],
@@ -53,65 +73,115 @@ pub(super) const FUNCTIONS: &[Function] = &[
             example("Left([a], 3)", "{}", r#""""#),
             example("Left(\"Zoë\", -1)", "{}", r#""Zoë""#),
         ],
-    ),
+    )
+    .edges(&[
+        "Characters are counted, not bytes: an accented letter is one.",
+        "Applies to each value of a multi-valued attribute.",
+        "A null number counts as 0.",
+    ]),
     entry(
         "Right",
         &[form(&[needed("string", Texts), needed("n", Integer)])],
         Texts,
         right,
         "The last n characters; all of them when there are fewer or n is negative. Null gives an empty text.",
-        &[example("Right(\"4471-ZRH\", 3)", "{}", r#""ZRH""#)],
+        &[
+            example("Right(\"4471-ZRH\", 3)", "{}", r#""ZRH""#),
+            example("Right([badge], 3)", r#"{"badge":"7"}"#, r#""7""#),
+            example(r#"Right("Zoë", -1)"#, "{}", r#""Zoë""#),
+        ],
     )
+    .edges(&[
+        "Characters are counted, not bytes: an accented letter is one.",
+        "Applies to each value of a multi-valued attribute.",
+    ])
     .ours(),
     entry(
         "Mid",
         &[form(&[needed("source", Texts), needed("start", Integer), needed("length", Integer)])],
         Texts,
         mid,
-        "So many characters from the start, which is 1 or more. Beyond the end there is nothing: the result is shorter, at \
-         last empty. Null stays null.",
+        "So many characters from the start, which is 1 or more. Beyond the end there is nothing: the result \
+         is shorter, at last empty. Null stays null.",
         &[
             example("Mid([givenName], 1, 3)", r#"{"givenName":"Jonathan"}"#, r#""Jon""#),
             example("Mid([givenName], \"2\", \"20\")", r#"{"givenName":"Zoë"}"#, r#""oë""#),
             example("Mid([givenName], 9, 1)", r#"{"givenName":"Zoë"}"#, r#""""#),
         ],
-    ),
+    )
+    .edges(&[
+        "A start below 1, a negative length and a null for either are errors.",
+        "A length beyond the end gives what is there.",
+        "Characters are counted, not bytes.",
+    ]),
     entry(
         "Trim",
         &[form(&[needed("value", Texts)])],
         Texts,
         trim,
         "Without white space at both ends; each value of a multi-valued attribute.",
-        &[example("Trim(\" Test \")", "{}", r#""Test""#), example("Trim([a])", r#"{"a":[" x","y "]}"#, r#"["x","y"]"#)],
-    ),
+        &[
+            example("Trim(\" Test \")", "{}", r#""Test""#),
+            example("Trim([a])", r#"{"a":[" x","y "]}"#, r#"["x","y"]"#),
+            example("Trim([a])", r#"{"a":" \n "}"#, r#""""#),
+        ],
+    )
+    .edges(&[
+        "Null stays null; a text of white space alone becomes empty.",
+        "All white space of Unicode counts, line breaks too; inside the text it stays.",
+    ]),
     entry(
         "StripSpaces",
         &[form(&[needed("source", Texts)])],
         Texts,
         strip_spaces,
         "Without any blank (U+0020); other white space stays.",
-        &[example("StripSpaces(\"van der Berg\")", "{}", r#""vanderBerg""#)],
-    ),
+        &[
+            example("StripSpaces(\"van der Berg\")", "{}", r#""vanderBerg""#),
+            example("StripSpaces([a])", r#"{"a":" a\tb "}"#, r#""a\tb""#),
+            example("StripSpaces([phones])", r#"{"phones":["1 2","3 4"]}"#, r#"["12","34"]"#),
+        ],
+    )
+    .edges(&[
+        "Null stays null.",
+        "Tabs, line breaks and no-break spaces stay.",
+        "Applies to each value of a multi-valued attribute.",
+    ]),
     entry(
         "Word",
         &[form(&[needed("string", Texts), needed("number", Integer), needed("delimiters", super::Kind::Text)])],
         Texts,
         word,
-        "The word of this number, counted from 1. Each character of the delimiters separates words, several together \
-         separate once. Empty when there are fewer words, for a number below 1 and for null.",
+        "The word of this number, counted from 1. Each character of the delimiters separates words, several \
+         together separate once. Empty when there are fewer words, for a number below 1 and for null.",
         &[
             example("Word(\"The quick brown fox\", 3, \" \")", "{}", r#""brown""#),
             example("Word(\"a,  b\", 2, \" ,\")", "{}", r#""b""#),
+            example(r#"Word([name], 5, " ")"#, r#"{"name":"Ada Lovelace"}"#, r#""""#),
         ],
-    ),
+    )
+    .edges(&[
+        "A delimiter is a single character; the delimiters \" ,\" are two.",
+        "Delimiters at the start do not make an empty word.",
+        "Without delimiters the whole text is one word.",
+    ]),
     entry(
         "CStr",
         &[form(&[needed("value", Texts)])],
         Texts,
         text_of,
         "The value as text: numbers in decimal, Booleans as True and False, a reference as its id.",
-        &[example("CStr([active])", r#"{"active":true}"#, r#""True""#), example("CStr(12)", "{}", r#""12""#)],
-    ),
+        &[
+            example("CStr([active])", r#"{"active":true}"#, r#""True""#),
+            example("CStr(12)", "{}", r#""12""#),
+            example("CStr([n])", r#"{"n":[1,2.5]}"#, r#"["1","2.5"]"#),
+        ],
+    )
+    .edges(&[
+        "Null stays null; a text stays as it is.",
+        "Each value of a list becomes a text.",
+        "A complex value has no text: an error.",
+    ]),
 ];
 
 fn append<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {

@@ -122,10 +122,10 @@ fn mismatch(kind: Kind, node: &Node) -> Option<Mismatch> {
             hint = Some("dates look like 2025-01-31, 2025-01-31T08:00:00Z or 1/31/2025 8:00:00 AM".to_owned());
             "a date".to_owned()
         }
-        Kind::Word(words) => {
+        Kind::Word(words) | Kind::Words(words) => {
             let fits = match constant {
-                Some(_) => text.is_some_and(|text| words.iter().any(|word| word.eq_ignore_ascii_case(text))),
-                None => matches!(given, Kind::Any | Kind::Text | Kind::Texts | Kind::Word(_)),
+                Some(_) => text.is_some_and(|text| kind.has_word(text)),
+                None => matches!(given, Kind::Any | Kind::Text | Kind::Texts | Kind::Word(_) | Kind::Words(_)),
             };
             if fits {
                 return None;
@@ -160,7 +160,7 @@ fn result_kind(node: &Node) -> Kind {
 fn describe(kind: Kind) -> &'static str {
     match kind {
         Kind::Any => "this value",
-        Kind::Text | Kind::Texts | Kind::Word(_) => "a text",
+        Kind::Text | Kind::Texts | Kind::Word(_) | Kind::Words(_) => "a text",
         Kind::Integer => "a number",
         Kind::Boolean => "a condition",
         Kind::Date => "a date",

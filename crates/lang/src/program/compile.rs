@@ -8,7 +8,7 @@ use super::evaluate::Frame;
 use super::{Attribute, Call, Folded, Node, NodeKind, Prepared, check};
 use crate::datum::Datum;
 use crate::error::code;
-use crate::functions::{self, Form, Kind, Nature};
+use crate::functions::{self, Form, Nature};
 use crate::syntax::{Tree, TreeKind, quoted};
 use crate::{Context, LangError};
 
@@ -118,9 +118,9 @@ impl Compiler {
             let hint = "make it the outermost function and move the others into its rules".to_owned();
             self.error(code::PLACE, name_span, message, hint);
         }
-        let written = arguments.len() - arguments.iter().rev().take_while(|slot| slot.is_none()).count();
-        let form = function.form(written);
-        let nodes: Box<[Option<Node>]> = arguments[..written]
+        let slots = function.slots(arguments.len(), arguments.iter().rev().take_while(|slot| slot.is_none()).count());
+        let form = function.form(slots);
+        let nodes: Box<[Option<Node>]> = arguments[..slots]
             .iter()
             .enumerate()
             .map(|(at, slot)| slot.as_ref().map(|tree| self.argument(tree, form, at)))
@@ -142,8 +142,7 @@ impl Compiler {
     /// An argument; where the parameter is a choice of words, a bare word is one.
     fn argument(&mut self, tree: &Tree, form: &Form, at: usize) -> Node {
         if let TreeKind::Word(word) = &tree.kind
-            && let Some(Kind::Word(words)) = form.parameter(at).map(|parameter| parameter.kind)
-            && words.iter().any(|known| known.eq_ignore_ascii_case(word))
+            && form.parameter(at).is_some_and(|parameter| parameter.kind.has_word(word))
         {
             return Node { span: tree.span.clone(), kind: NodeKind::Constant(Value::Text(word.clone())) };
         }

@@ -62,7 +62,7 @@ pub(crate) enum Folded {
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) function: &'static Function,
-    /// `None` where the slot is empty; trailing empty slots are cut off.
+    /// `None` where the slot is empty; trailing empty slots that no form asks for are cut off.
     pub(crate) arguments: Box<[Option<Node>]>,
     pub(crate) prepared: Prepared,
 }

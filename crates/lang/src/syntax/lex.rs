@@ -203,7 +203,17 @@ impl Lexer<'_> {
         }
         let value = match text.parse::<i64>() {
             Ok(number) => Value::Integer(number),
-            Err(_) => Value::Decimal(text.parse().unwrap_or_default()),
+            Err(_) => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Value::Decimal(number),
+                _ => {
+                    self.error(
+                        span.clone(),
+                        "the number is too large",
+                        "long digits that identify something are a text: \"…\"",
+                    );
+                    return self.push(Token::Bad, span);
+                }
+            },
         };
         self.push(Token::Constant(value), span)
     }

@@ -18,7 +18,7 @@ pub(crate) use print::quoted;
 /// More characters than this in one expression are refused, as Entra does.
 pub const MAX_CHARACTERS: usize = 10_000;
 /// Calls and brackets nested deeper than this are refused.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 100;
 
 /// A part of an expression with its place.
 #[derive(Debug, Clone, PartialEq)]

@@ -96,10 +96,10 @@ fn errors_say_what_and_where() {
 #[test]
 fn long_and_deep_texts_are_refused() {
     let deep = format!("{}1{}", "Trim(".repeat(1_500), ")".repeat(1_500));
-    assert!(canonical(&deep).contains("PRV-0208 nested deeper than 64"));
+    assert!(canonical(&deep).contains("PRV-0208 nested deeper than 100"));
     assert!(canonical(&"(".repeat(9_999)).contains("PRV-0208"));
     assert!(canonical(&" ".repeat(10_001)).starts_with("PRV-0208 10001 characters are too many"));
     assert_eq!(canonical(&format!("\"{}\"", "é".repeat(9_998))).len(), 9_998 * 2 + 2);
-    let nested = format!("{}[a]{}", "Trim(".repeat(64), ")".repeat(64));
+    let nested = format!("{}[a]{}", "Trim(".repeat(100), ")".repeat(100));
     assert_eq!(canonical(&nested), nested);
 }

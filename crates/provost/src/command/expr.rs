@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, BufReader};
 
+use clap::CommandFactory as _;
 use provost_lang::{Context, Expression, LangError, Outcome, functions};
 use provost_model::{Attributes, Clock, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{read_attributes, without_place};
-use crate::cli::ExprArgs;
+use crate::cli::{Cli, ExprArgs};
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Style, Table};
 use crate::problem::{Problem, Source};
@@ -47,6 +48,12 @@ impl From<Outcome> for Answer {
 }
 
 pub fn run(args: ExprArgs, output: Output) -> Result<Exit> {
+    if let Some(name) = args.help {
+        return match name {
+            Some(name) => help(Some(&name), output),
+            None => usage(output),
+        };
+    }
     match (args.expression, args.help_function) {
         (_, Some(name)) => help(name.as_deref(), output),
         (Some(expression), None) => one(&expression, args.attributes.as_deref(), args.trace, output),
@@ -184,11 +191,24 @@ pub(super) fn listed(errors: &[LangError]) -> String {
     errors.iter().map(|error| format!("{}: {error}", error.code)).collect::<Vec<_>>().join("; ")
 }
 
+/// What clap prints for `--help`, whose flag takes a function's name here.
+fn usage(output: Output) -> Result<Exit> {
+    let mut cli = Cli::command();
+    cli.build();
+    let mut data = output.data();
+    if let Some(command) = cli.find_subcommand_mut("expr") {
+        data.line(command.render_help().to_string().trim_end())?;
+    }
+    data.end()?;
+    Ok(Exit::Done)
+}
+
 #[derive(Serialize)]
 struct FunctionHelp {
     name: &'static str,
     signature: String,
     about: &'static str,
+    edges: &'static [&'static str],
     examples: Vec<ExampleHelp>,
 }
 
@@ -196,6 +216,8 @@ struct FunctionHelp {
 struct ExampleHelp {
     expression: &'static str,
     given: &'static str,
+    /// What it depends on, a line each.
+    surroundings: Vec<String>,
     result: &'static str,
 }
 
@@ -232,12 +254,16 @@ fn help(name: Option<&str>, output: Output) -> Result<Exit> {
             for function in &asked {
                 let signature = data.paint(Style::Bold, &function.signature);
                 data.line(signature)?;
-                data.line(format_args!("\n{}", function.about))?;
+                data.line(format_args!("\n{}\n", function.about))?;
+                for edge in function.edges {
+                    data.line(format_args!("- {edge}"))?;
+                }
                 for example in &function.examples {
-                    data.line(format_args!(
-                        "\n  {}\n    on {}\n    = {}",
-                        example.expression, example.given, example.result
-                    ))?;
+                    data.line(format_args!("\n  {}", example.expression))?;
+                    for line in &example.surroundings {
+                        data.line(format_args!("    {line}"))?;
+                    }
+                    data.line(format_args!("    = {}", example.result))?;
                 }
             }
         }
@@ -247,13 +273,17 @@ fn help(name: Option<&str>, output: Output) -> Result<Exit> {
 }
 
 fn describe(function: &'static provost_lang::Function) -> FunctionHelp {
-    let examples = function.examples.iter();
+    let example = |example: &'static provost_lang::Example| ExampleHelp {
+        expression: example.expression,
+        given: example.given,
+        surroundings: example.surroundings(),
+        result: example.result,
+    };
     FunctionHelp {
         name: function.name,
         signature: function.signature(),
         about: function.about,
-        examples: examples
-            .map(|example| ExampleHelp { expression: example.expression, given: example.given, result: example.result })
-            .collect(),
+        edges: function.edges,
+        examples: function.examples.iter().map(example).collect(),
     }
 }

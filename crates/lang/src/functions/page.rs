@@ -70,7 +70,7 @@ impl Function {
             let _ = write!(out, "\n{}\n", wrapped(&words, ""));
         }
         for (at, edge) in self.edges.iter().enumerate() {
-            let _ = write!(out, "{}- {}\n", if at == 0 { "\n" } else { "" }, wrapped(edge, "  "));
+            let _ = writeln!(out, "{}- {}", if at == 0 { "\n" } else { "" }, wrapped(edge, "  "));
         }
         for example in self.examples {
             let _ = write!(out, "\n```\n{}\n", example.expression);

@@ -88,12 +88,13 @@ fn evaluate(expression: &Expression, values: &[Value]) {
             (Ok(Outcome::IgnoreAttribute), Traced::IgnoreAttribute) => {}
             (Ok(Outcome::IgnoreObject), Traced::IgnoreObject) => {}
             (Err(error), Traced::Error(traced)) => assert_eq!(error.code, traced.code),
-            (outcome, traced) => panic!("{outcome:?} is traced as {traced:?}"),
+            (outcome, traced) => {
+                assert_eq!(format!("{outcome:?}"), format!("{traced:?}"), "one is not traced as the other")
+            }
         }
     };
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
-        panic!("{expression} failed on {}", serde_json::to_string(&record).unwrap_or_default());
-    }
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    assert!(ran.is_ok(), "{expression} failed on {}", serde_json::to_string(&record).unwrap_or_default());
 }
 
 #[test]

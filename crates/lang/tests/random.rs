@@ -1,8 +1,6 @@
 //! Arbitrary texts never make the parser, the checker, the evaluator or the filters panic, and what compiles prints to a
 //! text that compiles to the same. The seed of a failure is in its message; `PROVOST_SEED` repeats it.
 
-#![expect(clippy::print_stdout, reason = "it prints how many compiled")]
-
 mod chance;
 
 use chance::{Random, rounds, with_seed};

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Example, Function, Kind, Origin, functions};
 
+const WIDTH: usize = 118;
+
 const INTRODUCTION: &str = "\
 # Functions of the mapping language
 
@@ -23,16 +25,31 @@ the last parameters repeat. Where a function takes texts, it applies to each val
 pub fn reference() -> String {
     let mut all: Vec<&Function> = functions().collect();
     all.sort_by_key(|function| function.name.to_lowercase());
-    let mut out = INTRODUCTION.to_owned();
-    for function in &all {
-        let separator = if out.ends_with(".\n") { "\n" } else { " · " };
-        // Writing into a text cannot fail.
-        let _ = write!(out, "{separator}[{}](#{})", function.name, function.name.to_lowercase());
-    }
-    out.push('\n');
+    let links = all.iter().map(|function| format!("[{}](#{})", function.name, function.name.to_lowercase()));
+    let mut out = format!("{INTRODUCTION}\n{}\n", wrapped(&links.collect::<Vec<_>>().join(" "), ""));
     for function in all {
         out.push('\n');
         out.push_str(&function.page());
+    }
+    out
+}
+
+/// Lines of the house's width, those behind the first indented.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            out.push('\n');
+            out.push_str(indent);
+            width = indent.len();
+        } else if width > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += length;
     }
     out
 }
@@ -45,17 +62,15 @@ impl Function {
     /// assert!(page.starts_with("## Trim\n\n```\nTrim(value)\n```\n"));
     /// ```
     pub fn page(&self) -> String {
-        let mut out = format!("## {}\n\n```\n{}\n```\n\n{}", self.name, self.signatures().join("\n"), self.about);
-        if self.origin == Origin::Provost {
-            out.push_str(" Not in Entra.");
-        }
-        out.push('\n');
+        let origin = if self.origin == Origin::Provost { " Not in Entra." } else { "" };
+        let about = wrapped(&format!("{}{origin}", self.about), "");
+        let mut out = format!("## {}\n\n```\n{}\n```\n\n{about}\n", self.name, self.signatures().join("\n"));
         for words in self.words() {
             // Writing into a text cannot fail.
-            let _ = write!(out, "\n{words}\n");
+            let _ = write!(out, "\n{}\n", wrapped(&words, ""));
         }
         for (at, edge) in self.edges.iter().enumerate() {
-            let _ = write!(out, "{}- {edge}\n", if at == 0 { "\n" } else { "" });
+            let _ = writeln!(out, "{}- {}", if at == 0 { "\n" } else { "" }, wrapped(edge, "  "));
         }
         for example in self.examples {
             let _ = write!(out, "\n```\n{}\n", example.expression);

@@ -15,8 +15,8 @@ use regex::{Captures, Regex, RegexBuilder};
 
 pub(crate) use replacement::Replacement;
 
-/// The engine refuses patterns whose program would be larger. `\w` knows all scripts of the world, so that
-/// `^[\w.]{1,64}@[\w.]{1,255}$` needs some 20 MB.
+/// The engine refuses patterns whose program would be larger. `\w` knows all scripts of the world, so that a pattern of
+/// addresses such as `^[\w.]{1,64}@[\w.]{1,255}$` needs several MB.
 const MAX_PROGRAM_BYTES: usize = 16 << 20;
 /// Programs up to this size are kept for the next expression with the same pattern.
 const MAX_SHARED_BYTES: usize = 1 << 20;

@@ -94,6 +94,19 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
+fn numbers_read_back_or_are_refused() {
+    let digits = "9".repeat(320);
+    for source in [digits.clone(), format!("-{digits}"), format!("{digits}.5")] {
+        assert_eq!(canonical(&source), "PRV-0201 the number is too large at column 1");
+    }
+    for source in ["9".repeat(300), format!("-{}.25", "8".repeat(200)), format!("0.{}1", "0".repeat(400))] {
+        let printed = canonical(&source);
+        assert!(!printed.contains("PRV") && !printed.contains("inf"), "{source} prints as {printed}");
+        assert_eq!(canonical(&printed), printed, "{source}");
+    }
+}
+
+#[test]
 fn long_and_deep_texts_are_refused() {
     let deep = format!("{}1{}", "Trim(".repeat(1_500), ")".repeat(1_500));
     assert!(canonical(&deep).contains("PRV-0208 nested deeper than 100"));

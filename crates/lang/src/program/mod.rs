@@ -21,6 +21,8 @@ use crate::functions::replace;
 use crate::syntax::Comparison;
 
 pub(crate) use arguments::Arguments;
+pub use check::Shape;
+pub(crate) use check::{check, gives_many};
 pub(crate) use attribute::{Attribute, Hint};
 pub(crate) use compare::equal;
 pub(crate) use compile::{Compiled, compile};

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use provost_connector::Capabilities;
-use provost_lang::{Expression, LangError, ScopeFilter, Shape, nearest};
+use provost_lang::{Expression, LangError, ScopeFilter, nearest};
 use provost_model::{
-    AttributePath, AttributeSchema, AttributeType, ClassSchema, Code, Digest, JobName, Mutability, Schema, Severity, Text,
+    AttributePath, AttributeType, ClassSchema, Code, Digest, JobName, Mutability, Schema, Severity, Text,
 };
 use provost_store::Layout;
 
+use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
 use crate::spec::{JobSpec, MappingSpec, RuleSpec};
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
-const UNKNOWN_ATTRIBUTE: Code = Code::new("PRV-0521");
 const BAD_PATH: Code = Code::new("PRV-0522");
 const READ_ONLY: Code = Code::new("PRV-0523");
 const NO_MATCHING: Code = Code::new("PRV-0524");
@@ -165,63 +165,15 @@ impl Check<'_> {
     }
 
     fn scope(&mut self, text: &str, from: &ClassSchema) -> Option<ScopeFilter> {
-        for (path, span) in ScopeFilter::attribute_places(text) {
-            self.source_attribute("scope", &path, from, (text.to_owned(), span));
-        }
-        match ScopeFilter::parse(text, &|path| from.resolve(path).is_some_and(|attribute| attribute.case_exact)) {
-            Ok(scope) => Some(scope),
-            Err(errors) => {
-                self.language("scope", text, errors);
-                None
-            }
-        }
+        let (scope, findings) = read_filter(text, from);
+        self.language("scope", text, findings);
+        scope
     }
 
     fn expression(&mut self, place: &str, text: &str, from: &ClassSchema) -> Option<Expression> {
-        match Expression::compile(text) {
-            Ok(expression) => {
-                let mut seen: Vec<&str> = Vec::new();
-                for (name, span) in expression.attribute_places() {
-                    if seen.contains(&name) || from.attribute(name).is_some() {
-                        continue;
-                    }
-                    seen.push(name);
-                    let path = name.parse().unwrap_or_else(|_| AttributePath::name(name));
-                    self.source_attribute(place, &path, from, (text.to_owned(), span));
-                }
-                self.language(place, text, expression.check(&|name| shape(from, name)));
-                Some(expression)
-            }
-            Err(errors) => {
-                self.language(place, text, errors);
-                None
-            }
-        }
-    }
-
-    /// A closed class names all its attributes; anything else would be null for everybody, silently.
-    fn source_attribute(
-        &mut self,
-        place: &str,
-        path: &AttributePath,
-        from: &ClassSchema,
-        source: (String, std::ops::Range<usize>),
-    ) {
-        if from.open || path.name.eq_ignore_ascii_case("id") || from.resolve(path).is_some() {
-            return;
-        }
-        if from.attribute(&path.to_string()).is_some() {
-            return;
-        }
-        let hint = match (from.attribute(&path.name), &path.sub) {
-            (Some(parent), Some(sub)) => known(sub, &parent.sub_attributes, &format!("`{}`", path.name), |near| {
-                format!("{}.{near}", path.name)
-            }),
-            _ => known(&path.name, &from.attributes, &format!("`{}`", from.name), str::to_owned),
-        };
-        let message = format!("the source class `{}` has no attribute `{path}`", from.name);
-        let problem = RuleProblem::new(UNKNOWN_ATTRIBUTE, self.path(place), message);
-        self.problems.push(RuleProblem { hint: Some(hint), source: Some(source), ..problem });
+        let (expression, findings) = read_expression(text, from);
+        self.language(place, text, findings);
+        expression
     }
 
     /// A path into the target. A mapping's is its key, a matching attribute's is a value.
@@ -317,34 +269,4 @@ impl Check<'_> {
             reference,
         })
     }
-}
-
-/// What is there in place of a name that is not.
-fn known(written: &str, attributes: &[AttributeSchema], owner: &str, shown: impl Fn(&str) -> String) -> String {
-    let names = || attributes.iter().map(|attribute| attribute.name.as_str());
-    match nearest(written, names()) {
-        Some(near) => format!("did you mean `{}`?", shown(near)),
-        None if attributes.is_empty() => format!("{owner} has no parts"),
-        None => format!("{owner} has: {}", names().collect::<Vec<_>>().join(", ")),
-    }
-}
-
-/// What a class says about the attribute of this name, or about what it leads to as a path.
-fn shape(class: &ClassSchema, name: &str) -> Option<Shape> {
-    if let Some(attribute) = class.attribute(name) {
-        return Some(Shape { kind: attribute.kind, multi_valued: attribute.multi_valued });
-    }
-    let path: AttributePath = name.parse().ok()?;
-    let found = class.resolve(&path)?;
-    // A filter in the path picks elements, one as a rule; without it a part of a list is as many as the list has.
-    let multi_valued = match (&path.filter, &path.sub) {
-        (Some(_), Some(_)) => found.multi_valued,
-        (Some(_), None) => false,
-        (None, Some(_)) => {
-            let parent = AttributePath { sub: None, ..path.clone() };
-            found.multi_valued || class.resolve(&parent).is_some_and(|parent| parent.multi_valued)
-        }
-        (None, None) => found.multi_valued,
-    };
-    Some(Shape { kind: found.kind, multi_valued })
 }

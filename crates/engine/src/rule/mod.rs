@@ -3,6 +3,7 @@
 //! [`compile`] checks everything that can be checked before a single object is read, and reports all problems at once.
 
 mod compile;
+mod source;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::error::RuleProblem;
 use crate::spec::{ApplySpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
 
 pub use compile::compile;
+pub use source::{read_expression, read_filter};
 pub use provost_lang::nearest;
 
 /// A job that can run.

@@ -97,3 +97,92 @@ pub(super) fn shape(class: &ClassSchema, name: &str) -> Option<Shape> {
     };
     Some(Shape { kind: found.kind, multi_valued })
 }
+
+#[cfg(test)]
+mod tests {
+    use provost_model::{AttributeType, Attributes};
+
+    use super::*;
+
+    fn person() -> ClassSchema {
+        let many = |name: &str| AttributeSchema { multi_valued: true, ..AttributeSchema::new(name, AttributeType::String) };
+        ClassSchema {
+            name: "person".into(),
+            attributes: vec![
+                AttributeSchema { case_exact: true, ..AttributeSchema::new("login", AttributeType::String) },
+                AttributeSchema::new("title", AttributeType::String),
+                AttributeSchema::new("active", AttributeType::Boolean),
+                AttributeSchema::new("level", AttributeType::Integer),
+                AttributeSchema::new("hired", AttributeType::DateTime),
+                many("aliases"),
+                AttributeSchema {
+                    multi_valued: true,
+                    sub_attributes: vec![AttributeSchema::new("value", AttributeType::String)],
+                    ..AttributeSchema::new("emails", AttributeType::Complex)
+                },
+            ],
+            ..ClassSchema::default()
+        }
+    }
+
+    /// `severity code column+length message`, one a finding.
+    fn told(findings: &[LangError]) -> Vec<String> {
+        let line = |finding: &LangError| {
+            let LangError { severity, code, place, message, .. } = finding;
+            format!("{} {code} {}+{} {message}", severity.as_str(), place.column, place.length)
+        };
+        findings.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_schema_finds_what_the_text_alone_does_not_tell() {
+        for (text, wanted) in [
+            ("ToLower([login])", ""),
+            (r#""é" & [lgin]"#, "error PRV-0521 7+6 the source class `person` has no attribute `lgin`"),
+            ("ToLower([aliases])", ""),
+            ("Join(\",\", [aliases])", ""),
+            ("Item([aliases], 1)", ""),
+            (
+                "\"x\" & ToLower([aliases])",
+                "warning PRV-0212 7+18 `&` takes one value, and this may be several",
+            ),
+            ("[emails.value] = \"a\"", "warning PRV-0212 1+14 `=` takes one value, and this may be several"),
+            ("ToLower([emails[type eq \"work\"].value])", ""),
+            (
+                "ToLower([emails])",
+                "error PRV-0205 9+8 `source` of `ToLower` takes a simple value, not the complex attribute [emails]",
+            ),
+            (
+                "DateAdd(\"d\", 1, [active])",
+                "error PRV-0205 17+8 `dateTime` of `DateAdd` takes a date, not the boolean attribute [active]",
+            ),
+            (
+                "Left([login], [hired])",
+                "error PRV-0205 15+7 `n` of `Left` takes a whole number, not the date attribute [hired]",
+            ),
+            ("Left([login], [level])", ""),
+            ("IIF([active], [title], [login])", ""),
+        ] {
+            let (expression, findings) = read_expression(text, &person());
+            assert!(expression.is_some(), "{text}");
+            assert_eq!(told(&findings).join("; "), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_compares_as_the_schema_says() {
+        let record: Attributes = [("login", "Ada"), ("title", "Boss")].into_iter().collect();
+        for (text, matches) in
+            [("login eq \"ada\"", false), ("login eq \"Ada\"", true), ("title eq \"boss\"", true)]
+        {
+            let (filter, findings) = read_filter(text, &person());
+            assert_eq!(told(&findings), Vec::<String>::new(), "{text}");
+            assert_eq!(filter.unwrap().matches(&record), matches, "{text}");
+        }
+        let (_, findings) = read_filter("title eq \"lgin\" and lgin pr and title REGEX MATCH \"(\"", &person());
+        let found = told(&findings);
+        assert_eq!(found[0], "error PRV-0521 21+4 the source class `person` has no attribute `lgin`");
+        assert!(found[1].starts_with("error PRV-0207 33+21 "), "{found:?}");
+        assert_eq!(findings[0].hint.as_deref(), Some("did you mean `[login]`?"));
+    }
+}

@@ -269,7 +269,11 @@ fn a_list_where_one_value_is_needed_is_a_warning() {
     folder.write("provost.yaml", &text);
     let done = folder.run(&["config", "check"]).ok();
     assert_eq!(done.stdout, "provost.yaml: 2 connections and 1 jobs, 1 warning\n");
-    assert!(done.stderr.starts_with("warning[PRV-0212]: `&` takes one value, and this may be several\n"), "{}", done.stderr);
+    assert!(
+        done.stderr.starts_with("warning[PRV-0212]: `&` takes one value, and this may be several\n"),
+        "{}",
+        done.stderr
+    );
     let json = folder.run(&["config", "check", "--json"]).ok();
     let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(report["ok"], true);
@@ -283,10 +287,14 @@ fn expr_and_filter_list_every_mistake_as_data() {
     let done = run::provost(&["expr", "Foo(\"é\") & Bar(1)", "--json"]);
     assert_eq!(done.status, 1);
     let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    let columns: Vec<_> = report["errors"].as_array().unwrap().iter().map(|each| each["column"].as_u64().unwrap()).collect();
+    let columns: Vec<_> =
+        report["errors"].as_array().unwrap().iter().map(|each| each["column"].as_u64().unwrap()).collect();
     assert_eq!(columns, [1, 12]);
     assert_eq!(report["errors"][0]["length"], 3);
     let done = run::provost(&["filter", "é is 1", "--record", "{}", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!((report["errors"][0]["column"].as_u64(), report["errors"][0]["code"].as_str()), (Some(3), Some("PRV-0201")));
+    assert_eq!(
+        (report["errors"][0]["column"].as_u64(), report["errors"][0]["code"].as_str()),
+        (Some(3), Some("PRV-0201"))
+    );
 }

@@ -6,8 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::{
-    Context, Outcome,
-    child,
+    Context, Outcome, child,
     numbers::Spread,
     verdict::{Gate, Goal},
 };

@@ -16,8 +16,8 @@ use crate::error::RuleProblem;
 use crate::spec::{ApplySpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
 
 pub use compile::compile;
-pub use source::{read_expression, read_filter};
 pub use provost_lang::nearest;
+pub use source::{read_expression, read_filter};
 
 /// A job that can run.
 #[derive(Debug)]

@@ -53,9 +53,9 @@ fn unknown(text: &str, path: &AttributePath, span: Range<usize>, from: &ClassSch
         return None;
     }
     let hint = match (from.attribute(&path.name), &path.sub) {
-        (Some(parent), Some(sub)) => known(sub, &parent.sub_attributes, &format!("`{}`", path.name), |near| {
-            format!("[{}.{near}]", path.name)
-        }),
+        (Some(parent), Some(sub)) => {
+            known(sub, &parent.sub_attributes, &format!("`{}`", path.name), |near| format!("[{}.{near}]", path.name))
+        }
         _ => known(&path.name, &from.attributes, &format!("`{}`", from.name), |near| format!("[{near}]")),
     };
     Some(LangError {
@@ -69,7 +69,12 @@ fn unknown(text: &str, path: &AttributePath, span: Range<usize>, from: &ClassSch
 }
 
 /// What is there in place of a name that is not.
-pub(super) fn known(written: &str, attributes: &[AttributeSchema], owner: &str, shown: impl Fn(&str) -> String) -> String {
+pub(super) fn known(
+    written: &str,
+    attributes: &[AttributeSchema],
+    owner: &str,
+    shown: impl Fn(&str) -> String,
+) -> String {
     let names = || attributes.iter().map(|attribute| attribute.name.as_str());
     match nearest(written, names()) {
         Some(near) => format!("did you mean `{}`?", shown(near)),
@@ -105,7 +110,8 @@ mod tests {
     use super::*;
 
     fn person() -> ClassSchema {
-        let many = |name: &str| AttributeSchema { multi_valued: true, ..AttributeSchema::new(name, AttributeType::String) };
+        let many =
+            |name: &str| AttributeSchema { multi_valued: true, ..AttributeSchema::new(name, AttributeType::String) };
         ClassSchema {
             name: "person".into(),
             attributes: vec![
@@ -142,10 +148,7 @@ mod tests {
             ("ToLower([aliases])", ""),
             ("Join(\",\", [aliases])", ""),
             ("Item([aliases], 1)", ""),
-            (
-                "\"x\" & ToLower([aliases])",
-                "warning PRV-0212 7+18 `&` takes one value, and this may be several",
-            ),
+            ("\"x\" & ToLower([aliases])", "warning PRV-0212 7+18 `&` takes one value, and this may be several"),
             ("[emails.value] = \"a\"", "warning PRV-0212 1+14 `=` takes one value, and this may be several"),
             ("ToLower([emails[type eq \"work\"].value])", ""),
             (
@@ -172,9 +175,7 @@ mod tests {
     #[test]
     fn a_filter_compares_as_the_schema_says() {
         let record: Attributes = [("login", "Ada"), ("title", "Boss")].into_iter().collect();
-        for (text, matches) in
-            [("login eq \"ada\"", false), ("login eq \"Ada\"", true), ("title eq \"boss\"", true)]
-        {
+        for (text, matches) in [("login eq \"ada\"", false), ("login eq \"Ada\"", true), ("title eq \"boss\"", true)] {
             let (filter, findings) = read_filter(text, &person());
             assert_eq!(told(&findings), Vec::<String>::new(), "{text}");
             assert_eq!(filter.unwrap().matches(&record), matches, "{text}");

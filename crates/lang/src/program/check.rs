@@ -227,9 +227,7 @@ fn result_kind(node: &Node, known: Known<'_>) -> Kind {
         NodeKind::Call(call) => call.function.returns,
         NodeKind::Folded { original, .. } => result_kind(original, known),
         NodeKind::Attribute(attribute) => known(&attribute.name).map_or(Kind::Any, |shape| kind_of(shape.kind)),
-        NodeKind::Constant(_) | NodeKind::IgnoreAttribute | NodeKind::IgnoreObject => {
-            Kind::Any
-        }
+        NodeKind::Constant(_) | NodeKind::IgnoreAttribute | NodeKind::IgnoreObject => Kind::Any,
     }
 }
 

@@ -21,9 +21,9 @@ use crate::functions::replace;
 use crate::syntax::Comparison;
 
 pub(crate) use arguments::Arguments;
+pub(crate) use attribute::{Attribute, Hint};
 pub use check::Shape;
 pub(crate) use check::{check, gives_many};
-pub(crate) use attribute::{Attribute, Hint};
 pub(crate) use compare::equal;
 pub(crate) use compile::{Compiled, compile};
 pub(crate) use evaluate::{Eval, Frame, Recorder, Stop};

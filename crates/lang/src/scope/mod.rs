@@ -193,10 +193,11 @@ impl Test {
                     None => case_exact(&term.path),
                 };
                 let place = Place::compile(&term.path, setting, errors);
-                let clause = Clause::compile(term, filter.to_string(), place, exact).unwrap_or_else(|(clause, error)| {
-                    errors.push(text::locate(error, term, &clause.text, setting.source));
-                    clause
-                });
+                let clause =
+                    Clause::compile(term, filter.to_string(), place, exact).unwrap_or_else(|(clause, error)| {
+                        errors.push(text::locate(error, term, &clause.text, setting.source));
+                        clause
+                    });
                 Test::Clause(Box::new(clause))
             }
         }

@@ -21,7 +21,10 @@ pub(super) fn parse(source: &str) -> Parsed {
     if characters > MAX_CHARACTERS {
         let message = format!("{characters} characters are too many for one expression");
         let error = LangError::new(code::SIZE, 0..source.len(), message).hint(format!("at most {MAX_CHARACTERS}"));
-        return Parsed { tree: Tree { span: 0..source.len(), kind: TreeKind::Invalid }, errors: vec![error.locate(source)] };
+        return Parsed {
+            tree: Tree { span: 0..source.len(), kind: TreeKind::Invalid },
+            errors: vec![error.locate(source)],
+        };
     }
     let (tokens, errors) = lex(source);
     let mut parser = Parser { source, tokens, at: 0, depth: 0, errors };

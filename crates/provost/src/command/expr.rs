@@ -87,7 +87,6 @@ impl From<&[LangError]> for Failure {
     }
 }
 
-
 impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Self {
         match outcome {

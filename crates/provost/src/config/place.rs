@@ -142,7 +142,8 @@ mod tests {
             ("jobs.nobody", 1, 1, "jobs"),
         ] {
             let place = of_path(&source, &tree, path);
-            let shown: String = place.excerpt.chars().skip(place.underline().start).take(place.underline().len()).collect();
+            let shown: String =
+                place.excerpt.chars().skip(place.underline().start).take(place.underline().len()).collect();
             assert_eq!((place.line, place.column, shown.as_str()), (line, column, underlined), "{path}");
         }
     }

@@ -84,7 +84,11 @@ impl Style {
             let left = &rest[at..];
             let blank = left.len() - left.trim_start().len();
             let escaped = match self {
-                Style::DoubleQuoted if ["\\n", "\\t", "\\ ", "\\r"].iter().any(|escape| left[blank..].starts_with(escape)) => 2,
+                Style::DoubleQuoted
+                    if ["\\n", "\\t", "\\ ", "\\r"].iter().any(|escape| left[blank..].starts_with(escape)) =>
+                {
+                    2
+                }
                 Style::DoubleQuoted if left[blank..].starts_with("\\\n") => 2,
                 _ => 0,
             };

@@ -121,7 +121,11 @@ async fn the_document_names_what_is_there() {
         assert_eq!(refused.status, 400, "{path}");
         assert!(refused.text("/message").contains(&format!("missing field `{}`", required.unwrap())), "{path}");
         let refusal = ask(&service, path, &json!({ "unknown": 1 })).await;
-        for name in item["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"].as_object().unwrap().keys() {
+        for name in item["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
             assert!(refusal.text("/message").contains(&format!("`{name}`")), "{path} knows no `{name}`");
         }
     }

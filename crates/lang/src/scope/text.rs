@@ -69,7 +69,7 @@ mod tests {
             (r#"mail eq "a""#, "mail", Some(0..4)),
             (r#"title eq "b mail" and MAIL pr"#, "mail", Some(22..26)),
             (r#"email pr and mail.x pr and mail pr"#, "mail", Some(27..31)),
-            (r#"a eq "\\" mail" and mail pr"#, "mail", Some(20..24)),
+            (r#"a eq "\" mail" and mail pr"#, "mail", Some(19..23)),
             ("städte pr and ä pr", "ä", Some(15..17)),
             ("a pr", "b", None),
         ] {

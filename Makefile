@@ -21,10 +21,12 @@ test: deps check ## everything, against real peers
 	@echo 'make test: every test passed'
 
 bench: ## ratios, side by side: make bench BENCH_ARGS='…'
+	$(CARGO) build --release -p provost-lang --example mapping_speed
 	$(CARGO) run --release -p provost-bench -- $(BENCH_ARGS)
 
-soak: deps ## long fuzz and kill runs: the tests with soak in their name
+soak: deps ## long fuzz and kill runs: the tests with soak in their name, then the fuzz targets
 	PROVOST_SOAK=1 $(CARGO) test --release --workspace -- --include-ignored soak
+	scripts/fuzz
 
 clean: ## build results, and everything that deps put below .work
 	$(CARGO) clean

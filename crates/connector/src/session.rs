@@ -19,6 +19,13 @@ pub trait Connector: Send + Sync {
     /// Problems of the settings, found without going online.
     fn validate(&self, settings: &Settings) -> Vec<SettingProblem>;
 
+    /// The classes of a connection, where they are known without going online: from a file that is there, or because the
+    /// settings name them. Checks of a configuration use it; what a session says later counts.
+    fn known_schema(&self, settings: &Settings) -> Option<Schema> {
+        let _ = settings;
+        None
+    }
+
     /// Opens a session. May go online for what the capabilities depend on; errors are job-scoped.
     async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError>;
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use provost_connector::Session;
-use provost_model::{Clock, ObjectId};
+use provost_model::{Clock, ObjectId, Schema};
 use provost_scim::Registry;
 use provost_store::{Lookup, Store, StoreError};
 
@@ -25,12 +25,21 @@ struct Inner {
     kinds: Vec<Kind>,
 }
 
+fn kinds(registry: &Registry) -> Vec<Kind> {
+    registry.types().iter().map(|types| Kind::new(types.clone())).collect()
+}
+
 impl Directory {
     /// The directory in this store, with `User` (and the enterprise extension) and `Group`.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         let registry = Registry::core();
-        let kinds = registry.types().iter().map(|types| Kind::new(types.clone())).collect();
+        let kinds = kinds(&registry);
         Self { inner: Arc::new(Inner { store, clock, registry, kinds }) }
+    }
+
+    /// The classes that the engine sees, which are the same in every directory.
+    pub fn schema() -> Schema {
+        crate::session::schema::all(&kinds(&Registry::core()))
     }
 
     /// The resource types and their schemas.

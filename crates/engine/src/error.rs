@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use provost_connector::{ConnectorError, ErrorCode};
-use provost_model::{Code, ConnectionName, Explain, JobName};
+use provost_model::{Code, ConnectionName, Explain, JobName, Severity};
 use provost_store::StoreError;
 
 /// A job that cannot run, or had to stop. What was done until then is recorded.
@@ -36,12 +36,21 @@ pub enum EngineError {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RuleProblem {
     pub code: Code,
+    pub severity: Severity,
     /// Where in the job's document: `objects[0].attributes."name.familyName"`.
     pub path: String,
     pub message: String,
     pub hint: Option<String>,
     /// The text that is wrong and the bytes in it that are meant, for underlining.
     pub source: Option<(String, std::ops::Range<usize>)>,
+    /// Whether the key at the end of the path is meant, not its value.
+    pub of_key: bool,
+}
+
+impl RuleProblem {
+    pub fn new(code: Code, path: String, message: String) -> Self {
+        Self { code, severity: Severity::Error, path, message, hint: None, source: None, of_key: false }
+    }
 }
 
 impl Explain for EngineError {

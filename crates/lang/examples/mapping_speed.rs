@@ -1,6 +1,6 @@
 //! What the interpreter costs: 19 typical mappings and a filter of five clauses, beside the same work written by hand.
 //! Run with `cargo run --release -p provost-lang --example mapping_speed`. Medians of interleaved rounds; no assertions,
-//! since timings belong to the machine they are taken on.
+//! since timings belong to the machine they are taken on. The scenario `language` of `make bench` judges what `--json` prints.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 use std::hint::black_box;
@@ -141,18 +141,70 @@ fn filter_by_hand(row: &Attributes) -> bool {
         && text("department").as_bytes().get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"eng"))
 }
 
-/// Nanoseconds a row, the median of many rounds.
+/// The middle one.
 fn median(rounds: &mut [f64]) -> f64 {
     rounds.sort_by(f64::total_cmp);
     rounds[rounds.len() / 2]
 }
 
+/// Nanoseconds a row.
 fn timed<T>(rows: &[Attributes], mut work: impl FnMut(&Attributes) -> T) -> f64 {
     let start = Instant::now();
     for row in rows {
         black_box(work(black_box(row)));
     }
     start.elapsed().as_nanos() as f64 / rows.len() as f64
+}
+
+/// Two ways to the same result, taken by turns: hand, language, language, hand. What disturbs the machine for longer than a
+/// moment disturbs both.
+#[derive(Default, serde::Serialize)]
+struct Sides {
+    hand_ns: Vec<f64>,
+    language_ns: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+impl Sides {
+    fn pair<T, U>(
+        &mut self,
+        rows: &[Attributes],
+        hand: impl Fn(&Attributes) -> T,
+        language: impl Fn(&Attributes) -> U,
+    ) {
+        let first = timed(rows, &hand);
+        let between = timed(rows, &language) + timed(rows, &language);
+        let around = first + timed(rows, &hand);
+        self.hand_ns.push(around / 2.0);
+        self.language_ns.push(between / 2.0);
+        self.ratios.push(between / around);
+    }
+}
+
+/// What `--json` prints, for the benchmark runner.
+#[derive(serde::Serialize)]
+struct Report {
+    mappings: Sides,
+    filter: Sides,
+    /// To read and check [`EXPRESSIONS`] documented expressions, a figure each time.
+    compile_seconds: Vec<f64>,
+}
+
+const EXPRESSIONS: usize = 10_000;
+
+/// The published examples and those of the functions' own documentation.
+fn documented() -> Vec<&'static str> {
+    let published = include_str!("../tests/documented.tsv").lines().filter(|line| !line.starts_with('#'));
+    let own = provost_lang::functions().flat_map(|function| function.examples).map(|example| example.expression);
+    published.filter_map(|line| line.split('\t').nth(2)).chain(own).collect()
+}
+
+fn compile_all(expressions: &[&str]) -> f64 {
+    let start = Instant::now();
+    for source in expressions.iter().cycle().take(EXPRESSIONS) {
+        black_box(Expression::compile(black_box(source)).expect("a documented expression compiles"));
+    }
+    start.elapsed().as_secs_f64()
 }
 
 fn main() {
@@ -168,18 +220,23 @@ fn main() {
         assert_eq!(scope.matches(row), filter_by_hand(row));
     }
 
-    let mut times = [const { Vec::new() }; 4];
-    for _ in 0..201 {
-        times[0].push(timed(&rows, |row| by_hand(row, &separators)));
-        times[1].push(timed(&rows, |row| interpreted(row, &mappings, now)));
-        times[2].push(timed(&rows, filter_by_hand));
-        times[3].push(timed(&rows, |row| scope.matches(row)));
+    let mut report = Report { mappings: Sides::default(), filter: Sides::default(), compile_seconds: Vec::new() };
+    for _ in 0..101 {
+        report.mappings.pair(&rows, |row| by_hand(row, &separators), |row| interpreted(row, &mappings, now));
+        report.filter.pair(&rows, filter_by_hand, |row| scope.matches(row));
     }
-    let [hand, interpreted_ns, filter_hand, filter_ns] = times.each_mut().map(|rounds| median(rounds));
-    println!("19 mappings, by hand     {hand:8.0} ns a row");
-    println!("19 mappings, interpreted {interpreted_ns:8.0} ns a row, {:.2} times", interpreted_ns / hand);
-    println!("5 clauses, by hand       {filter_hand:8.0} ns a row");
-    println!("5 clauses, compiled      {filter_ns:8.0} ns a row, {:.2} times", filter_ns / filter_hand);
+    let expressions = documented();
+    report.compile_seconds = (0..5).map(|_| compile_all(&expressions)).collect();
+    if std::env::args().any(|argument| argument == "--json") {
+        println!("{}", serde_json::to_string(&report).expect("numbers are JSON"));
+        return;
+    }
+    for (name, mut sides) in [("19 mappings", report.mappings), ("5 clauses", report.filter)] {
+        let (hand, language) = (median(&mut sides.hand_ns), median(&mut sides.language_ns));
+        let ratio = median(&mut sides.ratios);
+        println!("{name}: {hand:.0} ns a row by hand, {language:.0} ns in the language, {ratio:.2} times");
+    }
+    println!("{EXPRESSIONS} documented expressions compiled in {:.3} s", median(&mut report.compile_seconds));
     let context = Context::new(&rows[1], now);
     for (target, expression) in &mappings {
         let mut rounds: Vec<f64> = (0..51).map(|_| timed(&rows, |_| expression.eval(&context))).collect();

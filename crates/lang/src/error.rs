@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use provost_model::{Code, Explain, Text};
+use provost_model::{Code, Explain, Place, Severity, Text};
 use serde::Serialize;
 
 /// The codes of this crate; each has a page in `docs/errors/`.
@@ -33,6 +33,8 @@ pub mod code {
     pub const OPERAND: &str = "PRV-0210";
     /// A date pattern that cannot be read.
     pub const DATE_PATTERN: &str = "PRV-0211";
+    /// A multi-valued attribute where one value is needed.
+    pub const MANY_VALUES: &str = "PRV-0212";
     /// During evaluation: a value of the wrong kind.
     pub const VALUE_KIND: &str = "PRV-0220";
     /// During evaluation: a text that is no date, number, Base64 or regular expression.
@@ -61,12 +63,18 @@ pub mod code {
 /// assert_eq!(errors[0].hint.as_deref(), Some("did you mean `ToLower`?"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{message} at column {}", span.start + 1)]
+#[error("{message} at {place}")]
 pub struct LangError {
     /// One of [`code`].
     pub code: Code,
+    /// Whether it can never work, or fails for some objects only.
+    pub severity: Severity,
     /// Byte offsets into the source. An error of a compiled filter, whose text is gone, has `0..0`.
+    #[serde(skip)]
     pub span: Range<usize>,
+    /// The same in lines and characters.
+    #[serde(flatten)]
+    pub place: Place,
     /// What is wrong, in lower case and without a full stop.
     pub message: String,
     /// What to do about it.
@@ -75,7 +83,18 @@ pub struct LangError {
 
 impl LangError {
     pub(crate) fn new(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { code: Code::new(code), span, message: message.into(), hint: None }
+        let (place, message) = (Place::default(), message.into());
+        Self { code: Code::new(code), severity: Severity::Error, span, place, message, hint: None }
+    }
+
+    /// Counts its place in the text that it is about.
+    pub(crate) fn locate(mut self, source: &str) -> Self {
+        self.place = Place::of(source, &self.span);
+        self
+    }
+
+    pub(crate) fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

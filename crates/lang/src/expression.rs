@@ -1,6 +1,7 @@
 //! A mapping expression, compiled once and evaluated for every object.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use provost_model::{Text, Value};
@@ -8,7 +9,7 @@ use provost_model::{Text, Value};
 use crate::program::{self, Compiled, Frame, NodeKind, Recorder, Stop};
 use crate::syntax::{self, Parsed, Tree};
 use crate::trace::{Trace, Traced};
-use crate::{Context, EvalError, LangError};
+use crate::{Context, EvalError, LangError, Shape};
 
 /// A compiled mapping expression. Immutable and shared freely between threads.
 ///
@@ -62,7 +63,7 @@ impl Expression {
     pub fn compile(source: &str) -> Result<Self, Vec<LangError>> {
         let Parsed { tree, mut errors } = syntax::parse(source);
         let (compiled, semantic) = program::compile(&tree);
-        errors.extend(semantic);
+        errors.extend(semantic.into_iter().map(|error| error.locate(source)));
         if !errors.is_empty() {
             errors.sort_by_key(|error| (error.span.start, error.span.end));
             return Err(errors);
@@ -136,6 +137,58 @@ impl Expression {
     /// ```
     pub fn attributes(&self) -> &[Text] {
         &self.compiled.attributes
+    }
+
+    /// Every place where it reads an attribute, with its brackets, in the order of the text.
+    ///
+    /// ```
+    /// let expression = provost_lang::Expression::compile("IIF([a] = \"\", [b], [a])").unwrap();
+    /// let places: Vec<_> = expression.attribute_places().collect();
+    /// assert_eq!(places, [("a", 4..7), ("b", 14..17), ("a", 19..22)]);
+    /// ```
+    pub fn attribute_places(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        let mut places = Vec::new();
+        self.compiled.root.walk(&mut |node| {
+            if let NodeKind::Attribute(attribute) = &node.kind {
+                places.push((attribute.name.as_str(), node.span.clone()));
+            }
+        });
+        places.into_iter()
+    }
+
+    /// What is wrong with it for a source whose attributes are known: kinds that can never work are errors, and a
+    /// multi-valued attribute where one value is needed is a warning, because objects with one value pass.
+    ///
+    /// ```
+    /// use provost_lang::{Expression, Shape};
+    /// use provost_model::AttributeType;
+    ///
+    /// let expression = Expression::compile("Mid([name], [active], 2)").unwrap();
+    /// let known = |name: &str| {
+    ///     let kind = if name == "active" { AttributeType::Boolean } else { AttributeType::String };
+    ///     Some(Shape { kind, multi_valued: false })
+    /// };
+    /// let findings = expression.check(&known);
+    /// assert_eq!(findings[0].to_string(), "`start` of `Mid` takes a whole number, not the boolean attribute [active] at column 13");
+    /// ```
+    pub fn check(&self, known: &dyn Fn(&str) -> Option<Shape>) -> Vec<LangError> {
+        let mut findings = program::check(&self.compiled.root, known);
+        findings.sort_by_key(|finding| (finding.span.start, finding.span.end));
+        findings.into_iter().map(|finding| finding.locate(&self.source)).collect()
+    }
+
+    /// Whether its value may be a list, as far as functions and known attributes tell.
+    ///
+    /// ```
+    /// use provost_lang::{Expression, Shape};
+    ///
+    /// let known = |_: &str| Some(Shape { multi_valued: true, ..Shape::default() });
+    /// for (text, many) in [("[mails]", true), ("ToLower([mails])", true), ("Join(\",\", [mails])", false)] {
+    ///     assert_eq!(Expression::compile(text).unwrap().gives_many(&known), many, "{text}");
+    /// }
+    /// ```
+    pub fn gives_many(&self, known: &dyn Fn(&str) -> Option<Shape>) -> bool {
+        program::gives_many(&self.compiled.root, known)
     }
 
     /// The attribute, if the expression is a lone `[attribute]`: a direct mapping.

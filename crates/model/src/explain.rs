@@ -29,6 +29,26 @@ impl fmt::Display for Code {
     }
 }
 
+/// How much a finding of a check weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It cannot work.
+    #[default]
+    Error,
+    /// It works for some objects and fails for others.
+    Warning,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
 /// What every public error of the workspace can say beyond its text.
 pub trait Explain: std::error::Error {
     /// The stable code, with a page under `docs/errors/`.

@@ -3,16 +3,18 @@
 //! Everything that can go wrong ends as one of these; [`crate::output`] prints them, `--json` gives them as data.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
-use provost_model::{Code, Explain};
+use provost_lang::LangError;
+use provost_model::{Code, Explain, Severity};
 use serde::Serialize;
 
 /// What is shown after `error[…]:`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Problem {
     pub code: Code,
+    pub severity: Severity,
     pub message: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
@@ -25,26 +27,52 @@ pub struct Problem {
 pub struct Place {
     /// A file, or what else the text is (`--where`).
     pub file: String,
-    /// From one.
-    pub line: usize,
-    /// From one, in characters.
-    pub column: usize,
+    #[serde(flatten)]
+    pub at: provost_model::Place,
     /// The line as it stands there.
     #[serde(skip)]
     pub excerpt: String,
+}
+
+impl Deref for Place {
+    type Target = provost_model::Place;
+    fn deref(&self) -> &provost_model::Place {
+        &self.at
+    }
+}
+
+impl Place {
     /// What is underlined, in characters of the excerpt, from zero.
-    #[serde(skip)]
-    pub underline: Range<usize>,
+    pub fn underline(&self) -> Range<usize> {
+        self.at.column - 1..self.at.column - 1 + self.at.length
+    }
 }
 
 impl Problem {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Code::new(code), message: message.into(), place: None, hint: None }
+        let (code, message) = (Code::new(code), message.into());
+        Self { code, severity: Severity::Error, message, place: None, hint: None }
     }
 
     pub fn of(error: &dyn Explain) -> Self {
         let hint = error.hint().map(|hint| hint.into_owned());
-        Self { code: error.code(), message: error.to_string(), place: None, hint }
+        Self { code: error.code(), severity: Severity::Error, message: error.to_string(), place: None, hint }
+    }
+
+    /// A mistake in a text of the language, with its place in that text.
+    pub fn of_language(error: &LangError, source: &Source) -> Self {
+        Self {
+            code: error.code.clone(),
+            severity: error.severity,
+            message: error.message.clone(),
+            place: Some(source.place(error.span.clone())),
+            hint: error.hint.clone(),
+        }
+    }
+
+    /// Whether it keeps things from working.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -84,22 +112,9 @@ impl Source {
 
     /// The place of some bytes. What goes beyond the first line is cut off; an empty range underlines one character.
     pub fn place(&self, bytes: Range<usize>) -> Place {
-        let mut start = bytes.start.min(self.text.len());
-        while !self.text.is_char_boundary(start) {
-            start -= 1;
-        }
-        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let excerpt = self.text[line_start..].lines().next().unwrap_or_default();
-        let before = self.text[line_start..start].chars().count();
-        let end = bytes.end.clamp(start, line_start + excerpt.len().max(start - line_start));
-        let length = self.text.get(start..end).map_or(0, |text| text.trim_end().chars().count()).max(1);
-        Place {
-            file: self.name.clone(),
-            line: self.text[..line_start].matches('\n').count() + 1,
-            column: before + 1,
-            excerpt: excerpt.to_owned(),
-            underline: before..before + length,
-        }
+        let at = provost_model::Place::of(&self.text, &bytes);
+        let excerpt = self.text.split('\n').nth(at.line - 1).unwrap_or_default().trim_end_matches('\r').to_owned();
+        Place { file: self.name.clone(), at, excerpt }
     }
 }
 
@@ -120,8 +135,8 @@ mod tests {
         let start = source.text.find("[x").unwrap();
         let place = source.place(start..start + 7);
         assert_eq!((place.line, place.column, place.excerpt.as_str()), (2, 6, "zoë: [x,"));
-        assert_eq!(place.underline, 5..8);
+        assert_eq!(place.underline(), 5..8);
         let end = source.place(source.text.len()..source.text.len());
-        assert_eq!((end.line, end.column, end.underline), (4, 1, 0..1));
+        assert_eq!((end.line, end.column, end.underline()), (4, 1, 0..1));
     }
 }

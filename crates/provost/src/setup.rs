@@ -46,9 +46,10 @@ impl Setup {
     /// A job that has no problem that could be found offline.
     pub fn job(&self, name: &str) -> Result<(&JobName, &JobSpec)> {
         let (name, spec) = self.configuration.job(name)?;
-        match self.configuration.check_one(name, spec, &provost_connectors::builtin()) {
-            problems if problems.is_empty() => Ok((name, spec)),
-            problems => Err(Error::Problems(problems)),
+        let problems = self.configuration.check_one(name, spec, &provost_connectors::builtin());
+        match problems.iter().any(Problem::is_error) {
+            false => Ok((name, spec)),
+            true => Err(Error::Problems(problems)),
         }
     }
 }

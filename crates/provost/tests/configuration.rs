@@ -103,11 +103,11 @@ fn each_mistake_has_its_place_and_hint() {
 #[test]
 fn a_key_that_stands_there_twice_is_refused() {
     assert_eq!(
-        check("    target: directory\n", "    target: directory\n    source: app\n"),
+        check("    target: directory\n", "    target: directory\n    source: hr\n"),
         "error[PRV-0103]: the key `source` stands here a second time
  --> provost.yaml:8:5
   |
-8 |     source: app
+8 |     source: hr
   |     ^^^^^^
 hint: keep one `source`
 "
@@ -172,4 +172,124 @@ fn the_examples_of_a_configuration_are_run() {
     folder.write("provost.yaml", &GOOD.replace("status: active }", "status: prospect }"));
     let done = folder.run(&["test"]);
     assert!(done.stdout.contains("the object is out of scope: status ne \"prospect\" [prospect]"), "{}", done.stdout);
+}
+
+/// What the check says about the good text with one piece replaced, with the file that it reads beside it.
+fn check_with_file(from: &str, to: &str) -> run::Done {
+    assert!(GOOD.contains(from), "`{from}` is not in the text");
+    let folder = Folder::new();
+    folder.write("people.csv", "employee_id,login,last_name,status,mails\n7,ada,Lovelace,active,a@x|b@x\n");
+    folder.write("provost.yaml", &GOOD.replacen(from, to, 1));
+    folder.run(&["config", "check"])
+}
+
+#[test]
+fn what_is_known_without_a_connection_is_checked() {
+    let key = "          userName: ToLower(Join(\"@\", [login], \"example.org\"))";
+    for (to, wanted) in [
+        (
+            "          id: \"[login]\"\n          userName: \"[login]\"",
+            "error[PRV-0523]: the target attribute `id` is read-only
+  --> provost.yaml:15:11
+   |
+15 |           id: \"[login]\"
+   |           ^^
+hint: remove the mapping: the target gives this value itself
+",
+        ),
+        (
+            "          userName: Join(\"é\", [logn])",
+            "error[PRV-0521]: the source class `person` has no attribute `logn`
+  --> provost.yaml:15:31
+   |
+15 |           userName: Join(\"é\", [logn])
+   |                               ^^^^^^
+hint: did you mean `[login]`?
+",
+        ),
+        (
+            "          userName: >-\n            Join(\"é\",\n              [logn])",
+            "error[PRV-0521]: the source class `person` has no attribute `logn`
+  --> provost.yaml:17:15
+   |
+17 |               [logn])
+   |               ^^^^^^
+hint: did you mean `[login]`?
+",
+        ),
+        (
+            "          userName: |\n            Join(\"é\",\n              ToLowr([login]))",
+            "error[PRV-0203]: unknown function `ToLowr`
+  --> provost.yaml:17:15
+   |
+17 |               ToLowr([login]))
+   |               ^^^^^^
+hint: did you mean `ToLower`?
+",
+        ),
+        (
+            "          userName: 'Join(\"''\", ToLowr([login]))'",
+            "error[PRV-0203]: unknown function `ToLowr`
+  --> provost.yaml:15:33
+   |
+15 |           userName: 'Join(\"''\", ToLowr([login]))'
+   |                                 ^^^^^^
+hint: did you mean `ToLower`?
+",
+        ),
+        (
+            "          userName: \"Join(\\\"é\\\", ToLowr([login]))\"",
+            "error[PRV-0203]: unknown function `ToLowr`
+  --> provost.yaml:15:34
+   |
+15 |           userName: \"Join(\\\"é\\\", ToLowr([login]))\"
+   |                                  ^^^^^^
+hint: did you mean `ToLower`?
+",
+        ),
+    ] {
+        let done = check_with_file(key, to);
+        assert_eq!((done.status, done.stdout.as_str(), done.stderr.as_str()), (1, "", wanted), "{to}");
+    }
+    check_with_file(key, key).ok();
+}
+
+#[test]
+fn a_list_where_one_value_is_needed_is_a_warning() {
+    let folder = Folder::new();
+    folder.write("people.csv", "employee_id,login,last_name,status,mails\n7,ada,Lovelace,active,a@x|b@x\n");
+    let text = GOOD
+        .replace("key: employee_id }", "key: employee_id, multi: { mails: \"|\" } }")
+        .replace("\"[last_name]\"", "Left([last_name], 3) & [mails]");
+    folder.write("provost.yaml", &text);
+    let done = folder.run(&["config", "check"]).ok();
+    assert_eq!(done.stdout, "provost.yaml: 2 connections and 1 jobs, 1 warning\n");
+    assert!(
+        done.stderr.starts_with("warning[PRV-0212]: `&` takes one value, and this may be several\n"),
+        "{}",
+        done.stderr
+    );
+    let json = folder.run(&["config", "check", "--json"]).ok();
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["ok"], true);
+    let problem = &report["problems"][0];
+    assert_eq!((problem["severity"].as_str(), problem["length"].as_u64()), (Some("warning"), Some(7)));
+    assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(16), Some(51)));
+}
+
+#[test]
+fn expr_and_filter_list_every_mistake_as_data() {
+    let done = run::provost(&["expr", "Foo(\"é\") & Bar(1)", "--json"]);
+    assert_eq!(done.status, 1);
+    let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let columns: Vec<_> =
+        report["errors"].as_array().unwrap().iter().map(|each| each["column"].as_u64().unwrap()).collect();
+    assert_eq!(columns, [1, 12]);
+    assert_eq!(report["errors"][0]["length"], 3);
+    let done = run::provost(&["filter", "é is 1", "--record", "{}", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (report["errors"][0]["column"].as_u64(), report["errors"][0]["code"].as_str()),
+        (Some(3), Some("PRV-0201"))
+    );
 }

@@ -1,9 +1,10 @@
-//! The HTTP side: the directory as SCIM 2.0 service provider, health and metrics.
+//! The HTTP side: the directory as SCIM 2.0 service provider, the API, health and metrics.
 //!
 //! Handlers parse, call one function, render. What a resource is and what a PATCH means is `provost-scim`'s; what is
 //! stored is the directory's. No TLS here: a proxy in front ends it, and [`ServerState::public_url`] says its address.
 //! Start with [`router`] and [`ServerState`].
 
+mod api;
 mod auth;
 mod health;
 mod metrics;
@@ -32,6 +33,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .nest("/api/v1", api::routes(state.clone()))
         .with_state(state)
 }
 

@@ -9,6 +9,7 @@ pub mod engine;
 mod import;
 mod incremental;
 mod initial;
+mod language;
 mod memory;
 pub mod numbers;
 pub mod pairs;
@@ -37,11 +38,13 @@ pub enum Scenario {
     Incremental,
     Memory,
     Counts,
+    Language,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Counts,
+        Self::Language,
         Self::InitialCreate,
         Self::InitialLookup,
         Self::InitialLatency,
@@ -62,6 +65,7 @@ impl Scenario {
             Self::Incremental => incremental::run(context),
             Self::Memory => memory::run(context),
             Self::Counts => counts::run(context),
+            Self::Language => language::run(context),
         }
     }
 }

@@ -62,6 +62,11 @@ impl Connector for FileConnector {
         config::read(settings).err().unwrap_or_default()
     }
 
+    /// The header of the file, where it can be read now.
+    fn known_schema(&self, settings: &Settings) -> Option<Schema> {
+        schema::read(&config::read(settings).ok()?).ok()
+    }
+
     async fn configure(&self, settings: Settings, _: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
         let config = config::read(&settings).map_err(|problems| match problems.into_iter().next() {
             Some(problem) => problem.into(),

@@ -9,7 +9,7 @@ mod lookup;
 mod place;
 mod record;
 mod scan;
-mod schema;
+pub(crate) mod schema;
 
 use async_trait::async_trait;
 use provost_connector::{
@@ -49,7 +49,7 @@ impl Session for DirectorySession {
     }
 
     async fn schema(&self, _cx: &Context) -> Result<Schema, ConnectorError> {
-        Ok(Schema { classes: self.directory.kinds().iter().map(schema::class).collect() })
+        Ok(schema::all(self.directory.kinds()))
     }
 
     async fn test(&self, _cx: &Context) -> Vec<CheckResult> {

@@ -1,14 +1,19 @@
 //! The classes and what can be done with them. The SCIM schemas, with references as attributes of their own.
 
 use provost_connector::{Capabilities, ClassCapabilities, Enablement};
-use provost_model::{AttributePath, AttributeSchema, AttributeType, ClassSchema, Value};
+use provost_model::{AttributePath, AttributeSchema, AttributeType, ClassSchema, Schema, Value};
 use provost_scim::schema::class_schema;
 
 use super::scan::PAGE;
 use crate::kind::Kind;
 
+/// The classes of all resource types.
+pub(crate) fn all(kinds: &[Kind]) -> Schema {
+    Schema { classes: kinds.iter().map(class).collect() }
+}
+
 /// The class of a resource type: what SCIM says about it, less what the directory does not keep, plus `manager`.
-pub(super) fn class(kind: &Kind) -> ClassSchema {
+fn class(kind: &Kind) -> ClassSchema {
     let mut class = class_schema(&kind.types);
     class.attributes.retain(|attribute| !attribute.sensitive);
     if kind.has_manager {

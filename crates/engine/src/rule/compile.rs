@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use provost_connector::Capabilities;
-use provost_lang::{Expression, LangError, ScopeFilter};
+use provost_lang::{Expression, LangError, ScopeFilter, nearest};
 use provost_model::{
-    AttributePath, AttributeType, ClassSchema, Code, Digest, Filter, JobName, Mutability, Schema, Text,
+    AttributePath, AttributeType, ClassSchema, Code, Digest, JobName, Mutability, Schema, Severity, Text,
 };
 use provost_store::Layout;
 
+use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
 use crate::spec::{JobSpec, MappingSpec, RuleSpec};
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
-const UNKNOWN_ATTRIBUTE: Code = Code::new("PRV-0521");
 const BAD_PATH: Code = Code::new("PRV-0522");
 const READ_ONLY: Code = Code::new("PRV-0523");
 const NO_MATCHING: Code = Code::new("PRV-0524");
+const MANY_VALUES: Code = Code::new(provost_lang::code::MANY_VALUES);
 const NOT_SUPPORTED: Code = Code::new("PRV-0525");
 
-/// Compiles a job against what its two connections have and can do. All problems come back together.
+/// Compiles a job against what its two connections have and can do. All problems come back together; warnings alone do not
+/// keep a job from running and stand in [`Job::warnings`].
 pub fn compile(
     name: &JobName,
     spec: &JobSpec,
@@ -28,26 +30,25 @@ pub fn compile(
     target: &Schema,
     capabilities: &Capabilities,
 ) -> Result<Job, Vec<RuleProblem>> {
-    let mut problems = Vec::new();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let rules: Vec<Rule> = spec
         .objects
         .iter()
         .enumerate()
         .filter_map(|(at, rule)| {
-            let mut check = Check { at: format!("jobs.{name}.objects[{at}]"), problems: &mut problems };
+            let at = format!("jobs.{name}.objects[{at}]");
+            let mut check = Check { at, problems: &mut problems, warnings: &mut warnings };
             check.rule(rule, source, target, capabilities)
         })
         .collect();
     if spec.objects.is_empty() {
         problems.push(RuleProblem {
-            code: NO_MATCHING,
-            path: format!("jobs.{name}.objects"),
-            message: "the job has no object rules".into(),
             hint: Some("add one with `from`, `to`, `match` and `attributes`".into()),
-            source: None,
+            ..RuleProblem::new(NO_MATCHING, format!("jobs.{name}.objects"), "the job has no object rules".into())
         });
     }
     if !problems.is_empty() {
+        problems.append(&mut warnings);
         return Err(problems);
     }
     let text = serde_json::to_vec(&spec.objects).unwrap_or_default();
@@ -57,6 +58,7 @@ pub fn compile(
         target: spec.target.clone(),
         rules,
         guards: spec.guards.clone(),
+        warnings,
         digest: Digest::of_bytes(&text).to_string(),
     })
 }
@@ -64,23 +66,37 @@ pub fn compile(
 struct Check<'p> {
     at: String,
     problems: &'p mut Vec<RuleProblem>,
+    warnings: &'p mut Vec<RuleProblem>,
 }
 
 impl Check<'_> {
     fn problem(&mut self, code: Code, path: &str, message: String, hint: Option<String>) {
-        let path = if path.is_empty() { self.at.clone() } else { format!("{}.{path}", self.at) };
-        self.problems.push(RuleProblem { code, path, message, hint, source: None });
+        let path = self.path(path);
+        self.problems.push(RuleProblem { hint, ..RuleProblem::new(code, path, message) });
     }
 
-    fn language(&mut self, path: &str, text: &str, errors: Vec<LangError>) {
-        for error in errors {
-            self.problems.push(RuleProblem {
-                code: error.code.clone(),
-                path: format!("{}.{path}", self.at),
-                message: error.message,
-                hint: error.hint,
-                source: Some((text.to_owned(), error.span)),
-            });
+    /// A problem with the key that a path ends with, whatever its value.
+    fn problem_of_key(&mut self, code: Code, path: &str, message: String, hint: Option<String>) {
+        let path = self.path(path);
+        self.problems.push(RuleProblem { hint, of_key: true, ..RuleProblem::new(code, path, message) });
+    }
+
+    fn path(&self, path: &str) -> String {
+        if path.is_empty() { self.at.clone() } else { format!("{}.{path}", self.at) }
+    }
+
+    fn language(&mut self, path: &str, text: &str, findings: Vec<LangError>) {
+        for finding in findings {
+            let problem = RuleProblem {
+                severity: finding.severity,
+                hint: finding.hint,
+                source: Some((text.to_owned(), finding.span)),
+                ..RuleProblem::new(finding.code, self.path(path), finding.message)
+            };
+            match problem.severity {
+                Severity::Error => self.problems.push(problem),
+                Severity::Warning => self.warnings.push(problem),
+            }
         }
     }
 
@@ -149,90 +165,35 @@ impl Check<'_> {
     }
 
     fn scope(&mut self, text: &str, from: &ClassSchema) -> Option<ScopeFilter> {
-        let filter: Filter = match text.parse() {
-            Ok(filter) => filter,
-            Err(error) => {
-                let error: provost_model::filter::FilterError = error;
-                self.problems.push(RuleProblem {
-                    code: Code::new("PRV-0201"),
-                    path: format!("{}.scope", self.at),
-                    message: error.message,
-                    hint: error.hint,
-                    source: Some((text.to_owned(), error.span)),
-                });
-                return None;
-            }
-        };
-        let mut paths = Vec::new();
-        filter.for_each_path(&mut |path| paths.push(path.clone()));
-        for path in paths {
-            self.source_attribute("scope", &path, from);
-        }
-        match ScopeFilter::compile(&filter) {
-            Ok(scope) => Some(scope),
-            Err(errors) => {
-                self.language("scope", text, errors);
-                None
-            }
-        }
+        let (scope, findings) = read_filter(text, from);
+        self.language("scope", text, findings);
+        scope
     }
 
     fn expression(&mut self, place: &str, text: &str, from: &ClassSchema) -> Option<Expression> {
-        match Expression::compile(text) {
-            Ok(expression) => {
-                for name in expression.attributes() {
-                    let path = name.parse().unwrap_or_else(|_| AttributePath::name(name.as_str()));
-                    if from.attribute(name).is_none() {
-                        self.source_attribute(place, &path, from);
-                    }
-                }
-                Some(expression)
-            }
-            Err(errors) => {
-                self.language(place, text, errors);
-                None
-            }
-        }
+        let (expression, findings) = read_expression(text, from);
+        self.language(place, text, findings);
+        expression
     }
 
-    /// A closed class names all its attributes; anything else would be null for everybody, silently.
-    fn source_attribute(&mut self, place: &str, path: &AttributePath, from: &ClassSchema) {
-        if from.open || path.name.eq_ignore_ascii_case("id") || from.resolve(path).is_some() {
-            return;
-        }
-        if from.attribute(&path.to_string()).is_some() {
-            return;
-        }
-        let names = from.attributes.iter().map(|attribute| attribute.name.as_str());
-        let hint = match nearest(&path.name, names.clone()) {
-            Some(near) => format!("did you mean `[{near}]`?"),
-            None => format!("`{}` has: {}", from.name, names.collect::<Vec<_>>().join(", ")),
-        };
-        let message = format!("the source class `{}` has no attribute `{path}`", from.name);
-        self.problem(UNKNOWN_ATTRIBUTE, place, message, Some(hint));
-    }
-
-    fn target_path(&mut self, place: &str, text: &str, to: &ClassSchema) -> Option<AttributePath> {
+    /// A path into the target. A mapping's is its key, a matching attribute's is a value.
+    fn target_path(&mut self, place: &str, text: &str, to: &ClassSchema, of_key: bool) -> Option<AttributePath> {
+        let report = if of_key { Self::problem_of_key } else { Self::problem };
         let path: AttributePath = match text.parse() {
             Ok(path) => path,
             // File headers may hold anything; an open class takes the name as it stands.
             Err(_) if to.open || to.attribute(text).is_some() => AttributePath::name(text),
             Err(error) => {
-                self.problem(BAD_PATH, place, format!("`{text}` is no attribute path: {error}"), None);
+                report(self, BAD_PATH, place, format!("`{text}` is no attribute path: {error}"), None);
                 return None;
             }
         };
         if to.open || to.resolve(&path).is_some() || to.attribute(text).is_some() {
             return Some(path);
         }
-        let names = to.attributes.iter().map(|attribute| attribute.name.as_str());
-        let hint = nearest(&path.name, names).map(|near| format!("did you mean `{near}`?"));
-        self.problem(
-            UNKNOWN_ATTRIBUTE,
-            place,
-            format!("the target class `{}` has no attribute `{text}`", to.name),
-            hint,
-        );
+        let hint = known(&path.name, &to.attributes, &format!("`{}`", to.name), str::to_owned);
+        let message = format!("the target class `{}` has no attribute `{text}`", to.name);
+        report(self, UNKNOWN_ATTRIBUTE, place, message, Some(hint));
         None
     }
 
@@ -244,7 +205,7 @@ impl Check<'_> {
         let mut matching = Vec::new();
         for (at, entry) in spec.matching.iter().enumerate() {
             let place = format!("match[{at}]");
-            let path = self.target_path(&format!("{place}.target"), &entry.target, to);
+            let path = self.target_path(&format!("{place}.target"), &entry.target, to, false);
             let source = self.expression(&format!("{place}.source"), &entry.source, from);
             if let (Some(path), Some(source)) = (path, source) {
                 matching.push(Matching { path, source });
@@ -262,24 +223,33 @@ impl Check<'_> {
         from: &ClassSchema,
         to: &ClassSchema,
     ) -> Option<Mapping> {
-        let path = self.target_path(place, attribute, to)?;
+        let path = self.target_path(place, attribute, to, true)?;
         let schema = to.resolve(&path);
         if let Some(schema) = schema {
             if schema.mutability == Mutability::ReadOnly {
-                self.problem(READ_ONLY, place, format!("the target attribute `{attribute}` is read-only"), None);
+                let hint = "remove the mapping: the target gives this value itself".to_owned();
+                let message = format!("the target attribute `{attribute}` is read-only");
+                self.problem_of_key(READ_ONLY, place, message, Some(hint));
                 return None;
             }
             if schema.kind == AttributeType::Complex && path.sub.is_none() && !schema.multi_valued {
                 let subs: Vec<&str> = schema.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
                 let hint = format!("map its parts: {attribute}.{}", subs.join(&format!(", {attribute}.")));
-                self.problem(
-                    NOT_SUPPORTED,
-                    place,
-                    format!("`{attribute}` is complex and takes no single value"),
-                    Some(hint),
-                );
+                let message = format!("`{attribute}` is complex and takes no single value");
+                self.problem_of_key(NOT_SUPPORTED, place, message, Some(hint));
                 return None;
             }
+        }
+        let multi = schema.is_some_and(|schema| schema.multi_valued) && path.sub.is_none() && path.filter.is_none();
+        if schema.is_some() && !multi && expression.gives_many(&|name| shape(from, name)) {
+            let message = format!("the target attribute `{attribute}` takes one value, and this may be several");
+            let problem = RuleProblem::new(MANY_VALUES, self.path(place), message);
+            self.warnings.push(RuleProblem {
+                severity: Severity::Warning,
+                hint: Some("pick one with Item(list, 1), or make one text with Join(\",\", list)".to_owned()),
+                source: Some((spec.value.clone(), 0..spec.value.len())),
+                ..problem
+            });
         }
         let reference = expression
             .direct_attribute()
@@ -288,7 +258,7 @@ impl Check<'_> {
         Some(Mapping {
             key: Text::from(path.to_string()),
             kind: schema.map(|schema| schema.kind),
-            multi: schema.is_some_and(|schema| schema.multi_valued) && path.sub.is_none() && path.filter.is_none(),
+            multi,
             case_exact: schema.is_some_and(|schema| schema.case_exact),
             sensitive: schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly),
             path: Arc::new(path),
@@ -299,14 +269,4 @@ impl Check<'_> {
             reference,
         })
     }
-}
-
-/// The known name that is nearest to what was written, if one is near enough to be meant.
-pub fn nearest<'n>(written: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let lower = written.to_lowercase();
-    known
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }

@@ -3,6 +3,7 @@
 //! [`compile`] checks everything that can be checked before a single object is read, and reports all problems at once.
 
 mod compile;
+mod source;
 
 use std::sync::Arc;
 
@@ -11,9 +12,12 @@ use provost_lang::{Expression, ScopeFilter};
 use provost_model::{AttributePath, AttributeType, ClassName, ConnectionName, JobName, Text, Value};
 use provost_store::Layout;
 
+use crate::error::RuleProblem;
 use crate::spec::{ApplySpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
 
-pub use compile::{compile, nearest};
+pub use compile::compile;
+pub use provost_lang::nearest;
+pub use source::{read_expression, read_filter};
 
 /// A job that can run.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct Job {
     /// In the order of the configuration: users before groups.
     pub rules: Vec<Rule>,
     pub guards: GuardsSpec,
+    /// What will fail for some objects, as far as the schemas tell.
+    pub warnings: Vec<RuleProblem>,
     /// Changes with every change of scope, matching or mapping; a new one makes the next cycle an initial one.
     pub digest: String,
 }

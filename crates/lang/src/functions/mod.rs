@@ -202,12 +202,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
 
 /// The function whose name is most like this one, for hints.
 pub(crate) fn nearest(name: &str) -> Option<&'static Function> {
-    let name = name.to_ascii_lowercase();
-    functions()
-        .map(|function| (strsim::jaro_winkler(&name, &function.name.to_ascii_lowercase()), function))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, function)| function)
+    find(crate::nearest(name, functions().map(|function| function.name))?)
 }
 
 impl Function {

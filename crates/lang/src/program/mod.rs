@@ -22,6 +22,8 @@ use crate::syntax::Comparison;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use attribute::{Attribute, Hint};
+pub use check::Shape;
+pub(crate) use check::{check, gives_many};
 pub(crate) use compare::equal;
 pub(crate) use compile::{Compiled, compile};
 pub(crate) use evaluate::{Eval, Frame, Recorder, Stop};

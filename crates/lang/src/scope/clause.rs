@@ -51,13 +51,15 @@ enum Probe {
 }
 
 impl Clause {
-    pub(super) fn compile(term: &Term, text: String, place: Place, exact: bool, errors: &mut Vec<LangError>) -> Self {
-        let check = Check::compile(term, exact).unwrap_or_else(|mut error| {
-            error.message = format!("{} in `{text}`", error.message);
-            errors.push(error);
-            Check::Any(Probe::Never)
-        });
-        Self { text: text.into(), place, check }
+    /// An operand that cannot be used comes back beside a clause that nothing satisfies, so that the rest is checked too.
+    pub(super) fn compile(term: &Term, text: String, place: Place, exact: bool) -> Result<Self, (Self, LangError)> {
+        match Check::compile(term, exact) {
+            Ok(check) => Ok(Self { text: text.into(), place, check }),
+            Err(mut error) => {
+                error.message = format!("{} in `{text}`", error.message);
+                Err((Self { text: text.into(), place, check: Check::Any(Probe::Never) }, error))
+            }
+        }
     }
 
     pub(super) fn matches(&self, attributes: &Attributes) -> bool {

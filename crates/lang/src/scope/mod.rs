@@ -6,6 +6,9 @@
 mod clause;
 mod operand;
 mod place;
+mod text;
+
+use std::ops::Range;
 
 use provost_model::{AttributePath, Attributes, Filter, Text, Value};
 use serde::Serialize;
@@ -68,6 +71,14 @@ pub struct ClauseVerdict {
 /// Whether the attribute at a path compares in exact case.
 type CaseExact<'c> = &'c dyn Fn(&AttributePath) -> bool;
 
+/// What a filter is compiled with.
+#[derive(Clone, Copy)]
+struct Setting<'c> {
+    case_exact: CaseExact<'c>,
+    /// The text of the filter, for the places of errors; empty where it is not at hand.
+    source: &'c str,
+}
+
 impl ScopeFilter {
     /// Compiles a filter whose texts compare without letter case.
     ///
@@ -95,8 +106,36 @@ impl ScopeFilter {
     /// # Ok::<(), provost_model::filter::FilterError>(())
     /// ```
     pub fn compile_with(filter: &Filter, case_exact: CaseExact<'_>) -> Result<Self, Vec<LangError>> {
+        Self::compile_in(filter, Setting { case_exact, source: "" })
+    }
+
+    /// Reads and compiles the text of a filter. Every error has its place in the text.
+    ///
+    /// ```
+    /// let errors = provost_lang::ScopeFilter::parse("städte gt 3 and mail REGEX MATCH \"(\"", &|_| false).unwrap_err();
+    /// assert_eq!((errors[0].place.column, errors[0].place.length), (17, 20));
+    /// let errors = provost_lang::ScopeFilter::parse("mail is 3", &|_| false).unwrap_err();
+    /// assert_eq!(errors[0].to_string(), "unknown operator `is` at column 6");
+    /// ```
+    pub fn parse(source: &str, case_exact: CaseExact<'_>) -> Result<Self, Vec<LangError>> {
+        let filter = source.parse().map_err(|error| vec![LangError::from(error)])?;
+        Self::compile_in(&filter, Setting { case_exact, source })
+    }
+
+    /// The attributes that the text of a filter reads, each where it stands first; nothing for a text that is no filter.
+    ///
+    /// ```
+    /// let places = provost_lang::ScopeFilter::attribute_places("a eq \"b\" and b pr");
+    /// assert_eq!(places[1].0.name, "b");
+    /// assert_eq!(places[1].1, 13..14);
+    /// ```
+    pub fn attribute_places(source: &str) -> Vec<(AttributePath, Range<usize>)> {
+        text::attribute_places(source)
+    }
+
+    fn compile_in(filter: &Filter, setting: Setting<'_>) -> Result<Self, Vec<LangError>> {
         let mut errors = Vec::new();
-        let test = Test::compile(filter, None, case_exact, &mut errors);
+        let test = Test::compile(filter, None, setting, &mut errors);
         if errors.is_empty() { Ok(Self { test }) } else { Err(errors) }
     }
 
@@ -132,18 +171,19 @@ impl Test {
     fn compile(
         filter: &Filter,
         parent: Option<&AttributePath>,
-        case_exact: CaseExact<'_>,
+        setting: Setting<'_>,
         errors: &mut Vec<LangError>,
     ) -> Self {
-        let mut all = |parts: &[Filter]| parts.iter().map(|p| Self::compile(p, parent, case_exact, errors)).collect();
+        let case_exact = setting.case_exact;
+        let mut all = |parts: &[Filter]| parts.iter().map(|p| Self::compile(p, parent, setting, errors)).collect();
         match filter {
             Filter::And(parts) => Test::And(all(parts)),
             Filter::Or(parts) => Test::Or(all(parts)),
-            Filter::Not(inner) => Test::Not(Box::new(Self::compile(inner, parent, case_exact, errors))),
+            Filter::Not(inner) => Test::Not(Box::new(Self::compile(inner, parent, setting, errors))),
             Filter::Each { path, filter: inner } => Test::Each {
                 text: Text::from(filter.to_string()),
-                place: Box::new(Place::compile(path, case_exact, errors)),
-                test: Box::new(Self::compile(inner, Some(path), case_exact, errors)),
+                place: Box::new(Place::compile(path, setting, errors)),
+                test: Box::new(Self::compile(inner, Some(path), setting, errors)),
             },
             Filter::Term(term) => {
                 let exact = match parent {
@@ -152,8 +192,13 @@ impl Test {
                     }
                     None => case_exact(&term.path),
                 };
-                let place = Place::compile(&term.path, case_exact, errors);
-                Test::Clause(Box::new(Clause::compile(term, filter.to_string(), place, exact, errors)))
+                let place = Place::compile(&term.path, setting, errors);
+                let clause =
+                    Clause::compile(term, filter.to_string(), place, exact).unwrap_or_else(|(clause, error)| {
+                        errors.push(text::locate(error, term, &clause.text, setting.source));
+                        clause
+                    });
+                Test::Clause(Box::new(clause))
             }
         }
     }

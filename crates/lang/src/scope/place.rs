@@ -2,7 +2,7 @@
 
 use provost_model::{AttributePath, Attributes, Text, Value};
 
-use super::{CaseExact, Test};
+use super::{Setting, Test};
 use crate::LangError;
 use crate::program::Hint;
 
@@ -38,11 +38,11 @@ pub(super) struct Place {
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:";
 
 impl Place {
-    pub(super) fn compile(path: &AttributePath, case_exact: CaseExact<'_>, errors: &mut Vec<LangError>) -> Self {
+    pub(super) fn compile(path: &AttributePath, setting: Setting<'_>, errors: &mut Vec<LangError>) -> Self {
         let is_core = |urn: &Text| urn.get(..CORE.len()).is_some_and(|start| start.eq_ignore_ascii_case(CORE));
         let selector = path.filter.as_ref().map(|filter| {
             let parent = AttributePath { filter: None, ..path.clone() };
-            Box::new(Test::compile(filter, Some(&parent), case_exact, errors))
+            Box::new(Test::compile(filter, Some(&parent), setting, errors))
         });
         Self {
             container: path.schema.clone().filter(|urn| !is_core(urn)).map(Name::new),

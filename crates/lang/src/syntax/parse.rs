@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use provost_model::Place;
+
 use super::lex::{Lexed, Token, lex};
 use super::{MAX_CHARACTERS, MAX_DEPTH, Parsed, Tree, TreeKind};
 use crate::LangError;
@@ -19,13 +21,16 @@ pub(super) fn parse(source: &str) -> Parsed {
     if characters > MAX_CHARACTERS {
         let message = format!("{characters} characters are too many for one expression");
         let error = LangError::new(code::SIZE, 0..source.len(), message).hint(format!("at most {MAX_CHARACTERS}"));
-        return Parsed { tree: Tree { span: 0..source.len(), kind: TreeKind::Invalid }, errors: vec![error] };
+        return Parsed {
+            tree: Tree { span: 0..source.len(), kind: TreeKind::Invalid },
+            errors: vec![error.locate(source)],
+        };
     }
     let (tokens, errors) = lex(source);
     let mut parser = Parser { source, tokens, at: 0, depth: 0, errors };
     let tree = parser.condition();
     parser.end();
-    let mut errors = parser.errors;
+    let mut errors: Vec<LangError> = parser.errors.into_iter().map(|error| error.locate(source)).collect();
     errors.sort_by_key(|error| error.span.start);
     Parsed { tree, errors }
 }
@@ -226,7 +231,7 @@ impl Parser<'_> {
             other => other == code::SIZE,
         };
         if !self.errors.iter().any(is_told) {
-            let hint = format!("the bracket of `{}` at column {} is open", clip(of), open.start + 1);
+            let hint = format!("the bracket of `{}` at {} is open", clip(of), Place::of(self.source, open));
             self.error(span, "missing `)`").hint = Some(hint);
         }
     }

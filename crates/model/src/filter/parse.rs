@@ -4,20 +4,23 @@ use std::ops::Range;
 
 use super::lex::{Lexed, Token, lex};
 use super::{Filter, Operator, Term};
-use crate::{AttributePath, Value};
+use crate::{AttributePath, Place, Value};
 
 /// Brackets nested deeper than this are refused, so that no input overflows the stack.
 pub const MAX_DEPTH: usize = 64;
 /// More terms than this in one filter are refused.
 pub const MAX_TERMS: usize = 2_000;
 
-/// Why a filter or path cannot be read, and where: byte offsets into the text.
+/// Why a filter or path cannot be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} at column {}", span.start + 1)]
+#[error("{message} at {place}")]
 pub struct FilterError {
     pub message: String,
     pub hint: Option<String>,
+    /// Byte offsets into the text.
     pub span: Range<usize>,
+    /// The same in lines and characters.
+    pub place: Place,
 }
 
 pub(crate) fn parse_filter(source: &str) -> Result<Filter, FilterError> {
@@ -44,16 +47,17 @@ enum Subject {
     Element(AttributePath, Filter),
 }
 
-struct Parser {
+struct Parser<'s> {
+    source: &'s str,
     tokens: Vec<Lexed>,
     at: usize,
     depth: usize,
     terms: usize,
 }
 
-impl Parser {
-    fn new(source: &str) -> Self {
-        Self { tokens: lex(source), at: 0, depth: 0, terms: 0 }
+impl<'s> Parser<'s> {
+    fn new(source: &'s str) -> Self {
+        Self { source, tokens: lex(source), at: 0, depth: 0, terms: 0 }
     }
 
     fn peek(&self) -> &Token {
@@ -86,7 +90,8 @@ impl Parser {
 
     fn fail<T>(&self, message: impl Into<String>, hint: Option<&str>) -> Result<T, FilterError> {
         let span = self.tokens[self.at].span.clone();
-        Err(FilterError { message: message.into(), hint: hint.map(str::to_owned), span })
+        let place = Place::of(self.source, &span);
+        Err(FilterError { message: message.into(), hint: hint.map(str::to_owned), span, place })
     }
 
     fn end(&mut self) -> Result<(), FilterError> {

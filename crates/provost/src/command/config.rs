@@ -26,13 +26,21 @@ pub fn check(global: &Global, args: FileArgs, output: Output) -> Result<Exit> {
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
     }
     let (connections, jobs) = configuration.map_or((0, 0), |found| (found.connections.len(), found.jobs.len()));
-    let summary = format!("{}: {connections} connections and {jobs} jobs, no problems", shown(file));
+    let what = match problems.len() {
+        0 => "no problems".to_owned(),
+        count => super::counted(count as u64, "warning"),
+    };
+    let summary = format!("{}: {connections} connections and {jobs} jobs, {what}", shown(file));
+    let ok = !problems.iter().any(Problem::is_error);
     if output.json {
-        output.json(&Report { ok: problems.is_empty(), problems: &problems })?;
-        return Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed });
+        output.json(&Report { ok, problems: &problems })?;
+        return Ok(if ok { Exit::Done } else { Exit::Failed });
     }
-    if !problems.is_empty() {
+    if !ok {
         return Err(Error::Problems(problems));
+    }
+    for warning in &problems {
+        output.problem(warning);
     }
     let mut data = output.data();
     data.line(summary)?;

@@ -51,7 +51,8 @@ impl Checks {
             .as_ref()
             .map_or(String::new(), |place| format!(" ({}:{}:{})", place.file, place.line, place.column));
         let message = format!("{}: {}{place}", problem.code, problem.message);
-        self.add(name.into(), CheckStatus::Fail, message, problem.hint.clone())
+        let status = if problem.is_error() { CheckStatus::Fail } else { CheckStatus::Warn };
+        self.add(name.into(), status, message, problem.hint.clone())
     }
 
     fn error(&mut self, name: &str, error: Error) -> Result<()> {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, BufReader};
 
 use clap::CommandFactory as _;
-use provost_lang::{Context, Expression, LangError, Outcome, functions};
-use provost_model::{Attributes, Clock, SystemClock, Timestamp};
+use provost_lang::{Context, EvalError, Expression, LangError, Outcome, functions};
+use provost_model::{Attributes, Clock, Code, Place, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{read_attributes, without_place};
@@ -34,7 +34,58 @@ struct Question {
 enum Answer {
     Value(provost_model::Value),
     Ignored(&'static str),
-    Error(String),
+    #[serde(untagged)]
+    Failed(Failure),
+}
+
+/// All that is wrong, in one line for people and one by one for programs.
+#[derive(Serialize)]
+pub(super) struct Failure {
+    error: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Finding>,
+}
+
+/// One mistake and its place in the text that was asked about.
+#[derive(Serialize)]
+struct Finding {
+    code: Code,
+    #[serde(flatten)]
+    place: Place,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// Of a line that is no question.
+    pub(super) fn unread(error: &serde_json::Error) -> Self {
+        let error = format!("PRV-0706: the line cannot be read: {}", without_place(error));
+        Self { error, errors: Vec::new() }
+    }
+
+    fn of_evaluation(error: &EvalError, source: &str) -> Self {
+        let finding = Finding {
+            code: error.code.clone(),
+            place: Place::of(source, &error.span),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        };
+        Self { error: format!("{}: {error}", error.code), errors: vec![finding] }
+    }
+}
+
+impl From<&[LangError]> for Failure {
+    fn from(errors: &[LangError]) -> Self {
+        let listed: Vec<String> = errors.iter().map(|error| format!("{}: {error}", error.code)).collect();
+        let finding = |error: &LangError| Finding {
+            code: error.code.clone(),
+            place: error.place,
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        };
+        Self { error: listed.join("; "), errors: errors.iter().map(finding).collect() }
+    }
 }
 
 impl From<Outcome> for Answer {
@@ -67,17 +118,16 @@ fn one(text: &str, attributes: Option<&str>, trace: bool, output: Output) -> Res
         None => Attributes::new(),
     };
     let source = Source::new("EXPR", text);
-    let located = |error: &LangError| {
-        let problem = Problem::new("", error.message.clone()).at(source.place(error.span.clone()));
-        Problem { code: error.code.clone(), hint: error.hint.clone(), ..problem }
-    };
     let expression = match Expression::compile(text) {
         Ok(expression) => expression,
         Err(errors) if output.json => {
-            output.json(&Answer::Error(listed(&errors)))?;
+            output.json(&Answer::Failed(Failure::from(errors.as_slice())))?;
             return Ok(Exit::Failed);
         }
-        Err(errors) => return Err(Error::Problems(errors.iter().map(located).collect())),
+        Err(errors) => {
+            let problems = errors.iter().map(|error| Problem::of_language(error, &source));
+            return Err(Error::Problems(problems.collect()));
+        }
     };
     let context = Context::new(&attributes, SystemClock.now());
     if trace && !output.json {
@@ -96,7 +146,7 @@ fn one(text: &str, attributes: Option<&str>, trace: bool, output: Output) -> Res
         }
         Err(_) if trace && output.json => Ok(Exit::Failed),
         Err(error) if output.json => {
-            output.json(&Answer::Error(format!("{}: {error}", error.code)))?;
+            output.json(&Answer::Failed(Failure::of_evaluation(&error, text)))?;
             Ok(Exit::Failed)
         }
         Err(error) => {
@@ -160,20 +210,18 @@ impl Compiled {
     fn answer(&mut self, line: &[u8], now: Timestamp) -> Answer {
         let question: Question = match serde_json::from_slice(line) {
             Ok(question) => question,
-            Err(error) => {
-                return Answer::Error(format!("PRV-0706: the line cannot be read: {}", without_place(&error)));
-            }
+            Err(error) => return Answer::Failed(Failure::unread(&error)),
         };
         let expression = match self.get(question.expression) {
             Ok(expression) => expression,
-            Err(errors) => return Answer::Error(listed(errors)),
+            Err(errors) => return Answer::Failed(Failure::from(errors.as_slice())),
         };
         let taken: HashSet<String> = question.taken.iter().map(|value| value.to_lowercase()).collect();
         let is_taken = |value: &str| taken.contains(&value.to_lowercase());
         let context = Context::new(&question.attributes, question.now.unwrap_or(now)).with_taken(&is_taken);
         match expression.eval(&context) {
             Ok(outcome) => outcome.into(),
-            Err(error) => Answer::Error(format!("{}: {error}", error.code)),
+            Err(error) => Answer::Failed(Failure::of_evaluation(&error, expression.source())),
         }
     }
 
@@ -184,11 +232,6 @@ impl Compiled {
         let compile = |text: &String| Expression::compile(text);
         self.0.entry(text).or_insert_with_key(compile).as_ref()
     }
-}
-
-/// All errors in one line.
-pub(super) fn listed(errors: &[LangError]) -> String {
-    errors.iter().map(|error| format!("{}: {error}", error.code)).collect::<Vec<_>>().join("; ")
 }
 
 /// What clap prints for `--help`, whose flag takes a function's name here.

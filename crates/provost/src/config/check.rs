@@ -1,10 +1,12 @@
 //! What can be said about a configuration without going online: connectors exist, their settings are possible, expressions
-//! and filters can be read. Whether classes and attributes are there is asked by `provost doctor`, plans and runs.
+//! and filters can be read, and they fit what is known of both sides without a connection (the directory, files that are
+//! there). The rest is asked by `provost doctor`, plans and runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use provost_connector::{Capabilities, Connector, SettingProblem, Settings};
+use provost_directory::Directory;
 use provost_engine::rule::{compile, nearest};
 use provost_engine::spec::JobSpec;
 use provost_model::{ClassName, ClassSchema, ConnectionName, JobName, Schema};
@@ -23,7 +25,7 @@ impl Configuration {
             self.check_connection(name, spec, connectors, &mut problems);
         }
         for (name, spec) in &self.jobs {
-            self.check_job(name, spec, &mut problems);
+            self.check_job(name, spec, connectors, &mut problems);
         }
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         problems
@@ -37,7 +39,7 @@ impl Configuration {
                 self.check_connection(connection, spec, connectors, &mut problems);
             }
         }
-        self.check_job(name, spec, &mut problems);
+        self.check_job(name, spec, connectors, &mut problems);
         problems
     }
 
@@ -136,12 +138,31 @@ impl Configuration {
         located
     }
 
-    /// The rules, against classes that have any attribute: what is left are mistakes of the text itself.
-    fn check_job(&self, name: &JobName, spec: &JobSpec, problems: &mut Vec<Problem>) {
-        let (source, target) = open_schemas(spec);
-        if let Err(found) = compile(name, spec, &source, &target, &Capabilities::default()) {
-            problems.extend(found.iter().map(|problem| self.locate(problem)));
+    /// The rules, against what is known of both sides. Where nothing is known, classes have any attribute.
+    fn check_job(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        connectors: &[Arc<dyn Connector>],
+        problems: &mut Vec<Problem>,
+    ) {
+        let (open_source, open_target) = open_schemas(spec);
+        let source = self.known_schema(&spec.source, connectors).unwrap_or(open_source);
+        let target = self.known_schema(&spec.target, connectors).unwrap_or(open_target);
+        let found = match compile(name, spec, &source, &target, &Capabilities::default()) {
+            Ok(job) => job.warnings,
+            Err(problems) => problems,
+        };
+        problems.extend(found.iter().map(|problem| self.locate(problem)));
+    }
+
+    fn known_schema(&self, name: &ConnectionName, connectors: &[Arc<dyn Connector>]) -> Option<Schema> {
+        let Some(spec) = self.connections.get(name) else { return (name == DIRECTORY).then(Directory::schema) };
+        if spec.connector == DIRECTORY {
+            return Some(Directory::schema());
         }
+        let connector = connectors.iter().find(|connector| connector.manifest().name == spec.connector)?;
+        connector.known_schema(&self.settings(spec))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod check;
 mod document;
 mod place;
 mod reader;
+mod scalar;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

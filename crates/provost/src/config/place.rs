@@ -6,6 +6,7 @@ use std::ops::Range;
 use provost_engine::error::RuleProblem;
 
 use super::document::{Kind, Mark, Node};
+use super::scalar;
 use crate::problem::{Place, Problem, Source};
 
 /// What a path leads to: the value, and the key above it. Both are of the nearest piece that is there.
@@ -85,7 +86,7 @@ pub fn of_key(source: &Source, tree: &Node, path: &str) -> Place {
     of_mark(source, found.key.unwrap_or(&found.node.mark))
 }
 
-/// The place of some bytes of a text value, when the value stands in the document as it is.
+/// The place of some bytes of a text value, however the document writes the text.
 fn of_text(source: &Source, tree: &Node, path: &str, text: &str, bytes: &Range<usize>) -> Option<Place> {
     let mut found = find(tree, path);
     if let Some(value) = found.node.entry("value") {
@@ -93,24 +94,18 @@ fn of_text(source: &Source, tree: &Node, path: &str, text: &str, bytes: &Range<u
     }
     let mark = &found.node.mark.bytes;
     let raw = source.text.get(mark.clone())?;
-    let at = raw.find(text)?;
-    let start = mark.start + at + bytes.start;
-    Some(source.place(start..start + bytes.len()))
+    let meant = scalar::range(raw, text, bytes)?;
+    Some(source.place(mark.start + meant.start..mark.start + meant.end))
 }
 
 /// A problem of a job's rules, with its place in the document.
 pub fn locate(source: &Source, tree: &Node, problem: &RuleProblem) -> Problem {
     let exact = problem.source.as_ref().and_then(|(text, bytes)| of_text(source, tree, &problem.path, text, bytes));
     let place = exact.unwrap_or_else(|| {
-        let mut place = of_path(source, tree, &problem.path);
-        // A folded or escaped text is shown as it was read, under the place where it begins.
-        if let Some((text, bytes)) = &problem.source {
-            let inner = Source::new("", text.as_str()).place(bytes.clone());
-            (place.excerpt, place.underline) = (inner.excerpt, inner.underline);
-        }
-        place
+        if problem.of_key { of_key(source, tree, &problem.path) } else { of_path(source, tree, &problem.path) }
     });
     Problem {
+        severity: problem.severity,
         code: problem.code.clone(),
         message: problem.message.clone(),
         place: Some(place),
@@ -147,7 +142,8 @@ mod tests {
             ("jobs.nobody", 1, 1, "jobs"),
         ] {
             let place = of_path(&source, &tree, path);
-            let shown: String = place.excerpt.chars().skip(place.underline.start).take(place.underline.len()).collect();
+            let shown: String =
+                place.excerpt.chars().skip(place.underline().start).take(place.underline().len()).collect();
             assert_eq!((place.line, place.column, shown.as_str()), (line, column, underlined), "{path}");
         }
     }
@@ -159,8 +155,10 @@ mod tests {
         let at = "jobs.hr.to.directory.objects[0].attributes";
         let place =
             of_text(&source, &tree, &format!("{at}.\"name.familyName\""), "ToLower([last_name)", &(8..19)).unwrap();
-        assert_eq!((place.line, place.column, place.underline), (6, 37, 36..47));
+        assert_eq!((place.line, place.column, place.underline()), (6, 37, 36..47));
         let place = of_text(&source, &tree, &format!("{at}.\"userName\""), "Join(\"@\", [login])", &(10..17)).unwrap();
-        assert_eq!((place.line, &TEXT.lines().nth(6).unwrap()[place.underline]), (7, "[login]"));
+        assert_eq!((place.line, &TEXT.lines().nth(6).unwrap()[place.underline()]), (7, "[login]"));
+        let place = of_text(&source, &tree, &format!("{at}.title"), "IIF([x], \"a\")", &(9..12)).unwrap();
+        assert_eq!((place.line, place.column, place.length), (10, 13, 3));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use provost_model::Severity;
+
 use super::{Style, paint};
 use crate::problem::{Place, Problem};
 
@@ -9,7 +11,11 @@ use crate::problem::{Place, Problem};
 const WIDTH: usize = 110;
 
 pub fn problem(out: &mut dyn Write, problem: &Problem, color: bool) -> io::Result<()> {
-    let head = paint(color, Style::Red, format_args!("error[{}]:", problem.code));
+    let style = match problem.severity {
+        Severity::Error => Style::Red,
+        Severity::Warning => Style::Yellow,
+    };
+    let head = paint(color, style, format_args!("{}[{}]:", problem.severity.as_str(), problem.code));
     writeln!(out, "{head} {}", paint(color, Style::Bold, &problem.message))?;
     if let Some(place) = &problem.place {
         excerpt(out, place, color)?;
@@ -26,9 +32,9 @@ fn excerpt(out: &mut dyn Write, place: &Place, color: bool) -> io::Result<()> {
     let bar = paint(color, Style::Blue, "|");
     let arrow = paint(color, Style::Blue, "-->");
     writeln!(out, "{margin}{arrow} {}:{}:{}", place.file, place.line, place.column)?;
-    let (text, start) = cut(&place.excerpt, place.underline.start);
+    let (text, start) = cut(&place.excerpt, place.underline().start);
     let shown = text.chars().count();
-    let length = place.underline.len().min(shown.saturating_sub(start)).max(1);
+    let length = place.underline().len().min(shown.saturating_sub(start)).max(1);
     writeln!(out, "{margin} {bar}")?;
     writeln!(out, "{} {bar} {text}", paint(color, Style::Blue, &number))?;
     let carets = paint(color, Style::Red, "^".repeat(length));

@@ -1,6 +1,7 @@
 //! The service over real HTTP, on SQLite and on PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod api;
 mod concurrency;
 mod discovery;
 mod http;

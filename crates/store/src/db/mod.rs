@@ -29,7 +29,10 @@ use crate::{Result, StoreError, StoreOptions};
 #[derive(Debug, Clone)]
 pub enum Db {
     /// The readers first: so they are closed before the writer, which then closes the file.
-    Sqlite { readers: Lane, writer: Lane },
+    Sqlite {
+        readers: Lane,
+        writer: Lane,
+    },
     Postgres(PgPool),
 }
 

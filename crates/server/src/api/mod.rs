@@ -1,0 +1,131 @@
+//! `/api/v1`: what the console and other programs ask. Bearer tokens and rights are those of the SCIM side.
+//!
+//! So far the language: expressions and filters are checked and evaluated as a job would, over an object that the request
+//! brings along. Nothing is stored. `openapi.json` describes all of it.
+
+mod language;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ServerState;
+use crate::auth::{Caller, authenticate};
+
+/// Bytes of one request body: an expression of the greatest length and an object around it.
+const MAX_BODY: usize = 1 << 20;
+
+const DOCUMENT: &str = include_str!("openapi.json");
+
+pub(crate) fn routes(state: ServerState) -> Router<ServerState> {
+    Router::new()
+        .route("/expressions/check", post(language::check_expression))
+        .route("/expressions/evaluate", post(language::evaluate))
+        .route("/filters/check", post(language::check_filter))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(state, allowed))
+        .route("/openapi.json", get(document))
+}
+
+/// The document says nothing about this service's data, so that no token is needed for it.
+async fn document() -> Response {
+    json(StatusCode::OK, DOCUMENT.to_owned())
+}
+
+/// Lets through who may read; nothing here writes.
+async fn allowed(State(state): State<ServerState>, request: Request, next: Next) -> Response {
+    match authenticate(&state.0, request.headers(), false).await {
+        Caller::Granted => next.run(request).await,
+        Caller::Refused => {
+            let hint = "send `Authorization: Bearer TOKEN`; `provost token create` makes one";
+            let refusal = Refusal::new(401, "PRV-0802", "a valid bearer token is needed", hint);
+            let mut response = refusal.into_response();
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"provost\""));
+            response
+        }
+        Caller::Forbidden => {
+            let hint = "use a token with the right `read`";
+            Refusal::new(403, "PRV-0802", "the token does not allow this", hint).into_response()
+        }
+        Caller::Unknown => {
+            Refusal::new(503, "PRV-0803", "the token cannot be checked now", "try again").into_response()
+        }
+    }
+}
+
+async fn unknown(request: Request) -> Refusal {
+    let message = format!("there is no `{}`", request.uri().path());
+    Refusal::new(404, "PRV-0801", message, "GET /api/v1/openapi.json lists what there is")
+}
+
+async fn wrong_method(request: Request) -> Refusal {
+    let message = format!("{} does not work here", request.method());
+    Refusal::new(405, "PRV-0801", message, "send a POST")
+}
+
+/// Why a request is not answered at all. Mistakes in an expression are an answer.
+pub(crate) struct Refusal {
+    status: u16,
+    code: &'static str,
+    message: String,
+    hint: &'static str,
+}
+
+impl Refusal {
+    fn new(status: u16, code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
+        Self { status, code, message: message.into(), hint }
+    }
+}
+
+#[derive(Serialize)]
+struct RefusalBody<'r> {
+    code: &'r str,
+    message: &'r str,
+    hint: &'r str,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        answer(status, &RefusalBody { code: self.code, message: &self.message, hint: self.hint })
+    }
+}
+
+/// Reads a body as JSON of one shape.
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let bytes = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is larger than {} KiB", MAX_BODY >> 10);
+            return Err(Refusal::new(413, "PRV-0801", message, "send fewer attributes"));
+        }
+        Err(_) => return Err(Refusal::new(400, "PRV-0801", "the body could not be read to its end", "send it again")),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let hint = "GET /api/v1/openapi.json shows what belongs into it";
+        Refusal::new(400, "PRV-0801", format!("the body cannot be read: {error}"), hint)
+    })
+}
+
+fn answer<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => json(status, text),
+        Err(error) => {
+            tracing::error!(error = %error, "an answer could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn json(status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], text).into_response()
+}

@@ -1,0 +1,26 @@
+//! Filters: read, printed, read again, compiled, matched. Any text, or clauses chosen by the bytes.
+#![no_main]
+
+#[path = "../../crates/lang/tests/properties/mod.rs"]
+mod properties;
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use provost_model::Attributes;
+
+static RECORD: LazyLock<Attributes> = LazyLock::new(properties::record);
+
+fuzz_target!(|bytes: &[u8]| {
+    match bytes.split_first() {
+        Some((0, rest)) => {
+            let text = properties::texts::filter(&mut properties::choices::Choices::Bytes(rest));
+            properties::filter_holds(&text, &RECORD);
+        }
+        _ => {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                properties::filter_holds(text, &RECORD);
+            }
+        }
+    }
+});

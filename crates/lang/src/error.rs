@@ -65,7 +65,7 @@ pub mod code {
 pub struct LangError {
     /// One of [`code`].
     pub code: Code,
-    /// Byte offsets into the source. An error of a compiled filter, whose text is gone, has `0..0`.
+    /// Byte offsets into the source. An error of a filter that was made without text has `0..0`.
     pub span: Range<usize>,
     /// What is wrong, in lower case and without a full stop.
     pub message: String,

@@ -54,6 +54,7 @@ impl Clause {
     pub(super) fn compile(term: &Term, text: String, place: Place, exact: bool, errors: &mut Vec<LangError>) -> Self {
         let check = Check::compile(term, exact).unwrap_or_else(|mut error| {
             error.message = format!("{} in `{text}`", error.message);
+            error.span = term.spans.operand.clone();
             errors.push(error);
             Check::Any(Probe::Never)
         });
@@ -76,7 +77,7 @@ impl Check {
     fn compile(term: &Term, exact: bool) -> Result<Self, LangError> {
         use Ordering::{Equal, Greater, Less};
         let operand = || Operand::new(&term.value, exact);
-        let entra = || Operand::new(&term.value, true);
+        let entra = || Operand::literal(&term.value);
         let order = |orders| Check::Any(Probe::Order(operand(), orders));
         Ok(match term.op {
             Operator::Pr | Operator::IsNotNull => Check::Assigned(true),

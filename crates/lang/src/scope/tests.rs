@@ -127,7 +127,11 @@ fn sentences_of_the_documentation() {
         ("ENDS_WITH", r#"mail ENDS_WITH ".com" and not (mail ENDS_WITH ".COM")"#, "t"),
         ("& exists inside the input", r#"dept & "Sales,Marketing""#, "t"),
         ("!& does not", r#"dept !& "Marketing" and not (dept !& "Sales,Marketing")"#, "t"),
-        ("null makes a clause false", r#"none EQUALS "x" or missing Includes "x" or empty & "x" or none IS FALSE"#, "f"),
+        (
+            "null makes a clause false",
+            r#"none EQUALS "x" or missing Includes "x" or empty & "x" or none IS FALSE"#,
+            "f",
+        ),
         ("negative clauses too", r#"none NOT EQUALS "x" or missing NOT REGEX MATCH "x" or empty !& "x""#, "f"),
     ] {
         assert_eq!(judge(filter, record), want, "{sentence}: {filter}");
@@ -136,7 +140,8 @@ fn sentences_of_the_documentation() {
 
 #[test]
 fn dates_of_the_record_are_read_in_all_forms() {
-    let record = r#"{"us":"5/1/2020","long":"1 May 2020","time":"5/1/2020 1:30:00 PM","iso":"2020-05-01","text":"open-ended"}"#;
+    let record =
+        r#"{"us":"5/1/2020","long":"1 May 2020","time":"5/1/2020 1:30:00 PM","iso":"2020-05-01","text":"open-ended"}"#;
     for (filter, want) in [
         (r#"us gt "2024-01-02" or us gt "2020-05-01""#, "f"),
         (r#"us lt "2024-01-02" and us ge "2020-05-01" and us eq "2020-05-01""#, "t"),

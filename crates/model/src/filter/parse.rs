@@ -106,7 +106,9 @@ impl Parser {
     }
 
     fn report(&mut self, error: FilterError) {
-        if !self.halted && self.errors.len() < MAX_ERRORS {
+        // Of two mistakes in one place the first says more.
+        let is_new = self.errors.last().is_none_or(|last| last.span != error.span);
+        if is_new && !self.halted && self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
         }
         self.halted |= matches!(self.peek(), Token::Stray(_));
@@ -127,7 +129,9 @@ impl Parser {
             match self.peek() {
                 Token::End => return,
                 Token::Close | Token::CloseSquare if open == 0 => return,
-                Token::Word(word) if open == 0 && (word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")) => {
+                Token::Word(word)
+                    if open == 0 && (word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or")) =>
+                {
                     return;
                 }
                 Token::Close | Token::CloseSquare => open -= 1,

@@ -62,7 +62,10 @@ fn holds(term: &Term, found: Option<&Value>) -> bool {
         Ne if term.value.is_null() => have.is_some(),
         Eq => equals(true),
         Ne => !equals(true),
-        In => term.value.as_list().is_some_and(|wanted| wanted.iter().any(|want| any(&|value| is_same(value, want, true)))),
+        In => term
+            .value
+            .as_list()
+            .is_some_and(|wanted| wanted.iter().any(|want| any(&|value| is_same(value, want, true)))),
         Equals => equals(false),
         NotEquals => have.is_some() && !equals(false),
         IsTrue => any(&|value| is_same(value, &Value::Boolean(true), true)),

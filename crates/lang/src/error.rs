@@ -69,7 +69,7 @@ pub struct LangError {
     pub code: Code,
     /// Whether it can never work, or fails for some objects only.
     pub severity: Severity,
-    /// Byte offsets into the source. An error of a compiled filter, whose text is gone, has `0..0`.
+    /// Byte offsets into the source. An error of a filter that was made without text has `0..0`.
     #[serde(skip)]
     pub span: Range<usize>,
     /// The same in lines and characters.

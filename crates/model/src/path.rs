@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::filter::{FilterError, parse_path};
+use crate::filter::{FilterError, parse_path, select};
 use crate::{Attributes, Filter, Operator, Text, Value};
 
 /// The place of a value: `[schema:]name[filter][.sub]`.
@@ -73,24 +73,28 @@ impl AttributePath {
         self.schema.as_deref().filter(|urn| !is_core(urn))
     }
 
+    /// The whole path as one name, which flat records such as files give their columns.
+    pub fn flat_name(&self) -> String {
+        Bare(self).to_string()
+    }
+
     /// The value at this place. A path without selector into a list takes the first element that has the sub-attribute.
     /// A record that keeps flat names (`name.familyName` as one attribute, as files do) is read by the whole text.
     pub fn get<'a>(&self, attributes: &'a Attributes) -> Option<&'a Value> {
         let inner = match self.container() {
             Some(urn) => match attributes.find(urn) {
                 Some(extension) => extension.as_complex()?,
-                None => return attributes.find(&self.to_string()),
+                None => return attributes.find(&self.flat_name()),
             },
             None => attributes,
         };
         let Some(value) = inner.find(&self.name) else {
-            return if self.is_plain() { None } else { attributes.find(&self.to_string()) };
+            return if self.is_plain() { None } else { attributes.find(&self.flat_name()) };
         };
-        let selector = if self.filter.is_some() { Some(self.selector()?) } else { None };
         match (value, &self.sub) {
-            (Value::List(elements), sub) if selector.is_some() || sub.is_some() => elements
+            (Value::List(elements), sub) if self.filter.is_some() || sub.is_some() => elements
                 .iter()
-                .filter(|element| selector.as_ref().is_none_or(|wanted| is_selected(element, wanted)))
+                .filter(|element| self.filter.as_ref().is_none_or(|filter| select::selects(filter, element)))
                 .find_map(|element| match sub {
                     Some(sub) => element.as_complex()?.find(sub),
                     None => Some(element),
@@ -148,7 +152,7 @@ impl AttributePath {
             *list = Value::List(Vec::new());
         }
         let Value::List(elements) = list else { return };
-        let found = elements.iter().position(|element| is_selected(element, selector));
+        let found = elements.iter().position(|element| select::has_all(element, selector));
         let at = match found {
             Some(at) => at,
             None if value.is_null() => return,
@@ -180,18 +184,6 @@ fn put_or_remove(attributes: &mut Attributes, name: &str, value: Value) {
     }
 }
 
-/// Whether an element has all these sub-attributes; texts compare without regard to case, as `type` does in SCIM.
-fn is_selected(element: &Value, selector: &[(&str, &Value)]) -> bool {
-    let Value::Complex(element) = element else { return false };
-    selector.iter().all(|(name, want)| match (element.find(name), want) {
-        (Some(Value::Text(have)), Value::Text(want)) => have.eq_ignore_ascii_case(want),
-        (Some(Value::Boolean(have)), Value::Text(want)) => {
-            want.eq_ignore_ascii_case(if *have { "true" } else { "false" })
-        }
-        (have, want) => have == Some(want),
-    })
-}
-
 impl FromStr for AttributePath {
     type Err = FilterError;
     fn from_str(text: &str) -> Result<Self, FilterError> {
@@ -200,20 +192,32 @@ impl FromStr for AttributePath {
 }
 
 impl fmt::Display for AttributePath {
+    /// Names that the plain grammar cannot carry are printed in brackets, which the parser reads back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(urn) = &self.schema {
+        let has_blank = |text: &Text| text.contains(char::is_whitespace);
+        let is_odd = self.schema.is_none() && !Self::is_name(&self.name);
+        if is_odd || has_blank(&self.name) || [&self.schema, &self.sub].into_iter().flatten().any(has_blank) {
+            write!(f, "[{}]", Bare(self))
+        } else {
+            Bare(self).fmt(f)
+        }
+    }
+}
+
+/// The text of a path without brackets around it, as flat records name their attributes.
+struct Bare<'p>(&'p AttributePath);
+
+impl fmt::Display for Bare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(path) = self;
+        if let Some(urn) = &path.schema {
             write!(f, "{urn}:")?;
         }
-        // Names that the plain grammar cannot carry are printed in brackets, which the parser reads back.
-        if self.schema.is_none() && (self.name.contains(char::is_whitespace) || !Self::is_name(&self.name)) {
-            write!(f, "[{}]", self.name)?;
-        } else {
-            f.write_str(&self.name)?;
-        }
-        if let Some(filter) = &self.filter {
+        f.write_str(&path.name)?;
+        if let Some(filter) = &path.filter {
             write!(f, "[{filter}]")?;
         }
-        match &self.sub {
+        match &path.sub {
             Some(sub) => write!(f, ".{sub}"),
             None => Ok(()),
         }
@@ -298,6 +302,28 @@ mod tests {
         path("emails[type ne \"work\"].value").put(&mut attributes, "d".into());
         let text = serde_json::to_string(&attributes).unwrap();
         assert_eq!(text, r#"{"emails":[{"type":"work","value":"c"},{"type":"home","value":"b"}]}"#);
+    }
+
+    #[test]
+    fn any_filter_selects_elements() {
+        let attributes: Attributes = serde_json::from_str(
+            r#"{"emails":[{"type":"work","value":"a","n":1},{"type":"home","value":"b","primary":true,"n":9},{"value":"c"}],
+                "tags":["red","green"]}"#,
+        )
+        .unwrap();
+        for (text, want) in [
+            (r#"emails[type ne "work"].value"#, Some("b")),
+            (r#"emails[type eq "x" or primary eq true].value"#, Some("b")),
+            (r#"emails[type eq "x" or primary eq "True"].value"#, Some("b")),
+            (r#"emails[not (type pr)].value"#, Some("c")),
+            (r#"emails[type eq "WORK" and value sw "A"].value"#, Some("a")),
+            (r#"emails[type eq "work" and value EQUALS "A"].value"#, None),
+            ("emails[n gt 5].value", Some("b")),
+            (r#"emails[type in ("x", "home")].value"#, Some("b")),
+            (r#"tags[value co "ee"]"#, Some("green")),
+        ] {
+            assert_eq!(path(text).get(&attributes), want.map(Value::text).as_ref(), "{text}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Check {
     fn compile(term: &Term, exact: bool) -> Result<Self, LangError> {
         use Ordering::{Equal, Greater, Less};
         let operand = || Operand::new(&term.value, exact);
-        let entra = || Operand::new(&term.value, true);
+        let entra = || Operand::literal(&term.value);
         let order = |orders| Check::Any(Probe::Order(operand(), orders));
         Ok(match term.op {
             Operator::Pr | Operator::IsNotNull => Check::Assigned(true),

@@ -113,12 +113,13 @@ impl ScopeFilter {
     ///
     /// ```
     /// let errors = provost_lang::ScopeFilter::parse("städte gt 3 and mail REGEX MATCH \"(\"", &|_| false).unwrap_err();
-    /// assert_eq!((errors[0].place.column, errors[0].place.length), (17, 20));
+    /// assert_eq!((errors[0].place.column, errors[0].place.length), (34, 3));
     /// let errors = provost_lang::ScopeFilter::parse("mail is 3", &|_| false).unwrap_err();
     /// assert_eq!(errors[0].to_string(), "unknown operator `is` at column 6");
     /// ```
     pub fn parse(source: &str, case_exact: CaseExact<'_>) -> Result<Self, Vec<LangError>> {
-        let filter = source.parse().map_err(|error| vec![LangError::from(error)])?;
+        let filter =
+            Filter::parse(source).map_err(|errors| errors.into_iter().map(LangError::from).collect::<Vec<_>>())?;
         Self::compile_in(&filter, Setting { case_exact, source })
     }
 
@@ -195,7 +196,7 @@ impl Test {
                 let place = Place::compile(&term.path, setting, errors);
                 let clause =
                     Clause::compile(term, filter.to_string(), place, exact).unwrap_or_else(|(clause, error)| {
-                        errors.push(text::locate(error, term, &clause.text, setting.source));
+                        errors.push(text::locate(error, term, setting.source));
                         clause
                     });
                 Test::Clause(Box::new(clause))

@@ -38,7 +38,12 @@ impl Operand {
         };
         let text: Text = value.to_text().unwrap_or_default().into();
         let folded = (!exact).then(|| text.to_lowercase());
-        Self { kind, folded, number: Number::of(value), moment: iso_date(&text), text }
+        Self { kind, folded, number: Number::of(value), moment: date(&text), text }
+    }
+
+    /// For operators that compare letter by letter: dates are texts like any other.
+    pub(super) fn literal(value: &Value) -> Self {
+        Self { moment: None, ..Self::new(value, true) }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -49,10 +54,7 @@ impl Operand {
     pub(super) fn equals(&self, value: &Value) -> bool {
         match value {
             Value::Text(text) => match self.kind {
-                Kind::Text => {
-                    self.is_same_text(text)
-                        || (self.moment.is_some() && iso_date(text) == self.moment && text.len() > DATE_LENGTH)
-                }
+                Kind::Text => self.is_same_text(text) || (self.moment.is_some() && dates::parse(text) == self.moment),
                 Kind::Boolean(wanted) => text.trim().eq_ignore_ascii_case(if wanted { "true" } else { "false" }),
                 Kind::Number => self.order_of(value) == Some(Ordering::Equal),
                 Kind::Null => false,
@@ -74,10 +76,9 @@ impl Operand {
     pub(super) fn order_of(&self, value: &Value) -> Option<Ordering> {
         match value {
             Value::Text(text) if self.kind == Kind::Text => {
-                if let Some(moment) = self.moment
-                    && let Some(have) = iso_date(text)
-                {
-                    return Some(have.cmp(&moment));
+                // A text that is no date is neither before nor after one.
+                if let Some(moment) = self.moment {
+                    return dates::parse(text).map(|have| have.cmp(&moment));
                 }
                 Some(match &self.folded {
                     Some(folded) => lower(text).cmp(folded.chars()),
@@ -144,11 +145,9 @@ fn lower(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-const DATE_LENGTH: usize = "2024-01-31".len();
-
-/// RFC 3339 and ISO dates. The quick look spares other texts the reading.
-fn iso_date(text: &str) -> Option<DateTime> {
-    let bytes = text.as_bytes();
-    let looks_like = bytes.len() >= DATE_LENGTH && bytes[4] == b'-' && bytes[7] == b'-' && bytes[0].is_ascii_digit();
-    if looks_like { dates::parse(text) } else { None }
+/// The date that the filter's author wrote, in any form that CDate reads and that begins with its number of the year or month:
+/// `May` alone would make dates of names. What records hold is read in all forms.
+fn date(text: &str) -> Option<DateTime> {
+    let is_written_as_date = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['-', '/']);
+    if is_written_as_date { dates::parse(text) } else { None }
 }

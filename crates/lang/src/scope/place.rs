@@ -49,7 +49,7 @@ impl Place {
             name: Name::new(path.name.clone()),
             sub: path.sub.clone().map(Name::new),
             selector,
-            whole: (!path.is_plain()).then(|| Name::new(path.to_string())),
+            whole: (!path.is_plain()).then(|| Name::new(path.flat_name())),
         }
     }
 

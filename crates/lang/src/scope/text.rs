@@ -1,5 +1,5 @@
-//! Where the parts of a filter stand in its text. The tree keeps no places, so that the canonical text of a part is looked for,
-//! outside of quoted values.
+//! Where the parts of a filter stand in its text. Terms know their own places; paths, which selectors share, are looked for by
+//! their canonical text outside of quoted values.
 
 use std::ops::Range;
 
@@ -16,10 +16,9 @@ impl From<FilterError> for LangError {
     }
 }
 
-/// Gives an error of one clause its place: the clause as it stands there, else its attribute.
-pub(super) fn locate(mut error: LangError, term: &Term, clause: &str, source: &str) -> LangError {
-    let found = find(source, clause).or_else(|| find(source, &term.path.to_string()));
-    error.span = found.unwrap_or(0..source.len());
+/// Gives an error of one clause its place: the operand that cannot be used.
+pub(super) fn locate(mut error: LangError, term: &Term, source: &str) -> LangError {
+    error.span = term.spans.operand.clone();
     error.locate(source)
 }
 

@@ -8,13 +8,14 @@ pub(super) enum Token {
     Word(String),
     /// `[display name]`, an attribute in the mapping language's notation.
     Bracketed(String),
+    /// What stands between quotes, escapes and all: what they mean depends on the operator.
     Text(String),
     Open,
     Close,
     OpenSquare,
     CloseSquare,
     Comma,
-    /// A character that starts no token, or a text without its closing quote.
+    /// A text or bracket without its end, up to the end of the source.
     Stray(String),
     End,
 }
@@ -31,6 +32,8 @@ pub(super) fn lex(source: &str) -> Vec<Lexed> {
     let mut tokens = Vec::new();
     let mut at = 0;
     let mut previous_end = usize::MAX;
+    // A bracket right after a name opens a value filter; anywhere else it holds a name.
+    let mut after_name = false;
     while let Some(first) = source[at..].chars().next() {
         if first.is_whitespace() {
             at += first.len_utf8();
@@ -42,11 +45,12 @@ pub(super) fn lex(source: &str) -> Vec<Lexed> {
             ')' => (Token::Close, 1),
             ',' => (Token::Comma, 1),
             ']' => (Token::CloseSquare, 1),
-            '[' if previous_end != at => bracketed(rest),
-            '[' => (Token::OpenSquare, 1),
+            '[' if previous_end == at && after_name => (Token::OpenSquare, 1),
+            '[' => bracketed(rest),
             '"' => text(rest),
             _ => word(rest),
         };
+        after_name = matches!(token, Token::Word(_));
         tokens.push(Lexed { token, span: at..at + length, glued: previous_end == at });
         at += length;
         previous_end = at;
@@ -55,37 +59,36 @@ pub(super) fn lex(source: &str) -> Vec<Lexed> {
     tokens
 }
 
-/// `[name]` at the start of a term is an attribute in brackets, as in the mapping language.
+/// `[name]` at the start of a term is an attribute in brackets, as in the mapping language. A value filter in it has
+/// brackets of its own, in which quotes hide what looks like one.
 fn bracketed(rest: &str) -> (Token, usize) {
-    match rest.find(']') {
-        Some(end) if !rest[1..end].contains('[') => (Token::Bracketed(rest[1..end].to_owned()), end + 1),
-        _ => (Token::Stray("[".into()), 1),
-    }
-}
-
-/// A JSON string; the escapes are JSON's, since that is what RFC 7644 asks for.
-fn text(rest: &str) -> (Token, usize) {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, c) in rest.char_indices() {
         match c {
             _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => {
-                let literal = &rest[..=at];
-                return match serde_json::from_str(literal) {
-                    Ok(text) => (Token::Text(text), at + 1),
-                    // A lone backslash, as in a regular expression: keep it as it stands.
-                    Err(_) => (Token::Text(unescape(&literal[1..at])), at + 1),
-                };
-            }
+            '\\' if quoted => escaped = true,
+            '"' if depth > 1 => quoted = !quoted,
+            _ if quoted => {}
+            '[' => depth += 1,
+            ']' if depth > 1 => depth -= 1,
+            ']' => return (Token::Bracketed(rest[1..at].to_owned()), at + 1),
             _ => {}
         }
     }
     (Token::Stray(rest.to_owned()), rest.len())
 }
 
-fn unescape(text: &str) -> String {
-    text.replace("\\\"", "\"").replace("\\\\", "\\")
+fn text(rest: &str) -> (Token, usize) {
+    let mut escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return (Token::Text(rest[1..at].to_owned()), at + 1),
+            _ => {}
+        }
+    }
+    (Token::Stray(rest.to_owned()), rest.len())
 }
 
 fn word(rest: &str) -> (Token, usize) {

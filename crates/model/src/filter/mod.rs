@@ -3,17 +3,20 @@
 //! Here are the tree, its parser and its canonical printer. Evaluation against a record is `provost-lang`'s; a connector
 //! translates the tree into its target's own query and refuses what it cannot do exactly.
 
+mod escape;
 mod lex;
 mod parse;
+pub(crate) mod select;
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{AttributePath, Value};
 
-pub use parse::{FilterError, MAX_DEPTH, MAX_TERMS};
+pub use parse::{FilterError, MAX_CHARACTERS, MAX_DEPTH, MAX_TERMS};
 pub(crate) use parse::{parse_filter, parse_path};
 
 /// A condition on one object.
@@ -37,6 +40,22 @@ pub struct Term {
     pub op: Operator,
     /// [`Value::Null`] for operators without an operand; a list for [`Operator::In`].
     pub value: Value,
+    pub spans: Spans,
+}
+
+/// Where the parts of a term stand in the text that it was read from, in bytes; empty for a term that was made without text.
+/// Two terms are equal wherever they stand.
+#[derive(Debug, Clone, Default)]
+pub struct Spans {
+    pub attribute: Range<usize>,
+    pub operator: Range<usize>,
+    pub operand: Range<usize>,
+}
+
+impl PartialEq for Spans {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// SCIM's operators, then Entra's. Entra's compare letter case exactly and are false on a null, `IS NULL` excepted.
@@ -104,6 +123,11 @@ impl Operator {
         }
     }
 
+    /// Whether the value is a regular expression, in which only `\"` and `\\` are escapes.
+    pub fn takes_pattern(self) -> bool {
+        matches!(self, Operator::RegexMatch | Operator::NotRegexMatch)
+    }
+
     /// Whether a value follows the operator.
     pub fn takes_value(self) -> bool {
         !matches!(self, Operator::Pr | Operator::IsTrue | Operator::IsFalse | Operator::IsNull | Operator::IsNotNull)
@@ -111,9 +135,20 @@ impl Operator {
 }
 
 impl Filter {
+    /// Reads a filter, or tells all its mistakes in the order of the text. [`str::parse`] tells the first.
+    ///
+    /// ```
+    /// let errors = provost_model::Filter::parse("a eq x and (b is 3 or c pr) and d").unwrap_err();
+    /// let told: Vec<_> = errors.iter().map(|error| (error.span.start, error.message.as_str())).collect();
+    /// assert_eq!(told, [(5, "`x` is no value"), (14, "unknown operator `is`"), (33, "expected an operator")]);
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, Vec<FilterError>> {
+        parse_filter(text)
+    }
+
     /// `path eq value`, the filter of a matching attribute.
     pub fn eq(path: AttributePath, value: impl Into<Value>) -> Self {
-        Filter::Term(Term { path, op: Operator::Eq, value: value.into() })
+        Filter::Term(Term { path, op: Operator::Eq, value: value.into(), spans: Spans::default() })
     }
 
     /// All terms that must hold together, when the filter is a plain conjunction (a term alone is one of one).
@@ -139,7 +174,7 @@ impl Filter {
 impl FromStr for Filter {
     type Err = FilterError;
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        parse_filter(text)
+        parse_filter(text).map_err(|mut errors| errors.swap_remove(0))
     }
 }
 
@@ -162,7 +197,10 @@ impl Filter {
             }
             Filter::Term(term) if term.op.takes_value() => {
                 write!(f, "{} {} ", term.path, term.op.as_str())?;
-                print_value(f, &term.value)
+                match &term.value {
+                    Value::Text(pattern) if term.op.takes_pattern() => escape::print_pattern(f, pattern),
+                    value => print_value(f, value),
+                }
             }
             Filter::Term(term) => write!(f, "{} {}", term.path, term.op.as_str()),
             Filter::Each { path, filter } => write!(f, "{path}[{filter}]"),

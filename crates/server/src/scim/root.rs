@@ -59,7 +59,7 @@ fn within(filter: &Filter, types: &TypeSchema) -> Filter {
         Filter::Not(inner) => Filter::Not(Box::new(within(inner, types))),
         Filter::Term(Term { path, .. }) | Filter::Each { path, .. } if types.resolve(path).is_none() => {
             let id = AttributePath::name("id");
-            Filter::Term(Term { path: id, op: Operator::Eq, value: Value::text("") })
+            Filter::eq(id, Value::text(""))
         }
         known => known.clone(),
     }

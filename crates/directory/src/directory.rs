@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use provost_connector::Session;
-use provost_model::{Clock, ObjectId};
+use provost_model::{Clock, ObjectId, Schema};
 use provost_scim::Registry;
 use provost_store::{Lookup, Store, StoreError};
 
@@ -31,6 +31,13 @@ impl Directory {
         let registry = Registry::core();
         let kinds = registry.types().iter().map(|types| Kind::new(types.clone())).collect();
         Self { inner: Arc::new(Inner { store, clock, registry, kinds }) }
+    }
+
+    /// The classes and attributes of every directory, for checks without a store.
+    pub fn schema() -> Schema {
+        let registry = Registry::core();
+        let kinds: Vec<Kind> = registry.types().iter().map(|types| Kind::new(types.clone())).collect();
+        crate::session::schema(&kinds)
     }
 
     /// The resource types and their schemas.

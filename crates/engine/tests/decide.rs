@@ -120,6 +120,7 @@ fn shown(value: Option<&Value>) -> String {
 fn told(Decision { verdict, reason, name }: &Decision, now_ms: i64) -> String {
     let what = match verdict {
         Verdict::Ask(_) => "ask".into(),
+        Verdict::Choose(_) => "choose".into(),
         Verdict::InStep => "in step".into(),
         Verdict::Skip => "skip".into(),
         Verdict::Forget => "forget".into(),

@@ -25,6 +25,11 @@ use crate::kind::Kind;
 
 use error::{store_error, to_connector};
 
+/// What these kinds look like to the engine.
+pub(crate) fn schema(kinds: &[Kind]) -> Schema {
+    Schema { classes: kinds.iter().map(schema::class).collect() }
+}
+
 /// A session of the directory; as cheap as a clone of it.
 pub(crate) struct DirectorySession {
     directory: Directory,
@@ -49,7 +54,7 @@ impl Session for DirectorySession {
     }
 
     async fn schema(&self, _cx: &Context) -> Result<Schema, ConnectorError> {
-        Ok(Schema { classes: self.directory.kinds().iter().map(schema::class).collect() })
+        Ok(schema(self.directory.kinds()))
     }
 
     async fn test(&self, _cx: &Context) -> Vec<CheckResult> {

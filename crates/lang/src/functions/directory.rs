@@ -4,7 +4,7 @@ use super::Kind::{self, Integer, Texts};
 use super::{Function, entry, example, form, needed};
 use crate::datum::{Datum, NULL};
 use crate::error::code;
-use crate::program::{Arguments, Eval};
+use crate::program::{Arguments, Eval, Prepared};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry(
@@ -34,7 +34,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "The default domain of the organisation, from the configuration.",
         &[],
     )
-    .contextual(),
+    .contextual()
+    .prepared(|_, _, environment| Ok(Prepared::Domain(environment.default_domain().cloned()))),
 ];
 
 fn component<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
@@ -81,9 +82,13 @@ fn unescape(value: &str) -> String {
 }
 
 fn default_domain<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
-    match call.context().default_domain {
+    let configured = match call.prepared() {
+        Prepared::Domain(Some(domain)) => Some(domain.as_str()),
+        _ => None,
+    };
+    match call.context().default_domain.or(configured) {
         Some("") => Ok(NULL),
         Some(domain) => Ok(Datum::Slice(domain)),
-        None => Err(call.fail(code::NOT_CONFIGURED, "no default domain is configured").hint("set the default domain")),
+        None => Err(call.fail(code::NOT_CONFIGURED, "no default domain is configured").hint("set `default_domain` in the configuration")),
     }
 }

@@ -13,13 +13,15 @@ mod diacritics;
 mod directory;
 mod flow;
 mod lists;
+mod lookup;
 mod random;
 pub(crate) mod regex_dialect;
 pub(crate) mod replace;
+pub(crate) mod roles;
 mod search;
 mod text;
 
-use crate::LangError;
+use crate::{Environment, LangError};
 use crate::program::{Arguments, Eval, Node, Prepared};
 
 /// A function of the mapping language.
@@ -52,8 +54,9 @@ pub struct Function {
 /// Runs a call.
 pub(crate) type Run = for<'f, 'a> fn(&Arguments<'f, 'a>) -> Eval<'a>;
 /// Computes once what follows from constant arguments, and refuses those that cannot work. Gets the slots of the call and
-/// its place.
-pub(crate) type Prepare = fn(&[Option<Node>], &std::ops::Range<usize>) -> Result<Prepared, Vec<LangError>>;
+/// its place, and what the configuration gives.
+pub(crate) type Prepare =
+    fn(&[Option<Node>], &std::ops::Range<usize>, &Environment) -> Result<Prepared, Vec<LangError>>;
 
 /// One list of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,8 @@ const FAMILIES: &[&[Function]] = &[
     date::FUNCTIONS,
     bytes::FUNCTIONS,
     directory::FUNCTIONS,
+    roles::FUNCTIONS,
+    lookup::FUNCTIONS,
     random::FUNCTIONS,
     flow::FUNCTIONS,
 ];

@@ -51,6 +51,15 @@ impl Configuration {
         Some(self.base.join(spec.settings.get("database")?.as_str()?))
     }
 
+    /// The schema of a connection, where it is known without going online.
+    pub fn known_schema(&self, name: &ConnectionName) -> Option<Schema> {
+        let is_directory = match self.connections.get(name) {
+            Some(spec) => spec.connector == DIRECTORY,
+            None => name == DIRECTORY,
+        };
+        is_directory.then(provost_directory::Directory::schema)
+    }
+
     fn check_connection(
         &self,
         name: &ConnectionName,

@@ -38,11 +38,7 @@ fn with_mappings<'c>(rule: &'c Rule, changes: &'c [Change]) -> impl Iterator<Ite
 }
 
 /// The first values of attributes as text in the rule's layout; nothing if some change is more than that.
-fn first<'c>(
-    rule: &'c Rule,
-    changes: &'c [Change],
-    shown: impl Fn(usize, &'c Value) -> &'c Value,
-) -> Option<String> {
+fn first<'c>(rule: &'c Rule, changes: &'c [Change], shown: impl Fn(usize, &'c Value) -> &'c Value) -> Option<String> {
     let mut values: Vec<Option<&Value>> = Vec::with_capacity(rule.mappings.len());
     for (change, at) in with_mappings(rule, changes) {
         let (at, value) = (at.filter(|at| *at >= values.len())?, change.after()?);

@@ -19,6 +19,7 @@ const BAD_PATH: Code = Code::new("PRV-0522");
 const READ_ONLY: Code = Code::new("PRV-0523");
 const NO_MATCHING: Code = Code::new("PRV-0524");
 const NOT_SUPPORTED: Code = Code::new("PRV-0525");
+const NO_LOOKUP: Code = Code::new("PRV-0529");
 const NEVER_AT_REST: Code = Code::new("PRV-0528");
 const MISPLACED: Code = Code::new(code::PLACE);
 const NOT_CONFIGURED: Code = Code::new(code::NOT_CONFIGURED);
@@ -38,11 +39,8 @@ pub fn compile(
         .iter()
         .enumerate()
         .filter_map(|(at, rule)| {
-            let mut check = Check {
-                at: format!("jobs.{name}.objects[{at}]"),
-                environment: &environment,
-                problems: &mut problems,
-            };
+            let mut check =
+                Check { at: format!("jobs.{name}.objects[{at}]"), environment: &environment, problems: &mut problems };
             check.rule(rule, source, target, capabilities)
         })
         .collect();
@@ -133,9 +131,9 @@ impl Check<'_> {
             from: from.name.clone(),
             to: to.name.clone(),
             scope,
+            redacted: redacted(&mappings, &matching),
             matching,
             has_choices: mappings.iter().any(|mapping| mapping.choice),
-            redacted: redacted(&mappings, &matching),
             has_references: mappings.iter().any(|mapping| mapping.reference),
             layout: Layout::new(mappings.iter().map(|mapping| &mapping.key)),
             mappings,
@@ -299,9 +297,10 @@ impl Check<'_> {
             self.problem(MISPLACED, place, message, Some(hint.into()));
         }
         if can.is_some_and(|can| !can.can_look_up(&mapping.path)) {
-            let message = format!("the target cannot look up by `{key}`, so `SelectUniqueValue` cannot tell what is taken");
-            let hint = "choose for an attribute that the target can look up by; `provost connector show` lists them";
-            self.problem(NOT_SUPPORTED, place, message, Some(hint.into()));
+            let message =
+                format!("the target cannot look up by `{key}`, so `SelectUniqueValue` cannot tell what is taken");
+            let hint = "choose for an attribute that the target can look up by; for example `userName`";
+            self.problem(NO_LOOKUP, place, message, Some(hint.into()));
         }
     }
 
@@ -344,8 +343,7 @@ impl Check<'_> {
             .direct_attribute()
             .and_then(|name| from.attribute(name).or_else(|| from.resolve(&name.parse().ok()?)))
             .is_some_and(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
-        let readable =
-            !schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly);
+        let readable = !schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly);
         if expression.is_random() && spec.apply == ApplySpec::Always {
             let message = format!("`{attribute}` gets another random value with every cycle");
             self.problem(NEVER_AT_REST, place, message, Some("add `apply: create` to the mapping".into()));

@@ -89,6 +89,8 @@ fn default_domain<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
     match call.context().default_domain.or(configured) {
         Some("") => Ok(NULL),
         Some(domain) => Ok(Datum::Slice(domain)),
-        None => Err(call.fail(code::NOT_CONFIGURED, "no default domain is configured").hint("set `default_domain` in the configuration")),
+        None => Err(call
+            .fail(code::NOT_CONFIGURED, "no default domain is configured")
+            .hint("set `default_domain` in the configuration")),
     }
 }

@@ -25,11 +25,7 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
 .prepared(prepare)];
 
 /// Finds the table, so that a wrong name is an error of the rules and not of each object.
-fn prepare(
-    slots: &[Option<Node>],
-    span: &Range<usize>,
-    environment: &Environment,
-) -> Result<Prepared, Vec<LangError>> {
+fn prepare(slots: &[Option<Node>], span: &Range<usize>, environment: &Environment) -> Result<Prepared, Vec<LangError>> {
     let node = slots.first().and_then(Option::as_ref);
     let span = node.map_or(span, |node| &node.span);
     let Some(name) = node.and_then(Node::constant_text) else {
@@ -75,7 +71,8 @@ mod tests {
 
     #[test]
     fn keys_lists_and_defaults() {
-        let table: Table = [("DE".into(), "Germany".into()), ("1".into(), "one".into()), ("".into(), "none".into())].into();
+        let table: Table =
+            [("DE".into(), "Germany".into()), ("1".into(), "one".into()), ("".into(), "none".into())].into();
         let environment = Environment::new().with_table("t", table);
         let given: Attributes =
             serde_json::from_str(r#"{"de":"DE","small":"de","one":1,"both":["DE","FR"],"empty":""}"#).unwrap();

@@ -21,8 +21,8 @@ pub(crate) mod roles;
 mod search;
 mod text;
 
-use crate::{Environment, LangError};
 use crate::program::{Arguments, Eval, Node, Prepared};
+use crate::{Environment, LangError};
 
 /// A function of the mapping language.
 ///

@@ -27,7 +27,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |call| Ok(roles(call)?.into_keys().next().map_or(NULL, Datum::text)),
         "The value of the one role. Of several the first in the order of their values; null without any.",
         &[
-            example("SingleAppRoleAssignment([roles])", r#"{"roles":[{"value":"User"},{"value":"Admin"}]}"#, r#""Admin""#),
+            example(
+                "SingleAppRoleAssignment([roles])",
+                r#"{"roles":[{"value":"User"},{"value":"Admin"}]}"#,
+                r#""Admin""#,
+            ),
             example("SingleAppRoleAssignment([roles])", "{}", "null"),
         ],
     ),
@@ -88,7 +92,8 @@ fn roles(call: &Arguments<'_, '_>) -> Result<BTreeMap<Text, Attributes>, crate::
             },
         };
         let part = |name| role.find(name).and_then(Value::to_text).filter(|text| !text.is_empty());
-        let name = part("value").or_else(|| part("displayName")).or_else(|| part("id")).map(|name| Text::from(name.as_ref()));
+        let name =
+            part("value").or_else(|| part("displayName")).or_else(|| part("id")).map(|name| Text::from(name.as_ref()));
         if let Some(name) = name {
             roles.entry(name).or_insert(role);
         }

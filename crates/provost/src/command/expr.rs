@@ -100,8 +100,7 @@ fn one(text: &str, args: &ExprArgs, environment: &Environment, output: Output) -
     };
     let taken = Taken::new(&args.taken);
     let is_taken = |value: &str| taken.has(value);
-    let context =
-        Context::new(&attributes, args.now.unwrap_or_else(|| SystemClock.now())).with_taken(&is_taken);
+    let context = Context::new(&attributes, args.now.unwrap_or_else(|| SystemClock.now())).with_taken(&is_taken);
     let failure = if args.trace {
         // The trace ends with the outcome; evaluating once more would give another Guid.
         let trace = expression.trace(&context);

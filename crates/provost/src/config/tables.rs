@@ -42,7 +42,8 @@ impl Reading<'_> {
     /// `{DE: Germany, FR: France}`.
     fn table(&mut self, entry: &Entry) -> Option<Table> {
         if !matches!(entry.value.kind, Kind::Map(_)) {
-            let message = format!("table `{}` is a mapping of keys to values, not {}", entry.key, entry.value.describe());
+            let message =
+                format!("table `{}` is a mapping of keys to values, not {}", entry.key, entry.value.describe());
             let hint = "for example `{DE: Germany}` or `{file: countries.csv, key: code, value: name}`".to_owned();
             self.problem("PRV-0105", message, &entry.mark, Some(hint));
             return None;

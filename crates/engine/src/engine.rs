@@ -176,6 +176,7 @@ impl Engine {
             progress,
             cx: cx.child(),
             now: self.clock.now(),
+            chosen: Default::default(),
             plan_only,
             fresh,
         };

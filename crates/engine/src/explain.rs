@@ -2,14 +2,15 @@
 
 use provost_connector::{Context, LookupRequest};
 use provost_lang::{Context as LangContext, Outcome};
-use provost_model::{Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
+use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
 use provost_store::{EventQuery, EventRow, LinkRow};
 
-use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
+use crate::cycle::choose::{Chosen, choose};
+use crate::decide::{Decision, Source, Subject, Target, Verdict, answer, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
 use crate::report::{ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace};
-use crate::rule::Rule;
+use crate::rule::{Mapping, Rule};
 use crate::spec::JobSpec;
 
 /// Earlier events that an explanation shows.
@@ -66,7 +67,21 @@ impl Engine {
             target: if linked { Target::Unknown } else { Target::Matched(&matched) },
             now,
         };
-        let decision = decide(&subject);
+        let mut decision = decide(&subject);
+        if let Verdict::Choose(mut projection) = decision.verdict {
+            let chosen = choose(&*opened.target, cx, rule, &record.id, &Chosen::default(), &mut projection).await;
+            let chosen = chosen.map_err(|error| EngineError::Connection {
+                role: "target",
+                connection: opened.job.target.clone(),
+                error,
+            })?;
+            decision = match chosen {
+                Ok(()) => answer(&subject, record, projection),
+                Err(fault) => {
+                    Decision { reason: fault.message.clone().into(), verdict: Verdict::Fault(fault), ..decision }
+                }
+            };
+        }
         let mut explanation = self.outline(opened, rule, &record.id, link.as_ref(), decision).await?;
         explanation.source = source_values(rule, record);
         if let Some(scope) = &rule.scope {
@@ -113,7 +128,7 @@ impl Engine {
             }
             Verdict::Fault(_) => ("fault", Vec::new()),
             Verdict::Skip => ("skip", Vec::new()),
-            Verdict::Ask(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
+            Verdict::Ask(_) | Verdict::Choose(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
         };
         let query = EventQuery {
             job: Some(opened.job.name.clone()),
@@ -178,7 +193,8 @@ async fn ask(
                 continue;
             }
         };
-        trace.value = Some(value.clone());
+        let shown = if matching.source.is_redacted() { Value::text(provost_lang::REDACTED) } else { value.clone() };
+        trace.value = Some(shown);
         let request = LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value] };
         match opened.target.lookup(cx, request).await {
             Ok(mut found) => {
@@ -210,7 +226,8 @@ fn source_values(rule: &Rule, record: &Record) -> Vec<(Text, Value)> {
                 let path: provost_model::AttributePath = name.parse().ok()?;
                 path.get(&record.attributes)
             })?;
-            Some((name.clone(), value.clone()))
+            let is_hidden = rule.redacted.contains(name);
+            Some((name.clone(), if is_hidden { Value::text(provost_lang::REDACTED) } else { value.clone() }))
         })
         .collect()
 }
@@ -221,6 +238,7 @@ fn mappings(rule: &Rule, record: &Record, now: Timestamp) -> Vec<MappingTrace> {
         .iter()
         .map(|mapping| {
             let (value, note) = match mapping.expression.eval(&context) {
+                Ok(Outcome::Clear) => (None, Some("clears the attribute".to_owned())),
                 Ok(Outcome::Value(_)) if mapping.sensitive => (None, Some("masked".to_owned())),
                 Ok(Outcome::Value(value)) => (Some(value), None),
                 Ok(Outcome::IgnoreAttribute) => (None, Some("left alone".to_owned())),
@@ -235,10 +253,15 @@ fn mappings(rule: &Rule, record: &Record, now: Timestamp) -> Vec<MappingTrace> {
 
 fn change_trace(rule: &Rule, change: &provost_model::Change) -> ChangeTrace {
     let path = change.path.to_string();
-    let hide = rule.mapping(&path).is_some_and(|mapping| mapping.sensitive);
-    let show = |value: Option<&Value>| value.cloned().map(|value| if hide { Value::text("[masked]") } else { value });
-    let op = if change.after().is_some() { "set" } else { "unset" };
-    ChangeTrace { path, op: op.into(), before: show(change.before.as_ref()), after: show(change.after()) }
+    let mask = rule.mapping(&path).filter(|mapping| mapping.sensitive).map(Mapping::mask);
+    let show = |value: Option<&Value>| value.map(|value| mask.map_or_else(|| value.clone(), Value::text));
+    let (op, after) = match change.op {
+        ChangeOp::Unset => ("unset", None),
+        ChangeOp::Set => ("set", Some(&change.value)),
+        ChangeOp::Add => ("add", Some(&change.value)),
+        ChangeOp::Remove => ("remove", Some(&change.value)),
+    };
+    ChangeTrace { path, op: op.into(), before: show(change.before.as_ref()), after: show(after) }
 }
 
 fn history(event: &EventRow) -> HistoryEntry {

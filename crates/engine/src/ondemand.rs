@@ -73,6 +73,7 @@ impl Engine {
             progress: Arc::<Progress>::default(),
             cx: cx.child(),
             now: self.clock.now(),
+            chosen: Default::default(),
             plan_only: false,
             fresh: false,
         });

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Opened, RunOptions};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport};
+use crate::rule::Job;
 use crate::spec::JobSpec;
 
 impl Engine {
@@ -55,7 +56,7 @@ impl Engine {
         let reconcile = row.note.as_deref() == Some("reconcile");
         let options = RunOptions { full, reconcile };
         let again = self.cycle(opened, lease, options, true, Arc::default(), cx).await?;
-        let moved = self.difference(&row.id, &again.cycle).await?;
+        let moved = self.difference(&opened.job, &row.id, &again.cycle).await?;
         let mut tx = self.store.fenced(lease).await?;
         tx.drop_plan(&again.cycle).await?;
         tx.commit().await?;
@@ -69,7 +70,7 @@ impl Engine {
     }
 
     /// The first difference between two plans, in words; `None` when they intend the same.
-    async fn difference(&self, old: &str, new: &str) -> Result<Option<String>, EngineError> {
+    async fn difference(&self, job: &Job, old: &str, new: &str) -> Result<Option<String>, EngineError> {
         let mut intended = HashMap::new();
         let mut after = 0;
         loop {
@@ -77,7 +78,7 @@ impl Engine {
             let Some(last) = events.last() else { break };
             after = last.seq;
             for event in events {
-                intended.insert((event.class.clone(), event.source_id.clone()), fingerprint(&event));
+                intended.insert((event.class.clone(), event.source_id.clone()), fingerprint(job, &event));
             }
         }
         after = 0;
@@ -87,7 +88,7 @@ impl Engine {
             after = last.seq;
             for event in events {
                 match intended.remove(&(event.class.clone(), event.source_id.clone())) {
-                    Some(was) if was == fingerprint(&event) => {}
+                    Some(was) if was == fingerprint(job, &event) => {}
                     Some(_) => {
                         return Ok(Some(format!(
                             "`{}` ({}) would now be changed in another way",
@@ -133,6 +134,7 @@ impl Engine {
             progress,
             cx: cx.child(),
             now: self.clock.now(),
+            chosen: Default::default(),
             plan_only: false,
             fresh: false,
         };
@@ -194,7 +196,23 @@ impl Engine {
 }
 
 /// What a planned operation intends, apart from when and by which plan.
-fn fingerprint(event: &provost_store::EventRow) -> Digest {
+fn fingerprint(job: &Job, event: &provost_store::EventRow) -> Digest {
     let target = event.target_id.as_deref().unwrap_or_default();
-    Digest::of_bytes(format!("{}\0{target}\0{}", event.action, event.changes).as_bytes())
+    let changes = without_chance(job, event);
+    let changes = changes.as_deref().unwrap_or(&event.changes);
+    Digest::of_bytes(format!("{}\0{target}\0{changes}", event.action).as_bytes())
+}
+
+/// The changes without random values, which differ between any two plans: what was shown is what is sent. `None` where there
+/// are none.
+fn without_chance(job: &Job, event: &provost_store::EventRow) -> Option<String> {
+    let rule = job.rules.iter().find(|rule| rule.from == event.class && rule.mappings.iter().any(|m| m.random))?;
+    let mut changes: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&event.changes).ok()?;
+    for change in &mut changes {
+        let path = change.get("path").and_then(serde_json::Value::as_str);
+        if path.and_then(|path| rule.mapping(path)).is_some_and(|mapping| mapping.random) {
+            change.remove("after");
+        }
+    }
+    serde_json::to_string(&changes).ok()
 }

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use provost_model::{ClassName, ConnectionName, Value};
+use provost_lang::Environment;
+use provost_model::{ClassName, ConnectionName, Timestamp, Value};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,9 +20,25 @@ pub struct JobSpec {
     pub objects: Vec<RuleSpec>,
     #[serde(default)]
     pub guards: GuardsSpec,
+    /// What `DefaultDomain()` gives in this job; else that of the whole configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_domain: Option<String>,
     /// Examples that `provost test` runs through the rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<TestSpec>,
+    /// What all jobs of the configuration share: its tables and default domain. No key of the job itself.
+    #[serde(skip)]
+    pub shared: Environment,
+}
+
+impl JobSpec {
+    /// What the job's expressions can use.
+    pub fn environment(&self) -> Environment {
+        match &self.default_domain {
+            Some(domain) => self.shared.clone().with_default_domain(domain.as_str()),
+            None => self.shared.clone(),
+        }
+    }
 }
 
 /// When a job runs by itself under `provost serve`.
@@ -292,8 +309,28 @@ pub struct TestSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ClassName>,
     pub given: BTreeMap<String, Value>,
-    /// Target attribute -> value. Attributes that are not named are not compared.
+    /// What `Now()` gives; the time of the test when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Timestamp>,
+    /// Values that others have at the target, for `SelectUniqueValue`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
+    /// What `DefaultDomain()` gives; that of the job when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Target attribute -> value. Attributes that are not named are not compared. `{ignored: true}` expects that the
+    /// attribute is left alone.
+    #[serde(default)]
     pub expect: BTreeMap<String, Value>,
+    /// The rules ignore the object.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
+    /// The object is not in scope.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_scope: bool,
+    /// The object fails: the code, or a part of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A length of time, written `45s`, `5m`, `2h`, `30d`.

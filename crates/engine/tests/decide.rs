@@ -7,7 +7,7 @@ use provost_engine::decide::{Act, Decision, Source, Subject, Target, Verdict, de
 use provost_engine::rule::{Job, compile};
 use provost_engine::spec::JobSpec;
 use provost_model::{
-    AttributePath, AttributeSchema, AttributeType, ClassSchema, ObjectId, Record, Schema, Timestamp, Value,
+    AttributePath, AttributeSchema, AttributeType, ChangeOp, ClassSchema, ObjectId, Record, Schema, Timestamp, Value,
 };
 use provost_store::{LinkRow, LinkState};
 use serde_json::{Value as Json, json};
@@ -66,14 +66,19 @@ fn job(patch: &Json) -> Job {
             attribute("level", AttributeType::Integer),
             AttributeSchema { case_exact: true, ..attribute("nick", AttributeType::String) },
             AttributeSchema { multi_valued: true, ..attribute("roles", AttributeType::String) },
+            AttributeSchema { multi_valued: true, ..attribute("duties", AttributeType::Complex) },
             attribute("manager", AttributeType::Reference),
         ],
         ..ClassSchema::default()
     };
     let enablement =
         Enablement { path: AttributePath::name("active"), on: Value::Boolean(true), off: Value::Boolean(false) };
-    let class =
-        ClassCapabilities { name: "User".into(), enablement: can_disable.then_some(enablement), ..Default::default() };
+    let class = ClassCapabilities {
+        name: "User".into(),
+        enablement: can_disable.then_some(enablement),
+        lookup: vec!["*".into()],
+        ..Default::default()
+    };
     let capabilities = Capabilities { classes: vec![class], ..Capabilities::default() };
     let [source, target] = [person, user].map(|class| Schema { classes: vec![class] });
     compile(&"job".into(), &spec, &source, &target, &capabilities).unwrap_or_else(|problems| panic!("{problems:?}"))
@@ -120,6 +125,7 @@ fn shown(value: Option<&Value>) -> String {
 fn told(Decision { verdict, reason, name }: &Decision, now_ms: i64) -> String {
     let what = match verdict {
         Verdict::Ask(_) => "ask".into(),
+        Verdict::Choose(_) => "choose".into(),
         Verdict::InStep => "in step".into(),
         Verdict::Skip => "skip".into(),
         Verdict::Forget => "forget".into(),
@@ -138,7 +144,11 @@ fn act_told(act: &Act, now_ms: i64) -> String {
     text.push_str(if act.adopted { " an account that exists" } else { "" });
     text.push_str(&act.target_id.as_ref().map(|id| format!(" {id}")).unwrap_or_default());
     for change in &act.changes {
-        text.push_str(&format!(", {}: {} to {}", change.path, shown(change.before.as_ref()), shown(change.after())));
+        let before = shown(change.before.as_ref());
+        text.push_str(&match change.op {
+            ChangeOp::Add => format!(", {}: {before} and {}", change.path, shown(Some(&change.value))),
+            _ => format!(", {}: {before} to {}", change.path, shown(change.after())),
+        });
     }
     for wish in act.references.iter().flatten() {
         text.push_str(&format!(", wants {} {}", wish.path, wish.to.id));

@@ -142,7 +142,9 @@ impl Jobs<'_> {
             schedule: ScheduleSpec::default(),
             objects,
             guards: GuardsSpec::default(),
+            default_domain: None,
             tests: Vec::new(),
+            shared: provost_lang::Environment::default(),
         };
         self.found.push((name, job));
     }

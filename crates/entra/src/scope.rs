@@ -1,5 +1,6 @@
 //! Scoping filters in Entra's clause form, both ways: groups are joined by OR, the clauses of a group by AND.
 
+use provost_model::filter::Spans;
 use provost_model::{AttributePath, Filter, Operator, Term, Value};
 use serde_json::{Value as Json, json};
 
@@ -30,7 +31,7 @@ const OPERATORS: &[(&str, Operator)] = &[
 
 /// The one place where a term is made.
 fn term(path: AttributePath, op: Operator, value: Value) -> Term {
-    Term { path, op, value }
+    Term { path, op, value, spans: Spans::default() }
 }
 
 /// What an object mapping's `scope` says.

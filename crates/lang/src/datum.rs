@@ -18,6 +18,8 @@ pub(crate) enum Datum<'a> {
     Own(Value),
     /// A date-time in UTC.
     Moment(DateTime),
+    /// The constant `Null`: no value like any null, but as the result it takes the value away at the target.
+    Clear,
 }
 
 pub(crate) const NULL: Datum<'static> = Datum::Ref(&Value::Null);
@@ -78,6 +80,7 @@ impl<'a> Datum<'a> {
         match self {
             Datum::Ref(value) => Some(value),
             Datum::Own(value) => Some(value),
+            Datum::Clear => Some(&Value::Null),
             Datum::Slice(_) | Datum::Moment(_) => None,
         }
     }
@@ -98,6 +101,7 @@ impl<'a> Datum<'a> {
         match self {
             Datum::Slice(_) => "text",
             Datum::Moment(_) => "date",
+            Datum::Clear => "null",
             Datum::Ref(value) => value.kind(),
             Datum::Own(value) => value.kind(),
         }
@@ -109,6 +113,7 @@ impl<'a> Datum<'a> {
             Datum::Ref(value) => value.clone(),
             Datum::Slice(text) => Value::text(text),
             Datum::Own(value) => value,
+            Datum::Clear => Value::Null,
             Datum::Moment(moment) => Value::Text(dates::print(moment)),
         }
     }
@@ -135,6 +140,7 @@ impl<'a> Datum<'a> {
         match self {
             Datum::Slice(text) => Ok(Some(Str::Slice(text))),
             Datum::Moment(moment) => Ok(Some(Str::Own(dates::print(moment)))),
+            Datum::Clear => Ok(None),
             Datum::Ref(Value::Text(text)) => Ok(Some(Str::Slice(text))),
             Datum::Own(Value::Text(text)) => Ok(Some(Str::Own(text))),
             Datum::Ref(value) => match scalar_text(value) {

@@ -35,6 +35,8 @@ pub mod code {
     pub const DATE_PATTERN: &str = "PRV-0211";
     /// A multi-valued attribute where one value is needed.
     pub const MANY_VALUES: &str = "PRV-0212";
+    /// A table that the configuration does not name.
+    pub const UNKNOWN_TABLE: &str = "PRV-0216";
     /// During evaluation: a value of the wrong kind.
     pub const VALUE_KIND: &str = "PRV-0220";
     /// During evaluation: a text that is no date, number, Base64 or regular expression.
@@ -139,6 +141,20 @@ pub struct EvalError {
     /// The value that did not fit, for `explain` and the console; not for logs. Absent where the expression redacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<Text>,
+}
+
+impl EvalError {
+    /// The error without what `Redact` hides: no value at all, and not what the author's own message says about one.
+    pub(crate) fn redacted(mut self, hidden: &[Range<usize>]) -> Self {
+        if !hidden.is_empty() {
+            self.found = None;
+        }
+        let touches = |hidden: &Range<usize>| hidden.start < self.span.end && self.span.start < hidden.end;
+        if self.code.as_str() == code::RAISED && hidden.iter().any(touches) {
+            self.message = crate::REDACTED.to_owned();
+        }
+        self
+    }
 }
 
 impl Explain for EvalError {

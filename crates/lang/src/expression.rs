@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use provost_model::{Text, Value};
 
+use crate::datum::Datum;
 use crate::program::{self, Compiled, Frame, NodeKind, Recorder, Stop};
 use crate::syntax::{self, Parsed, Tree};
 use crate::trace::{Trace, Traced};
-use crate::{Context, EvalError, LangError, Shape};
+use crate::{Context, Environment, EvalError, LangError, Shape};
 
 /// A compiled mapping expression. Immutable and shared freely between threads.
 ///
@@ -40,10 +41,22 @@ pub struct Expression {
 pub enum Outcome {
     /// The attribute's new value. [`Value::Null`] is "no value", which the mapping's settings skip, default or clear.
     Value(Value),
+    /// The constant `Null`: take the value away at the target, whatever the mapping's settings say.
+    Clear,
     /// Leave this attribute out of the change: neither set nor clear it.
     IgnoreAttribute,
     /// Leave the whole object alone (as the result of a mapping onto `objectFilter`).
     IgnoreObject,
+}
+
+/// What becomes of the values that a target has beside those of the mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    /// They go.
+    #[default]
+    Replace,
+    /// They stay: values are added and never taken away.
+    Add,
 }
 
 impl Expression {
@@ -61,8 +74,13 @@ impl Expression {
     /// assert_eq!(errors[0].hint.as_deref(), Some("write [displayName] for the attribute, or \"displayName\" for the text"));
     /// ```
     pub fn compile(source: &str) -> Result<Self, Vec<LangError>> {
+        Self::compile_with(source, &Environment::default())
+    }
+
+    /// Compiles an expression that may use what the configuration names; see [`Environment`].
+    pub fn compile_with(source: &str, environment: &Environment) -> Result<Self, Vec<LangError>> {
         let Parsed { tree, mut errors } = syntax::parse(source);
-        let (compiled, semantic) = program::compile(&tree);
+        let (compiled, semantic) = program::compile(&tree, environment);
         errors.extend(semantic.into_iter().map(|error| error.locate(source)));
         if !errors.is_empty() {
             errors.sort_by_key(|error| (error.span.start, error.span.end));
@@ -87,11 +105,11 @@ impl Expression {
     /// The value for one object. An error concerns this object alone.
     pub fn eval(&self, context: &Context<'_>) -> Result<Outcome, EvalError> {
         match (Frame { context, recorder: None }).eval(&self.compiled.root) {
+            Ok(Datum::Clear) => Ok(Outcome::Clear),
             Ok(datum) => Ok(Outcome::Value(datum.into_value())),
             Err(Stop::IgnoreAttribute) => Ok(Outcome::IgnoreAttribute),
             Err(Stop::IgnoreObject) => Ok(Outcome::IgnoreObject),
-            Err(Stop::Failed(error)) if self.is_redacted() => Err(EvalError { found: None, ..*error }),
-            Err(Stop::Failed(error)) => Err(*error),
+            Err(Stop::Failed(error)) => Err(error.redacted(&self.compiled.redacted)),
         }
     }
 
@@ -208,6 +226,31 @@ impl Expression {
     /// cannot be skipped because its source is unchanged.
     pub fn is_volatile(&self) -> bool {
         self.compiled.is_volatile
+    }
+
+    /// Whether it uses chance: another value with every evaluation.
+    pub fn is_random(&self) -> bool {
+        self.compiled.is_random
+    }
+
+    /// Whether it is a `SelectUniqueValue`: what the target has decides about its value.
+    pub fn is_choice(&self) -> bool {
+        matches!(&self.compiled.root.kind, NodeKind::Call(call) if call.function.name == "SelectUniqueValue")
+    }
+
+    /// Whether it asks for the default domain and its [`Environment`] has none: then the [`Context`] must name it.
+    pub fn lacks_default_domain(&self) -> bool {
+        self.compiled.lacks_domain
+    }
+
+    /// Whether its values replace those at the target or join them, as those of `AppRoleAssignmentsComplex` do.
+    pub fn flow(&self) -> Flow {
+        if self.compiled.adds { Flow::Add } else { Flow::Replace }
+    }
+
+    /// The attributes that stand inside of a `Redact`.
+    pub fn redacted_attributes(&self) -> impl Iterator<Item = &Text> {
+        self.compiled.hidden.iter()
     }
 
     /// Whether its value must be shown as `[Redact]`.

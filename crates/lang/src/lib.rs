@@ -9,6 +9,7 @@
 mod context;
 mod dates;
 mod datum;
+mod environment;
 mod error;
 mod expression;
 mod functions;
@@ -20,8 +21,9 @@ mod syntax;
 mod trace;
 
 pub use context::{Context, Fill, Source};
+pub use environment::{Environment, Table};
 pub use error::{EvalError, LangError, code};
-pub use expression::{Expression, Outcome};
+pub use expression::{Expression, Flow, Outcome};
 pub use functions::{Example, Form, Function, Kind, Nature, Origin, Parameter, find as function, functions, reference};
 pub use nearest::nearest;
 pub use program::Shape;
@@ -31,3 +33,6 @@ pub use trace::{Trace, Traced};
 
 /// No text that an expression makes may be longer than this many bytes, so that nested Replace calls cannot fill memory.
 pub const MAX_TEXT: usize = 1 << 20;
+
+/// What is shown in the place of a value that `Redact` hides.
+pub const REDACTED: &str = "[Redact]";

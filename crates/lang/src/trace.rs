@@ -65,7 +65,7 @@ impl Trace {
         write!(f, "{:indent$}{} = ", "", self.expression, indent = depth * 2)?;
         match &self.result {
             Traced::Value(value) => writeln!(f, "{}", value.to_json())?,
-            Traced::Redacted => writeln!(f, "[Redact]")?,
+            Traced::Redacted => writeln!(f, "{}", crate::REDACTED)?,
             Traced::IgnoreAttribute => writeln!(f, "IgnoreAttributeFlow")?,
             Traced::IgnoreObject => writeln!(f, "IgnoreObjectFlow")?,
             Traced::Error(error) => writeln!(f, "error: {error}")?,

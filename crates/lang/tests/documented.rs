@@ -14,6 +14,7 @@ fn run(expression: &str, given: &str) -> Result<serde_json::Value, String> {
     let context = Context::new(&attributes, now.unwrap_or(Timestamp::UNIX_EPOCH)).with_taken(&is_taken);
     match expression.eval(&context).map_err(|error| error.to_string())? {
         Outcome::Value(value) => Ok(value.to_json()),
+        Outcome::Clear => Ok(serde_json::Value::Null),
         Outcome::IgnoreAttribute | Outcome::IgnoreObject => Ok(serde_json::json!({ "$ignored": true })),
     }
 }

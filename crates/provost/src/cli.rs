@@ -126,8 +126,8 @@ Examples:
   provost expr --help-function
   provost expr --batch < expressions.ndjson
 
---batch reads a JSON object a line, {\"expression\": …, \"attributes\": {…}, \"now\"?: RFC 3339, \"taken\"?: […]},
-and answers each with {\"value\": …}, {\"ignored\": \"attribute\"|\"object\"} or {\"error\": …}."
+--batch reads a JSON object a line, {\"expression\": …, \"attributes\": {…}, \"now\"?: RFC 3339, \"taken\"?: […],
+\"domain\"?: …, \"tables\"?: {…}}, and answers each with {\"value\": …}, {\"ignored\": \"attribute\"|\"object\"} or {\"error\": …}."
     )]
     Expr(ExprArgs),
     /// Try a scoping filter
@@ -302,6 +302,18 @@ pub struct ExprArgs {
     /// Show the value of every part
     #[arg(long, conflicts_with = "batch")]
     pub trace: bool,
+    /// What `Now()` gives, for example 2025-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "batch")]
+    pub now: Option<provost_model::Timestamp>,
+    /// A value that somebody else has at the target, for SelectUniqueValue; may be given again
+    #[arg(long, value_name = "VALUE", conflicts_with = "batch")]
+    pub taken: Vec<String>,
+    /// What `DefaultDomain()` gives
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Tables for Lookup: a JSON file such as {"countries": {"DE": "Germany"}}
+    #[arg(long, value_name = "FILE")]
+    pub tables: Option<std::path::PathBuf>,
     /// Evaluate one JSON object a line from stdin
     #[arg(long, conflicts_with = "expression")]
     pub batch: bool,

@@ -211,3 +211,19 @@ jobs:
     let status = folder.run(&["status"]).ok();
     assert!(status.stdout.contains("hr-to-directory  hr    directory  new"), "{}", status.stdout);
 }
+
+/// One evaluation: what is shown as the result is the last word, also of chance.
+#[test]
+fn an_expression_takes_its_surroundings_from_the_command_line() {
+    let folder = Folder::new();
+    folder.write("tables.json", r#"{"countries": {"DE": "Germany"}}"#);
+    let out = |arguments: &[&str]| folder.run(arguments).ok().stdout;
+    assert_eq!(out(&["expr", "Lookup(\"countries\", \"DE\")", "--tables", "tables.json"]).trim(), "Germany");
+    assert_eq!(out(&["expr", "DefaultDomain()", "--domain", "x.org"]).trim(), "x.org");
+    let traced = out(&["expr", "SelectUniqueValue(\"a\", \"b\")", "--taken", "A", "--trace"]);
+    assert!(traced.contains("= \"b\""), "{traced}");
+    let traced = out(&["expr", "Now()", "--now", "2025-01-31T08:00:00Z", "--trace"]);
+    assert!(traced.contains("1/31/2025 8:00:00 AM"), "{traced}");
+    let failed = folder.run(&["expr", "DefaultDomain()"]);
+    assert!(failed.stderr.contains("PRV-0225"), "{}", failed.stderr);
+}

@@ -293,3 +293,68 @@ fn expr_and_filter_list_every_mistake_as_data() {
         (Some(3), Some("PRV-0201"))
     );
 }
+
+/// What mappings take from outside stands in the configuration, and its examples can set it.
+#[test]
+fn tables_domains_and_what_a_test_sets() {
+    let text = r#"default_domain: example.org
+tables:
+  countries: { DE: Germany, FR: France }
+  sites: { file: sites.csv, key: code, value: city }
+connections:
+  hr: { connector: file, path: people.csv, class: person, key: id }
+jobs:
+  hr-to-directory:
+    source: hr
+    target: directory
+    objects:
+      - from: person
+        to: User
+        scope: status ne "prospect"
+        match: [ { target: externalId, source: "[id]" } ]
+        attributes:
+          externalId: "[id]"
+          userName: { value: 'SelectUniqueValue([login], [login] & "@" & DefaultDomain())', apply: create }
+          title: Lookup("countries", [country], "abroad")
+          nickName: IIF([site] = "none", IgnoreAttributeFlow, Lookup("sites", [site]))
+          active: 'IIF([status] = "odd", Error("odd status"), IIF([since] = Now(), "True", "False"))'
+    tests:
+      - given: { id: 1, login: ada, country: DE, site: L }
+        taken: [ ADA ]
+        expect: { userName: ada@example.org, title: Germany, nickName: London }
+      - { given: { id: 1, login: ada, site: none }, domain: x.org, taken: [ ada ], expect: { userName: ada@x.org, title: abroad, nickName: { ignored: true } } }
+      - { given: { id: 1, since: "2025-01-31" }, now: 2025-01-31T00:00:00Z, expect: { active: true } }
+      - { given: { id: 1, status: prospect }, out_of_scope: true }
+      - { given: { id: 1, status: odd }, error: PRV-0223 }
+      - { given: { id: 1, status: odd }, error: odd status }
+      - { given: { id: 1, login: ada }, taken: [ ada, ada@example.org ], error: PRV-0224 }
+"#;
+    let folder = Folder::new();
+    folder.write("people.csv", "id,login\n1,ada\n");
+    folder.write("sites.csv", "code,city\nL,London\n");
+    folder.write("provost.yaml", text);
+    let done = folder.run(&["test"]).ok();
+    assert!(done.stdout.contains("7 passed, 0 failed"), "{}", done.stdout);
+
+    // The same tests fail when the rules say otherwise.
+    folder.write("provost.yaml", &text.replace("out_of_scope: true", "ignored: true").replace("[ ADA ]", "[]"));
+    let done = folder.run(&["test"]);
+    assert!(done.stdout.contains("5 passed, 2 failed"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("expected that the rules ignore the object; the object is out of scope"),
+        "{}",
+        done.stdout
+    );
+
+    for (from, to, said) in [
+        ("default_domain: example.org\n", "", "PRV-0225"),
+        ("Lookup(\"countries\"", "Lookup(\"country\"", "did you mean `countries`?"),
+        ("value: city", "value: town", "it has no column `town`"),
+        ("sites.csv", "nowhere.csv", "PRV-0115"),
+        ("DE: Germany", "DE: [Germany]", "PRV-0105"),
+    ] {
+        folder.write("provost.yaml", &text.replace(from, to));
+        let done = folder.run(&["config", "check"]);
+        assert!(format!("{}{}", done.stdout, done.stderr).contains(said), "{from}: {}{}", done.stdout, done.stderr);
+    }
+}

@@ -1,13 +1,10 @@
 //! Sensitive values of stored plans. A plan keeps `[masked]` in their place, since whoever may read a plan need not know a
 //! password; when it is sent they are worked out once more from the source object.
 
-use provost_model::{Change, Record, Timestamp, Value};
+use provost_model::{Change, ChangeOp, Record, Timestamp, Value};
 
 use crate::decide::{Projected, project};
 use crate::rule::{Mapping, Rule};
-
-/// What stands where a sensitive value was.
-pub(super) const MASK: &str = "[masked]";
 
 fn masked<'r>(rule: &'r Rule, change: &Change) -> Option<(usize, &'r Mapping)> {
     let found = rule.mappings.iter().enumerate().find(|(_, mapping)| *mapping.path == *change.path);
@@ -33,7 +30,7 @@ pub(super) fn unmask(
     for change in changes {
         let Some((at, mapping)) = masked(rule, change) else { continue };
         change.before = None;
-        if change.after().is_none() {
+        if change.op == ChangeOp::Unset {
             continue;
         }
         match projection.as_ref().map(|projection| &projection.0[at]) {
@@ -50,6 +47,8 @@ pub(super) fn unmask(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    pub(in crate::cycle) const MASK: &str = "[masked]";
     use provost_connector::{Capabilities, ClassCapabilities};
     use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema};
     use serde_json::json;

@@ -10,6 +10,7 @@
 //! the lease. Nothing here knows a connector, a protocol or SQL.
 
 mod absent;
+pub(crate) mod choose;
 mod find;
 mod intent;
 mod known;
@@ -61,6 +62,8 @@ pub(crate) struct Cycle {
     /// The time of the cycle: `Now()` gives the same to everybody.
     pub now: Timestamp,
     /// Store everything as planned and send nothing.
+    /// The unique values that were chosen for objects of this cycle.
+    pub chosen: choose::Chosen,
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.
     pub fresh: bool,

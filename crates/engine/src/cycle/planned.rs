@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{AttributePath, Change, Text, Value};
+use provost_model::{AttributePath, Change, ChangeOp, Text, Value};
 use provost_store::EventRow;
 use serde::Deserialize;
 
@@ -137,6 +137,9 @@ struct Stored {
     path: AttributePath,
     #[serde(default)]
     before: Option<Value>,
+    /// `add` where the values join those that are there.
+    #[serde(default)]
+    op: Option<ChangeOp>,
     /// None takes the value away.
     #[serde(default)]
     after: Option<Value>,
@@ -148,7 +151,7 @@ impl Stored {
         let mapping = rule.mappings.iter().find(|mapping| *mapping.path == self.path);
         let path = mapping.map_or_else(|| Arc::new(self.path), |mapping| mapping.path.clone());
         let change = match self.after {
-            Some(value) => Change::set(path, value),
+            Some(value) => Change::new(path, self.op.unwrap_or(ChangeOp::Set), value),
             None => Change::unset(path),
         };
         change.was(self.before)

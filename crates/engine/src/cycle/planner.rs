@@ -353,7 +353,7 @@ impl<'c> Planner<'c> {
             let place =
                 Place { rule: self.at, source_id: record.id.clone(), name, mark, link, targets: targets.clone() };
             match verdict {
-                Verdict::Ask(projection) => {
+                Verdict::Ask(projection) | Verdict::Choose(projection) => {
                     let record = Box::new(record);
                     match matching_values(rule, &record, cycle.now) {
                         Ok(values) => asks.push(Ask { place, record, projection, values }),
@@ -440,7 +440,7 @@ impl<'c> Planner<'c> {
             };
             if absent {
                 self.carry_out(ask, &[]).await?;
-            } else if cycle.target.capabilities().max_lookup > 1 {
+            } else if cycle.target.capabilities().max_lookup > 1 || rule.has_choices {
                 found.push(ask);
             } else {
                 self.pool.submit(Unit::Ask(ask)).await?;
@@ -471,7 +471,7 @@ impl<'c> Planner<'c> {
     }
 
     async fn carry_out(&mut self, ask: Ask, found: &[Record]) -> Result<(), EngineError> {
-        match decided(self.cycle, ask, found) {
+        match decided(self.cycle, ask, found).await? {
             Decided::Note(note) => self.notes.note(note).await,
             Decided::Send(intent) => self.dispatch(intent).await,
         }

@@ -14,12 +14,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::Cycle;
+use super::choose::choose;
 use super::find::{look_up, matching_values};
 use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
 use super::queue::Queue;
-use crate::decide::{Fault, Projection, Source, Subject, Target, Verdict, answer, project};
+use crate::decide::{Decision, Fault, Projection, Source, Subject, Target, Verdict, answer, project};
 use crate::error::EngineError;
 use crate::progress::Progress;
 
@@ -212,7 +213,7 @@ fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
 
 /// Decides with what the target has, and does it.
 async fn carry_out(shared: &Shared, ask: Ask, found: &[Record]) -> Result<(), EngineError> {
-    match decided(&shared.cycle, ask, found) {
+    match decided(&shared.cycle, ask, found).await? {
         Decided::Note(note) => shared.notes.note(note).await,
         Decided::Send(intent) => apply(shared, vec![intent]).await,
     }
@@ -224,7 +225,7 @@ pub(super) enum Decided {
     Send(Intent),
 }
 
-pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
+pub(super) async fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Result<Decided, EngineError> {
     let rule = cycle.rule(ask.place.rule);
     let subject = Subject {
         rule,
@@ -234,9 +235,22 @@ pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
         target: Target::Matched(found),
         now: cycle.now,
     };
-    let decision = answer(&subject, &ask.record, ask.projection);
+    let mut decision = answer(&subject, &ask.record, ask.projection);
+    if let Verdict::Choose(mut projection) = decision.verdict {
+        let chosen = choose(&*cycle.target, &cycle.cx, rule, &ask.record.id, &cycle.chosen, &mut projection).await;
+        let fault = match chosen {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(fault),
+            Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
+            Err(error) => Some(unasked(&error)),
+        };
+        decision = match fault {
+            None => answer(&subject, &ask.record, projection),
+            Some(fault) => Decision { verdict: Verdict::Fault(fault), ..decision },
+        };
+    }
     let place = Place { name: decision.name, ..ask.place };
-    match decision.verdict {
+    Ok(match decision.verdict {
         Verdict::Act(act) => {
             let intent = super::planner::intent(rule, place, decision.reason, act, Some(ask.record), &[]);
             if cycle.streams() && !intent.act.action.is_destructive() {
@@ -247,7 +261,7 @@ pub(super) fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Decided {
         }
         Verdict::Fault(fault) => Decided::Note(Note::Fault(place, fault)),
         _ => Decided::Note(Note::Skip(place, decision.reason.into_owned())),
-    }
+    })
 }
 
 /// Sends intents in one call and settles each.

@@ -4,17 +4,19 @@
 
 use std::sync::Arc;
 
-use provost_model::{Attributes, Change, Text, Value};
+use provost_model::{Attributes, Change, ChangeOp, Text, Value};
 use serde::Serialize;
 
 use super::intent::Intent;
-use super::masked::MASK;
 use crate::rule::{Mapping, Rule};
 
 /// A change that is told with its path.
 #[derive(Serialize)]
 struct Told<'c> {
     path: String,
+    /// Only where the values join those that are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<ChangeOp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'c Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,11 +38,7 @@ fn with_mappings<'c>(rule: &'c Rule, changes: &'c [Change]) -> impl Iterator<Ite
 }
 
 /// The first values of attributes as text in the rule's layout; nothing if some change is more than that.
-fn first<'c>(
-    rule: &'c Rule,
-    changes: &'c [Change],
-    shown: impl Fn(&'c Mapping, &'c Value) -> &'c Value,
-) -> Option<String> {
+fn first<'c>(rule: &'c Rule, changes: &'c [Change], shown: impl Fn(usize, &'c Value) -> &'c Value) -> Option<String> {
     let mut values: Vec<Option<&Value>> = Vec::with_capacity(rule.mappings.len());
     for (change, at) in with_mappings(rule, changes) {
         let (at, value) = (at.filter(|at| *at >= values.len())?, change.after()?);
@@ -48,23 +46,26 @@ fn first<'c>(
             return None;
         }
         values.resize(at, None);
-        values.push(Some(shown(&rule.mappings[at], value)));
+        values.push(Some(shown(at, value)));
     }
     (!values.is_empty()).then(|| rule.layout.write(values))
 }
 
 /// What an event shows: `{path, before, after}` of each change, sensitive values masked.
 pub(super) fn changes_text(rule: &Rule, changes: &[Change]) -> String {
-    let mask = Value::text(MASK);
-    let laid_out = first(rule, changes, |mapping, value| if mapping.sensitive { &mask } else { value });
+    let masks: Vec<Option<Value>> =
+        rule.mappings.iter().map(|mapping| mapping.sensitive.then(|| Value::text(mapping.mask()))).collect();
+    let laid_out = first(rule, changes, |at, value| masks[at].as_ref().unwrap_or(value));
     laid_out.unwrap_or_else(|| {
         let told = with_mappings(rule, changes).map(|(change, at)| {
-            let sensitive = at.is_some_and(|at| rule.mappings[at].sensitive);
-            let shown = |value| if sensitive { &mask } else { value };
+            let mask = at.and_then(|at| masks[at].as_ref());
+            let shown = |value| mask.unwrap_or(value);
+            let is_added = change.op == ChangeOp::Add;
             Told {
                 path: change.path.to_string(),
+                op: is_added.then_some(ChangeOp::Add),
                 before: change.before.as_ref().map(shown),
-                after: change.after().map(shown),
+                after: change.after().or(is_added.then_some(&change.value)).map(shown),
             }
         });
         serde_json::to_string(&told.collect::<Vec<_>>()).unwrap_or_default()
@@ -90,6 +91,7 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
     for (change, at) in with_mappings(rule, changes) {
         let key = at.map_or_else(|| Text::from(change.path.to_string()), |at| rule.mappings[at].key.clone());
         match change.after() {
+            _ if change.op == ChangeOp::Add => sent.set(key.clone(), joined(sent.find(&key), &change.value)),
             Some(value) => sent.set(key, value.clone()),
             None => {
                 sent.remove(&key);
@@ -101,11 +103,23 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
     if all && !sent.is_empty() { rule.layout.write(values) } else { serde_json::to_string(&sent).unwrap_or_default() }
 }
 
+/// A list with the values that were added to it.
+fn joined(have: Option<&Value>, added: &Value) -> Value {
+    let elements = |value: &Value| match value {
+        Value::List(values) => values.clone(),
+        value if value.is_unassigned() => Vec::new(),
+        value => vec![value.clone()],
+    };
+    let mut values = have.map(elements).unwrap_or_default();
+    values.extend(elements(added));
+    Value::List(values)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::masked::tests::job;
+    use super::super::masked::tests::{MASK, job};
     use super::*;
 
     fn change(rule: &Rule, path: &str, value: impl Into<Value>) -> Change {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use provost_connector::Enablement;
-use provost_model::{Action, Attributes, Change, ObjectId, Record, Value};
+use provost_lang::Flow;
+use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
 use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish};
@@ -41,6 +42,9 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
     let rule = subject.rule;
     match subject.target {
         Target::Unknown => (Verdict::Ask(projection), "the object has no link yet".into()),
+        Target::Matched([]) | Target::Current(_) if rule.flows.create && projection.is_open() => {
+            (Verdict::Choose(projection), "in scope, and nothing matches at the target".into())
+        }
         Target::Matched([]) | Target::Current(_) => create(rule, projection),
         Target::Matched([found]) => adopt(rule, found, projection),
         Target::Matched(several) => {
@@ -144,6 +148,9 @@ pub(super) fn linked(
 
 /// The linked account is not at the target any more: the link is void, so the object is created again.
 fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    if rule.flows.create && projection.is_open() {
+        return (Verdict::Choose(projection), "the linked account is missing at the target".into());
+    }
     match create(rule, projection) {
         (verdict @ Verdict::Act(_), _) => (verdict, "the linked account is missing at the target".into()),
         (verdict, _) if !rule.flows.create => {
@@ -178,15 +185,27 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
         }
         let before = sent.get(mapping);
         let after = match projected {
+            Projected::Value(want) if mapping.flow == Flow::Add && !create => {
+                let missing = missing_elements(before, want);
+                if !missing.is_empty() {
+                    let change = Change::new(mapping.path.clone(), ChangeOp::Add, Value::List(missing));
+                    changes.push(change.was(before.cloned()));
+                }
+                continue;
+            }
             Projected::Value(want) if before.is_some_and(|have| sent.has(mapping, have, want)) => continue,
             Projected::Value(want) => Some(std::mem::replace(want, Value::Null)),
             Projected::Null if create => mapping.default.clone(),
             Projected::Null
-                if mapping.when_null == NullSpec::Clear && before.is_some_and(|have| !have.is_unassigned()) =>
+                if mapping.when_null == NullSpec::Clear
+                    && mapping.flow == Flow::Replace
+                    && before.is_some_and(|have| !have.is_unassigned()) =>
             {
                 None
             }
-            Projected::Null | Projected::Ignored | Projected::References(_) => continue,
+            Projected::Clear if !create && before.is_some_and(|have| !have.is_unassigned()) => None,
+            Projected::Null | Projected::Clear | Projected::Ignored => continue,
+            Projected::Choice(_) | Projected::References(_) => continue,
         };
         let change = match after {
             Some(value) => Change::set(mapping.path.clone(), value),
@@ -196,6 +215,21 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
         changes.push(change.was(before.cloned()));
     }
     changes
+}
+
+/// Those elements that the target has not, told apart by their `value` as multi-valued SCIM attributes are.
+fn missing_elements(have: Option<&Value>, want: &Value) -> Vec<Value> {
+    let elements = |value: &Value| match value {
+        Value::List(values) => values.clone(),
+        value if value.is_unassigned() => Vec::new(),
+        value => vec![value.clone()],
+    };
+    let key = |value: &Value| match value {
+        Value::Complex(element) => element.find("value").cloned(),
+        value => Some(value.clone()),
+    };
+    let have: Vec<Option<Value>> = have.map(elements).unwrap_or_default().iter().map(key).collect();
+    elements(want).into_iter().filter(|value| !have.contains(&key(value))).collect()
 }
 
 /// A change of the enablement attribute makes an update a disable or an enable: guards and lanes look at that.
@@ -299,11 +333,20 @@ pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<
             }
         }
     };
-    for mapping in rule.mappings.iter().filter(|mapping| mapping.apply == ApplySpec::Always && !mapping.sensitive) {
+    let kept = |mapping: &&Mapping| mapping.apply == ApplySpec::Always && mapping.readable;
+    for mapping in rule.mappings.iter().filter(kept).filter(|mapping| mapping.flow == Flow::Replace) {
         check(&mapping.path, &mapping.key, mapping.case_exact);
     }
     if let (Some(enablement), None) = (&rule.enablement, rule.enablement_mapping) {
         check(&Arc::new(enablement.path.clone()), &enablement.path.to_string(), false);
+    }
+    for mapping in rule.mappings.iter().filter(kept).filter(|mapping| mapping.flow == Flow::Add) {
+        let Some(want) = sent.get(&mapping.key) else { continue };
+        let have = mapping.path.get(&record.attributes);
+        let missing = missing_elements(have, want);
+        if !missing.is_empty() {
+            changes.push(Change::new(mapping.path.clone(), ChangeOp::Add, Value::List(missing)).was(have.cloned()));
+        }
     }
     if changes.is_empty() {
         return None;

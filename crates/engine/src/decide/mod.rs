@@ -14,7 +14,8 @@ use provost_store::{LinkRow, LinkState};
 use crate::rule::Rule;
 
 pub use diff::{Sent, repair};
-pub use project::{Projected, Projection, project};
+pub(crate) use project::fit;
+pub use project::{Choice, Projected, Projection, project};
 
 /// Everything a decision depends on.
 pub struct Subject<'a> {
@@ -59,6 +60,9 @@ pub struct Decision {
 pub enum Verdict {
     /// The target has to be asked by the matching attributes first; [`answer`] then goes on from here.
     Ask(Projection),
+    /// An account is to be made, and the target has to be asked which of several values is free; [`answer`] goes on with
+    /// the values that were chosen.
+    Choose(Projection),
     /// Source and target agree; nothing is sent.
     InStep,
     /// Not provisioned, and never was.

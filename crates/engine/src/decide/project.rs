@@ -1,6 +1,8 @@
 //! What a source object should look like at the target: every mapping evaluated and brought to the target's type.
 
-use provost_lang::{Context, Outcome};
+use std::cell::RefCell;
+
+use provost_lang::{Context, Outcome, code};
 use provost_model::{AttributeType, Code, Record, Reference, Text, Timestamp, Value};
 
 use super::Fault;
@@ -15,12 +17,29 @@ pub enum Projected {
     /// `IgnoreAttributeFlow`: leave the attribute alone.
     Ignored,
     Null,
+    /// The constant `Null`: take the value away, whatever the mapping says of nulls.
+    Clear,
     Value(Value),
+    /// `SelectUniqueValue` of an object without account: the target decides.
+    Choice(Choice),
     /// Sent by the second pass.
     References(Vec<Reference>),
 }
 
+/// The values of which an object gets the first that is free.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    pub offers: Vec<Text>,
+    /// What is wrong when none of them is.
+    pub otherwise: Fault,
+}
+
 impl Projection {
+    /// Whether some value is still to be chosen.
+    pub fn is_open(&self) -> bool {
+        self.0.iter().any(|projected| matches!(projected, Projected::Choice(_)))
+    }
+
     /// What people know the object by: the display name, else the source's id.
     pub fn name(&self, rule: &Rule, record: &Record) -> Text {
         match rule.name_mapping.map(|at| &self.0[at]) {
@@ -41,9 +60,15 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
     }
     let mut results = Vec::with_capacity(rule.mappings.len());
     for mapping in &rule.mappings {
+        if mapping.choice {
+            results.push(offers(mapping, &context));
+            continue;
+        }
         let projected = match mapping.expression.eval(&context).map_err(|error| failed(&mapping.key, &error))? {
             Outcome::IgnoreObject => return Ok(None),
             Outcome::IgnoreAttribute => Projected::Ignored,
+            Outcome::Clear if mapping.reference => Projected::References(Vec::new()),
+            Outcome::Clear => Projected::Clear,
             Outcome::Value(value) if mapping.reference => references(value),
             Outcome::Value(value) => fit(mapping, value)?,
         };
@@ -52,11 +77,31 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
     Ok(Some(Projection(results)))
 }
 
+/// Everything that the mapping would try, in its order: each value is said to be taken, so that it goes on to the next.
+fn offers(mapping: &Mapping, context: &Context<'_>) -> Projected {
+    let offered = RefCell::new(Vec::new());
+    let note = |value: &str| {
+        offered.borrow_mut().push(Text::from(value));
+        true
+    };
+    let outcome = mapping.expression.eval(&context.with_taken(&note));
+    let offers = offered.into_inner();
+    let otherwise = match outcome {
+        Err(error) => failed(&mapping.key, &error),
+        Ok(_) if offers.is_empty() => return Projected::Ignored,
+        Ok(_) => Fault::new(code::ALL_TAKEN, format!("every value that `{}` may have is taken", mapping.key)),
+    };
+    Projected::Choice(Choice { offers, otherwise })
+}
+
 fn failed(attribute: &str, error: &provost_lang::EvalError) -> Fault {
     Fault {
         code: Code::clone(&error.code),
         message: format!("the mapping of `{attribute}` failed: {error}"),
-        hint: Some("try it with `provost expr --trace` and the object's attributes".into()),
+        hint: match &error.hint {
+            Some(hint) if error.code.as_str() == code::ALL_TAKEN => Some(hint.clone()),
+            _ => Some("try it with `provost expr --trace` and the object's attributes".into()),
+        },
     }
 }
 
@@ -74,7 +119,7 @@ fn references(value: Value) -> Projected {
 }
 
 /// Brings a value to the type of the target attribute. Texts of booleans and numbers are read, nothing is guessed.
-fn fit(mapping: &Mapping, value: Value) -> Result<Projected, Fault> {
+pub fn fit(mapping: &Mapping, value: Value) -> Result<Projected, Fault> {
     if value.is_unassigned() {
         // An empty text at a target means nothing that null does not say better (RFC 7643 section 2.5).
         return Ok(Projected::Null);

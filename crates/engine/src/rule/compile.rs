@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use provost_connector::Capabilities;
-use provost_lang::{Expression, LangError, ScopeFilter, nearest};
+use provost_connector::{Capabilities, ClassCapabilities};
+use provost_lang::{Environment, Expression, LangError, ScopeFilter, code, nearest};
 use provost_model::{
     AttributePath, AttributeType, ClassSchema, Code, Digest, JobName, Mutability, Schema, Severity, Text,
 };
@@ -12,7 +12,7 @@ use provost_store::Layout;
 use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
-use crate::spec::{JobSpec, MappingSpec, RuleSpec};
+use crate::spec::{ApplySpec, JobSpec, MappingSpec, RuleSpec};
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
 const BAD_PATH: Code = Code::new("PRV-0522");
@@ -20,6 +20,10 @@ const READ_ONLY: Code = Code::new("PRV-0523");
 const NO_MATCHING: Code = Code::new("PRV-0524");
 const MANY_VALUES: Code = Code::new(provost_lang::code::MANY_VALUES);
 const NOT_SUPPORTED: Code = Code::new("PRV-0525");
+const NO_LOOKUP: Code = Code::new("PRV-0529");
+const NEVER_AT_REST: Code = Code::new("PRV-0528");
+const MISPLACED: Code = Code::new(code::PLACE);
+const NOT_CONFIGURED: Code = Code::new(code::NOT_CONFIGURED);
 
 /// Compiles a job against what its two connections have and can do. All problems come back together; warnings alone do not
 /// keep a job from running and stand in [`Job::warnings`].
@@ -31,13 +35,14 @@ pub fn compile(
     capabilities: &Capabilities,
 ) -> Result<Job, Vec<RuleProblem>> {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let environment = spec.environment();
     let rules: Vec<Rule> = spec
         .objects
         .iter()
         .enumerate()
         .filter_map(|(at, rule)| {
             let at = format!("jobs.{name}.objects[{at}]");
-            let mut check = Check { at, problems: &mut problems, warnings: &mut warnings };
+            let mut check = Check { at, environment: &environment, problems: &mut problems, warnings: &mut warnings };
             check.rule(rule, source, target, capabilities)
         })
         .collect();
@@ -51,7 +56,11 @@ pub fn compile(
         problems.append(&mut warnings);
         return Err(problems);
     }
-    let text = serde_json::to_vec(&spec.objects).unwrap_or_default();
+    let mut text = serde_json::to_vec(&spec.objects).unwrap_or_default();
+    if environment != Environment::default() {
+        // A value of a table is as much a part of the rules as one that stands in a mapping.
+        text.extend(serde_json::to_vec(&environment).unwrap_or_default());
+    }
     Ok(Job {
         name: name.clone(),
         source: spec.source.clone(),
@@ -65,6 +74,7 @@ pub fn compile(
 
 struct Check<'p> {
     at: String,
+    environment: &'p Environment,
     problems: &'p mut Vec<RuleProblem>,
     warnings: &'p mut Vec<RuleProblem>,
 }
@@ -115,8 +125,10 @@ impl Check<'_> {
             let place = format!("attributes.\"{attribute}\"");
             let Some(expression) = self.expression(&place, &mapping.value, from) else { continue };
             if attribute == "objectFilter" {
+                self.refuse_choice(&place, &expression);
                 object_filter = Some(expression);
             } else if let Some(mapping) = self.mapping(&place, attribute, mapping, expression, from, to) {
+                self.choice(&place, &mapping, &matching, can);
                 mappings.push(mapping);
             }
         }
@@ -125,15 +137,18 @@ impl Check<'_> {
         }
         let enablement = can.and_then(|can| can.enablement.clone());
         let find = |wanted: &str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted));
+        let tell = |wanted: &&str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted) && !m.sensitive);
         let enablement_mapping = enablement.as_ref().and_then(|e| find(&e.path.to_string()));
-        let name_mapping = ["displayName", "userName", "name", "cn", "login"].iter().find_map(|name| find(name));
-        let volatile = mappings.iter().any(|m| m.expression.is_volatile())
+        let name_mapping = ["displayName", "userName", "name", "cn", "login"].iter().find_map(tell);
+        let volatile = mappings.iter().any(|m| m.expression.is_volatile() && m.apply == ApplySpec::Always)
             || object_filter.as_ref().is_some_and(Expression::is_volatile);
         Some(Rule {
             from: from.name.clone(),
             to: to.name.clone(),
             scope,
+            redacted: redacted(&mappings, &matching),
             matching,
+            has_choices: mappings.iter().any(|mapping| mapping.choice),
             has_references: mappings.iter().any(|mapping| mapping.reference),
             layout: Layout::new(mappings.iter().map(|mapping| &mapping.key)),
             mappings,
@@ -171,8 +186,13 @@ impl Check<'_> {
     }
 
     fn expression(&mut self, place: &str, text: &str, from: &ClassSchema) -> Option<Expression> {
-        let (expression, findings) = read_expression(text, from);
+        let (expression, findings) = read_expression(text, from, self.environment);
         self.language(place, text, findings);
+        if expression.as_ref().is_some_and(Expression::lacks_default_domain) {
+            let hint = "set `default_domain: example.org` at the top of the configuration, or in the job";
+            let message = "`DefaultDomain` is used, and no default domain is configured".to_owned();
+            self.problem(NOT_CONFIGURED, place, message, Some(hint.into()));
+        }
         expression
     }
 
@@ -207,11 +227,48 @@ impl Check<'_> {
             let place = format!("match[{at}]");
             let path = self.target_path(&format!("{place}.target"), &entry.target, to, false);
             let source = self.expression(&format!("{place}.source"), &entry.source, from);
+            if let Some(source) = &source {
+                self.refuse_choice(&format!("{place}.source"), source);
+            }
             if let (Some(path), Some(source)) = (path, source) {
                 matching.push(Matching { path, source });
             }
         }
         matching
+    }
+
+    /// What a value that is unique at the target needs: an account that is to be made, and a target that can be asked.
+    fn choice(&mut self, place: &str, mapping: &Mapping, matching: &[Matching], can: Option<&ClassCapabilities>) {
+        if !mapping.choice {
+            return;
+        }
+        let key = &mapping.key;
+        if mapping.apply != ApplySpec::Create {
+            let message = format!("`SelectUniqueValue` gives `{key}` a value only when the account is created");
+            self.problem(MISPLACED, place, message, Some("add `apply: create` to the mapping".into()));
+        }
+        if mapping.sensitive {
+            let message = format!("`SelectUniqueValue` cannot choose `{key}`, whose values must not be shown");
+            self.problem(MISPLACED, place, message, None);
+        }
+        if matching.iter().any(|matching| matching.path == *mapping.path) {
+            let message = format!("`{key}` is a matching attribute and cannot be chosen by `SelectUniqueValue`");
+            let hint = "match by an attribute that is the same in every cycle, such as `externalId`";
+            self.problem(MISPLACED, place, message, Some(hint.into()));
+        }
+        if can.is_some_and(|can| !can.can_look_up(&mapping.path)) {
+            let message =
+                format!("the target cannot look up by `{key}`, so `SelectUniqueValue` cannot tell what is taken");
+            let hint = "choose for an attribute that the target can look up by; for example `userName`";
+            self.problem(NO_LOOKUP, place, message, Some(hint.into()));
+        }
+    }
+
+    fn refuse_choice(&mut self, place: &str, expression: &Expression) {
+        if expression.is_choice() {
+            let message = "`SelectUniqueValue` works only in an attribute mapping with `apply: create`".to_owned();
+            self.problem(MISPLACED, place, message, None);
+        }
     }
 
     fn mapping(
@@ -255,12 +312,21 @@ impl Check<'_> {
             .direct_attribute()
             .and_then(|name| from.attribute(name).or_else(|| from.resolve(&name.parse().ok()?)))
             .is_some_and(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
+        let readable = !schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly);
+        if expression.is_random() && spec.apply == ApplySpec::Always {
+            let message = format!("`{attribute}` gets another random value with every cycle");
+            self.problem(NEVER_AT_REST, place, message, Some("add `apply: create` to the mapping".into()));
+        }
         Some(Mapping {
             key: Text::from(path.to_string()),
             kind: schema.map(|schema| schema.kind),
             multi,
             case_exact: schema.is_some_and(|schema| schema.case_exact),
-            sensitive: schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly),
+            sensitive: !readable || expression.is_redacted(),
+            readable,
+            choice: expression.is_choice(),
+            random: expression.is_random(),
+            flow: expression.flow(),
             path: Arc::new(path),
             expression,
             apply: spec.apply,
@@ -269,4 +335,13 @@ impl Check<'_> {
             reference,
         })
     }
+}
+
+/// The source attributes that must not be shown, because some expression of the rule redacts them.
+fn redacted(mappings: &[Mapping], matching: &[Matching]) -> Vec<Text> {
+    let expressions = mappings.iter().map(|mapping| &mapping.expression).chain(matching.iter().map(|m| &m.source));
+    let mut names: Vec<Text> = expressions.flat_map(Expression::redacted_attributes).cloned().collect();
+    names.sort();
+    names.dedup();
+    names
 }

@@ -8,7 +8,7 @@ mod source;
 use std::sync::Arc;
 
 use provost_connector::Enablement;
-use provost_lang::{Expression, ScopeFilter};
+use provost_lang::{Expression, Flow, ScopeFilter};
 use provost_model::{AttributePath, AttributeType, ClassName, ConnectionName, JobName, Text, Value};
 use provost_store::Layout;
 
@@ -58,6 +58,10 @@ pub struct Rule {
     pub name_mapping: Option<usize>,
     /// Results depend on more than the source object (`Now()`): unchanged objects are evaluated all the same.
     pub volatile: bool,
+    /// Some mapping chooses among several values.
+    pub has_choices: bool,
+    /// Source attributes that some expression redacts.
+    pub redacted: Vec<Text>,
     /// Whether some mapping yields references.
     pub has_references: bool,
     /// References may be part of a create.
@@ -90,8 +94,26 @@ pub struct Mapping {
     pub when_null: NullSpec,
     /// The source attribute is a reference: sent by the second pass as the target's id.
     pub reference: bool,
-    /// Masked in plans, events and logs.
+    /// Masked in plans, events and logs: the target says so, or the expression uses `Redact`.
     pub sensitive: bool,
+    /// What a read of the target gives can be compared; not so for passwords.
+    pub readable: bool,
+    /// `SelectUniqueValue`: what the target has decides about the value.
+    pub choice: bool,
+    /// Another value with every evaluation: two plans of one object differ in it.
+    pub random: bool,
+    /// Whether the values replace those at the target or join them.
+    pub flow: Flow,
+}
+
+/// What stands in plans, events and explanations where the value of a sensitive target attribute was.
+const MASK: &str = "[masked]";
+
+impl Mapping {
+    /// What is shown instead of the value of a sensitive mapping.
+    pub fn mask(&self) -> &'static str {
+        if self.expression.is_redacted() { provost_lang::REDACTED } else { MASK }
+    }
 }
 
 impl Rule {

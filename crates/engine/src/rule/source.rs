@@ -3,14 +3,18 @@
 
 use std::ops::Range;
 
-use provost_lang::{Expression, LangError, ScopeFilter, Shape, nearest};
+use provost_lang::{Environment, Expression, LangError, ScopeFilter, Shape, nearest};
 use provost_model::{AttributePath, AttributeSchema, ClassSchema, Code, Place, Severity};
 
 pub(super) const UNKNOWN_ATTRIBUTE: Code = Code::new("PRV-0521");
 
 /// An expression, where it can be read, and all that is wrong with it or will fail for some objects.
-pub fn read_expression(text: &str, from: &ClassSchema) -> (Option<Expression>, Vec<LangError>) {
-    let expression = match Expression::compile(text) {
+pub fn read_expression(
+    text: &str,
+    from: &ClassSchema,
+    environment: &Environment,
+) -> (Option<Expression>, Vec<LangError>) {
+    let expression = match Expression::compile_with(text, environment) {
         Ok(expression) => expression,
         Err(errors) => return (None, errors),
     };
@@ -166,7 +170,7 @@ mod tests {
             ("Left([login], [level])", ""),
             ("IIF([active], [title], [login])", ""),
         ] {
-            let (expression, findings) = read_expression(text, &person());
+            let (expression, findings) = read_expression(text, &person(), &Environment::default());
             assert!(expression.is_some(), "{text}");
             assert_eq!(told(&findings).join("; "), wanted, "{text}");
         }

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provost_connector::{Connector, ConnectorError, Context, Host, Secret, Session, Settings};
+use provost_connector::{
+    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, FindRequest, Host, LookupRequest, Page,
+    Scan, ScanRequest, Secret, Session, Settings,
+};
 use provost_connectors::file::FileConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
 use provost_model::clock::ManualClock;
-use provost_model::{ConnectionName, JobName};
+use provost_model::{ConnectionName, JobName, ObjectId, Operation, Record, Schema};
 use provost_store::{EventQuery, EventRow, Store};
 use serde_json::json;
 
@@ -24,7 +27,45 @@ pub struct Fixture {
     pub spec: JobSpec,
 }
 
-struct Files(HashMap<String, (serde_json::Value, PathBuf)>);
+struct Files {
+    files: HashMap<String, (serde_json::Value, PathBuf)>,
+    /// The target says that it can be asked by any attribute, as directories can.
+    askable: bool,
+}
+
+/// A file of which one can ask by any column.
+struct Askable {
+    file: Arc<dyn Session>,
+    capabilities: Capabilities,
+}
+
+#[async_trait]
+impl Session for Askable {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+    async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
+        self.file.schema(cx).await
+    }
+    async fn test(&self, cx: &Context) -> Vec<CheckResult> {
+        self.file.test(cx).await
+    }
+    async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+        self.file.get(cx, class, id).await
+    }
+    async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
+        self.file.find(cx, request).await
+    }
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        self.file.lookup(cx, request).await
+    }
+    async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
+        self.file.scan(cx, request).await
+    }
+    async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        self.file.apply(cx, operations).await
+    }
+}
 
 struct NoSecrets;
 
@@ -38,9 +79,15 @@ impl Host for NoSecrets {
 #[async_trait]
 impl Connections for Files {
     async fn session(&self, name: &ConnectionName) -> Result<Arc<dyn Session>, ConnectorError> {
-        let (settings, base) = &self.0[name.as_str()];
+        let (settings, base) = &self.files[name.as_str()];
         let settings = Settings::new(settings.as_object().unwrap().clone(), base);
-        FileConnector::default().configure(settings, Arc::new(NoSecrets)).await
+        let file = FileConnector::default().configure(settings, Arc::new(NoSecrets)).await?;
+        if !self.askable || name != "app" {
+            return Ok(file);
+        }
+        let mut capabilities = file.capabilities().clone();
+        capabilities.classes.iter_mut().for_each(|class| class.lookup = vec!["*".into()]);
+        Ok(Arc::new(Askable { file, capabilities }))
     }
 }
 
@@ -68,6 +115,15 @@ impl Fixture {
     }
 
     pub async fn with(spec: JobSpec) -> Self {
+        Self::over(spec, false).await
+    }
+
+    /// With a target that can be asked by any attribute.
+    pub async fn askable(spec: JobSpec) -> Self {
+        Self::over(spec, true).await
+    }
+
+    async fn over(spec: JobSpec, askable: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hr = json!({"path": "hr.csv", "class": "person", "key": "id", "references": {"boss": "person"}});
         let app = json!({
@@ -78,7 +134,7 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::new(store, Arc::new(Files(files.into())), Arc::new(clock.clone()));
+        let engine = Engine::new(store, Arc::new(Files { files: files.into(), askable }), Arc::new(clock.clone()));
         Self { folder, engine, clock, job: "hr-to-app".into(), spec }
     }
 

@@ -223,7 +223,11 @@ fn input_at(arguments: usize) -> usize {
     if arguments == 3 { 1 } else { 2 }
 }
 
-fn prepare_formats(slots: &[Option<Node>], _: &std::ops::Range<usize>) -> Result<Prepared, Vec<LangError>> {
+fn prepare_formats(
+    slots: &[Option<Node>],
+    _: &std::ops::Range<usize>,
+    _: &crate::Environment,
+) -> Result<Prepared, Vec<LangError>> {
     let mut errors = Vec::new();
     let mut read = |slot: usize| {
         let node = slots.get(slot)?.as_ref()?;

@@ -4,7 +4,7 @@ use super::Kind::{self, Integer, Texts};
 use super::{Function, entry, example, form, needed};
 use crate::datum::{Datum, NULL};
 use crate::error::code;
-use crate::program::{Arguments, Eval};
+use crate::program::{Arguments, Eval, Prepared};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry(
@@ -56,7 +56,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Without a configured domain the object fails.",
         "The domain is one of the organisation, not of the target.",
     ])
-    .contextual(),
+    .contextual()
+    .prepared(|_, _, environment| Ok(Prepared::Domain(environment.default_domain().cloned()))),
 ];
 
 fn component<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
@@ -108,9 +109,15 @@ fn unescape(value: &str) -> String {
 }
 
 fn default_domain<'a>(call: &Arguments<'_, 'a>) -> Eval<'a> {
-    match call.context().default_domain {
+    let configured = match call.prepared() {
+        Prepared::Domain(Some(domain)) => Some(domain.as_str()),
+        _ => None,
+    };
+    match call.context().default_domain.or(configured) {
         Some("") => Ok(NULL),
         Some(domain) => Ok(Datum::Slice(domain)),
-        None => Err(call.fail(code::NOT_CONFIGURED, "no default domain is configured").hint("set the default domain")),
+        None => Err(call
+            .fail(code::NOT_CONFIGURED, "no default domain is configured")
+            .hint("set `default_domain` in the configuration")),
     }
 }

@@ -13,16 +13,18 @@ mod diacritics;
 mod directory;
 mod flow;
 mod lists;
+mod lookup;
 mod page;
 mod random;
 pub(crate) mod regex_dialect;
 pub(crate) mod replace;
+pub(crate) mod roles;
 mod search;
 mod text;
 mod transliterate;
 
-use crate::LangError;
 use crate::program::{Arguments, Eval, Node, Prepared};
+use crate::{Environment, LangError};
 
 pub use page::reference;
 
@@ -58,8 +60,9 @@ pub struct Function {
 /// Runs a call.
 pub(crate) type Run = for<'f, 'a> fn(&Arguments<'f, 'a>) -> Eval<'a>;
 /// Computes once what follows from constant arguments, and refuses those that cannot work. Gets the slots of the call and
-/// its place.
-pub(crate) type Prepare = fn(&[Option<Node>], &std::ops::Range<usize>) -> Result<Prepared, Vec<LangError>>;
+/// its place, and what the configuration gives.
+pub(crate) type Prepare =
+    fn(&[Option<Node>], &std::ops::Range<usize>, &Environment) -> Result<Prepared, Vec<LangError>>;
 
 /// One list of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +185,8 @@ const FAMILIES: &[&[Function]] = &[
     date::FUNCTIONS,
     bytes::FUNCTIONS,
     directory::FUNCTIONS,
+    roles::FUNCTIONS,
+    lookup::FUNCTIONS,
     random::FUNCTIONS,
     flow::FUNCTIONS,
 ];

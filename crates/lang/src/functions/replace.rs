@@ -86,7 +86,7 @@ enum Mode {
     OtherAttribute,
 }
 
-fn prepare(slots: &[Option<Node>], span: &Range<usize>) -> Result<Prepared, Vec<LangError>> {
+fn prepare(slots: &[Option<Node>], span: &Range<usize>, _: &crate::Environment) -> Result<Prepared, Vec<LangError>> {
     let given = |at: usize| slots.get(at).is_some_and(Option::is_some);
     let mode = match (given(OLD), given(PATTERN), given(GROUP), given(NEW), given(OTHER), given(TEMPLATE)) {
         (true, false, _, _, _, true) => Mode::Template,

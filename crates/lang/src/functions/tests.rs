@@ -40,6 +40,7 @@ fn run_example(example: &Given<'_>) -> String {
     }
     match expression.eval(&context) {
         Ok(Outcome::Value(value)) => value.to_json().to_string(),
+        Ok(Outcome::Clear) => "clear".to_owned(),
         Ok(Outcome::IgnoreAttribute) => "ignore attribute".to_owned(),
         Ok(Outcome::IgnoreObject) => "ignore object".to_owned(),
         Err(error) => format!("{}: {error}", error.code),
@@ -114,7 +115,13 @@ fn edges() {
         (r#"FormatDateTime([a], "d", "s")"#, r#"{"a":""}"#, "null"),
         (r#"Split([a], ",")"#, "{}", "null"),
         (r#"Item([a], 1)"#, "{}", "null"),
-        ("Null", "{}", "null"),
+        ("Null", "{}", "clear"),
+        (r#"IIF([a] = "x", Null, [b])"#, r#"{"a":"x"}"#, "clear"),
+        (r#"IIF([a] = "x", Null, [b])"#, "{}", "null"),
+        (r#"Switch([a], [b], "x", Null)"#, r#"{"a":"x"}"#, "clear"),
+        ("IsNull(Null)", "{}", "true"),
+        ("Coalesce([a], Null)", "{}", "clear"),
+        ("ToLower(Null)", "{}", "null"),
         // Flow.
         ("IIF(IsPresent([a]), [a], IgnoreAttributeFlow)", "{}", "ignore attribute"),
         ("IIF(IsPresent([a]), [a], ignoreobjectflow)", "{}", "ignore object"),

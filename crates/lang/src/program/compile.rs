@@ -8,9 +8,9 @@ use super::evaluate::Frame;
 use super::{Attribute, Call, Folded, Node, NodeKind, Prepared, check};
 use crate::datum::Datum;
 use crate::error::code;
-use crate::functions::{self, Form, Nature};
+use crate::functions::{self, Form, Kind, Nature};
 use crate::syntax::{Tree, TreeKind, quoted};
-use crate::{Context, LangError};
+use crate::{Context, Environment, LangError};
 
 /// A program and what its text alone tells.
 #[derive(Debug)]
@@ -19,16 +19,34 @@ pub(crate) struct Compiled {
     pub(crate) attributes: Vec<Text>,
     pub(crate) is_volatile: bool,
     pub(crate) is_constant: bool,
+    /// It uses chance, not only time.
+    pub(crate) is_random: bool,
+    /// It asks for the default domain, and the configuration names none.
+    pub(crate) lacks_domain: bool,
+    /// Its values join those at the target.
+    pub(crate) adds: bool,
     /// Parts whose values must not be shown.
     pub(crate) redacted: Vec<Range<usize>>,
+    /// The attributes in those parts.
+    pub(crate) hidden: Vec<Text>,
 }
 
-pub(crate) fn compile(tree: &Tree) -> (Compiled, Vec<LangError>) {
-    let mut compiler = Compiler { errors: Vec::new() };
+pub(crate) fn compile(tree: &Tree, environment: &Environment) -> (Compiled, Vec<LangError>) {
+    let mut compiler = Compiler { errors: Vec::new(), environment };
     let root = compiler.node(tree, true);
-    let mut compiled =
-        Compiled { root, attributes: Vec::new(), is_volatile: false, is_constant: true, redacted: Vec::new() };
-    let Compiled { root, attributes, is_volatile, is_constant, redacted } = &mut compiled;
+    let mut compiled = Compiled {
+        root,
+        attributes: Vec::new(),
+        is_volatile: false,
+        is_constant: true,
+        is_random: false,
+        lacks_domain: false,
+        adds: false,
+        redacted: Vec::new(),
+        hidden: Vec::new(),
+    };
+    let Compiled { root, attributes, is_volatile, is_constant, is_random, lacks_domain, adds, redacted, hidden } =
+        &mut compiled;
     root.walk(&mut |node| match &node.kind {
         NodeKind::Attribute(attribute) => {
             *is_constant = false;
@@ -40,8 +58,16 @@ pub(crate) fn compile(tree: &Tree) -> (Compiled, Vec<LangError>) {
         NodeKind::Call(call) => {
             *is_volatile |= call.function.nature == Nature::Volatile;
             *is_constant &= call.function.nature == Nature::Pure;
+            *is_random |= call.function.nature == Nature::Volatile && call.function.returns != Kind::Date;
+            *lacks_domain |= matches!(call.prepared, Prepared::Domain(None));
+            *adds |= call.function.name == functions::roles::ADDING;
             if call.function.name == "Redact" {
                 redacted.push(node.span.clone());
+                node.walk(&mut |inner| {
+                    if let NodeKind::Attribute(attribute) = &inner.kind {
+                        hidden.push(attribute.name.clone());
+                    }
+                });
             }
         }
         _ => {}
@@ -49,11 +75,12 @@ pub(crate) fn compile(tree: &Tree) -> (Compiled, Vec<LangError>) {
     (compiled, compiler.errors)
 }
 
-struct Compiler {
+struct Compiler<'e> {
     errors: Vec<LangError>,
+    environment: &'e Environment,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn error(&mut self, code: &'static str, span: &Range<usize>, message: String, hint: String) {
         self.errors.push(LangError::new(code, span.clone(), message).hint(hint));
     }
@@ -131,7 +158,7 @@ impl Compiler {
         if let Some(prepare) = function.prepare
             && self.errors.len() == before
         {
-            match prepare(&nodes, &tree.span) {
+            match prepare(&nodes, &tree.span, self.environment) {
                 Ok(done) => prepared = done,
                 Err(errors) => self.errors.extend(errors),
             }
@@ -170,6 +197,8 @@ fn fold(node: Node) -> Node {
     let context = Context::new(&nothing, Timestamp::UNIX_EPOCH);
     let result = match (Frame { context: &context, recorder: None }).eval(&node) {
         Ok(Datum::Moment(moment)) => Folded::Moment(moment),
+        // What `Null` means beyond its value would be lost.
+        Ok(Datum::Clear) => return node,
         Ok(datum) => Folded::Value(datum.into_value()),
         Err(_) => return node,
     };

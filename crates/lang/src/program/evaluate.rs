@@ -72,8 +72,7 @@ impl<'a> Recorder<'a> {
         let result = match result {
             Err(Stop::IgnoreAttribute) => Traced::IgnoreAttribute,
             Err(Stop::IgnoreObject) => Traced::IgnoreObject,
-            Err(Stop::Failed(error)) if self.redacted.is_empty() => Traced::Error(error.as_ref().clone()),
-            Err(Stop::Failed(error)) => Traced::Error(EvalError { found: None, ..error.as_ref().clone() }),
+            Err(Stop::Failed(error)) => Traced::Error(error.as_ref().clone().redacted(self.redacted)),
             Ok(_) if self.redacted.iter().any(touches) => Traced::Redacted,
             Ok(datum) => Traced::Value(datum.clone().into_value()),
         };
@@ -110,6 +109,7 @@ impl<'a> Frame<'a> {
 
     fn step(&self, node: &'a Node) -> Eval<'a> {
         match &node.kind {
+            NodeKind::Constant(Value::Null) => Ok(Datum::Clear),
             NodeKind::Constant(value) => Ok(Datum::Ref(value)),
             NodeKind::Attribute(attribute) => Ok(attribute.read(self.context.source).map_or(NULL, Datum::Ref)),
             NodeKind::Call(call) => (call.function.run)(&Arguments { call, span: &node.span, frame: self }),

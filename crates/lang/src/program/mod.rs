@@ -11,10 +11,12 @@ mod compile;
 mod evaluate;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
-use provost_model::Value;
+use provost_model::{Text, Value};
 
+use crate::Table;
 use crate::dates::Pattern;
 use crate::functions::Function;
 use crate::functions::replace;
@@ -76,6 +78,9 @@ pub(crate) enum Prepared {
     Replace(Box<replace::Plan>),
     /// Input and output pattern of `FormatDateTime`, each where it is a constant.
     DatePatterns(Box<[Option<Pattern>; 2]>),
+    Table(Arc<Table>),
+    /// The default domain, where the configuration names one.
+    Domain(Option<Text>),
 }
 
 impl Node {

@@ -1,15 +1,16 @@
 //! `provost expr`: one expression on one object, or a line of NDJSON each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufRead, BufReader};
 
 use clap::CommandFactory as _;
-use provost_lang::{Context, EvalError, Expression, LangError, Outcome, functions};
-use provost_model::{Attributes, Clock, Code, Place, SystemClock, Timestamp};
+use provost_lang::{Context, Environment, EvalError, Expression, LangError, Outcome, Trace, Traced, functions};
+use provost_model::{Attributes, Clock, Code, Place, SystemClock, Text, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{read_attributes, without_place};
 use crate::cli::{Cli, ExprArgs};
+use crate::config::tables;
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Style, Table};
 use crate::problem::{Problem, Source};
@@ -27,12 +28,16 @@ struct Question {
     now: Option<Timestamp>,
     #[serde(default)]
     taken: Vec<String>,
+    #[serde(default)]
+    domain: Option<String>,
+    #[serde(default)]
+    tables: BTreeMap<Text, provost_lang::Table>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
-    Value(provost_model::Value),
+    Value(Value),
     Ignored(&'static str),
     #[serde(untagged)]
     Failed(Failure),
@@ -92,33 +97,54 @@ impl From<Outcome> for Answer {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Value(value) => Answer::Value(value),
+            Outcome::Clear => Answer::Value(Value::Null),
             Outcome::IgnoreAttribute => Answer::Ignored("attribute"),
             Outcome::IgnoreObject => Answer::Ignored("object"),
         }
     }
 }
 
-pub fn run(args: ExprArgs, output: Output) -> Result<Exit> {
-    if let Some(name) = args.help {
+pub fn run(mut args: ExprArgs, output: Output) -> Result<Exit> {
+    if let Some(name) = &args.help {
         return match name {
-            Some(name) => help(Some(&name), output),
+            Some(name) => help(Some(name), output),
             None => usage(output),
         };
     }
-    match (args.expression, args.help_function) {
+    let environment = environment(&args)?;
+    match (args.expression.take(), &args.help_function) {
         (_, Some(name)) => help(name.as_deref(), output),
-        (Some(expression), None) => one(&expression, args.attributes.as_deref(), args.trace, output),
-        (None, None) => batch(output),
+        (Some(expression), None) => one(&expression, &args, &environment, output),
+        (None, None) => batch(environment, output),
     }
 }
 
-fn one(text: &str, attributes: Option<&str>, trace: bool, output: Output) -> Result<Exit> {
-    let attributes = match attributes {
+/// The domain and the tables of the command line.
+fn environment(args: &ExprArgs) -> Result<Environment> {
+    let environment = match &args.tables {
+        None => Environment::new(),
+        Some(file) => {
+            let wrong = |why: String| {
+                Problem::new("PRV-0706", format!("cannot read the tables of `{}`: {why}", file.display()))
+                    .hint("write a JSON object of tables, such as {\"countries\": {\"DE\": \"Germany\"}}")
+            };
+            let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+            tables::of_json(&text).map_err(|error| wrong(error.to_string()))?
+        }
+    };
+    Ok(match &args.domain {
+        Some(domain) => environment.with_default_domain(domain.as_str()),
+        None => environment,
+    })
+}
+
+fn one(text: &str, args: &ExprArgs, environment: &Environment, output: Output) -> Result<Exit> {
+    let attributes = match &args.attributes {
         Some(json) => read_attributes(json, "--attributes")?,
         None => Attributes::new(),
     };
     let source = Source::new("EXPR", text);
-    let expression = match Expression::compile(text) {
+    let expression = match Expression::compile_with(text, environment) {
         Ok(expression) => expression,
         Err(errors) if output.json => {
             output.json(&Answer::Failed(Failure::from(errors.as_slice())))?;
@@ -129,34 +155,63 @@ fn one(text: &str, attributes: Option<&str>, trace: bool, output: Output) -> Res
             return Err(Error::Problems(problems.collect()));
         }
     };
-    let context = Context::new(&attributes, SystemClock.now());
-    if trace && !output.json {
-        let mut data = output.data();
-        data.line(expression.trace(&context).to_string().trim_end())?;
-        data.end()?;
-    }
-    if trace && output.json {
-        output.json(&expression.trace(&context))?;
-    }
-    match expression.eval(&context) {
-        Ok(_) if trace => Ok(Exit::Done),
-        Ok(outcome) => {
-            print(outcome, output)?;
-            Ok(Exit::Done)
+    let taken = Taken::new(&args.taken);
+    let is_taken = |value: &str| taken.has(value);
+    let context = Context::new(&attributes, args.now.unwrap_or_else(|| SystemClock.now())).with_taken(&is_taken);
+    let failure = if args.trace {
+        // The trace ends with the outcome; evaluating once more would give another Guid.
+        let trace = expression.trace(&context);
+        print_trace(&trace, output)?;
+        match trace.result {
+            Traced::Error(error) => error,
+            _ => return Ok(Exit::Done),
         }
-        Err(_) if trace && output.json => Ok(Exit::Failed),
-        Err(error) if output.json => {
-            output.json(&Answer::Failed(Failure::of_evaluation(&error, text)))?;
-            Ok(Exit::Failed)
-        }
-        Err(error) => {
-            let mut message = error.message.clone();
-            if let Some(found) = &error.found {
-                message = format!("{message}: `{found}`");
+    } else {
+        match expression.eval(&context) {
+            Ok(outcome) => {
+                print(outcome, output)?;
+                return Ok(Exit::Done);
             }
-            let problem = Problem::new("", message).at(source.place(error.span.clone()));
-            Err(Problem { code: error.code, hint: error.hint, ..problem }.into())
+            Err(error) => error,
         }
+    };
+    report(failure, &source, args.trace, output)
+}
+
+fn print_trace(trace: &Trace, output: Output) -> Result<()> {
+    if output.json {
+        return output.json(trace);
+    }
+    let mut data = output.data();
+    data.line(trace.to_string().trim_end())?;
+    data.end()
+}
+
+fn report(error: EvalError, source: &Source, is_traced: bool, output: Output) -> Result<Exit> {
+    if output.json {
+        if !is_traced {
+            output.json(&Answer::Failed(Failure::of_evaluation(&error, &source.text)))?;
+        }
+        return Ok(Exit::Failed);
+    }
+    let mut message = error.message.clone();
+    if let Some(found) = &error.found {
+        message = format!("{message}: `{found}`");
+    }
+    let problem = Problem::new("", message).at(source.place(error.span.clone()));
+    Err(Problem { code: error.code, hint: error.hint, ..problem }.into())
+}
+
+/// Values that others have, compared without letter case.
+pub(super) struct Taken(HashSet<String>);
+
+impl Taken {
+    pub fn new(values: &[String]) -> Self {
+        Self(values.iter().map(|value| value.to_lowercase()).collect())
+    }
+
+    pub fn has(&self, value: &str) -> bool {
+        self.0.contains(&value.to_lowercase())
     }
 }
 
@@ -167,15 +222,16 @@ fn print(outcome: Outcome, output: Output) -> Result<()> {
     let mut data = output.data();
     match outcome {
         Outcome::Value(value) => data.line(value)?,
+        Outcome::Clear => data.line(Value::Null)?,
         Outcome::IgnoreAttribute => data.line("IgnoreAttributeFlow")?,
         Outcome::IgnoreObject => data.line("IgnoreObjectFlow")?,
     }
     data.end()
 }
 
-fn batch(output: Output) -> Result<Exit> {
+fn batch(environment: Environment, output: Output) -> Result<Exit> {
     let now = SystemClock.now();
-    let mut compiled = Compiled::default();
+    let mut compiled = Compiled { environment, kept: HashMap::new() };
     answer_lines(output, |line| compiled.answer(line, now))
 }
 
@@ -203,8 +259,11 @@ pub(super) fn answer_lines<A: Serialize>(output: Output, mut answer: impl FnMut(
     }
 }
 
-#[derive(Default)]
-struct Compiled(HashMap<String, Result<Expression, Vec<LangError>>>);
+struct Compiled {
+    /// What the command line gives.
+    environment: Environment,
+    kept: HashMap<String, Result<Expression, Vec<LangError>>>,
+}
 
 impl Compiled {
     fn answer(&mut self, line: &[u8], now: Timestamp) -> Answer {
@@ -212,13 +271,25 @@ impl Compiled {
             Ok(question) => question,
             Err(error) => return Answer::Failed(Failure::unread(&error)),
         };
-        let expression = match self.get(question.expression) {
+        let own;
+        let expression = if question.tables.is_empty() {
+            self.get(question.expression)
+        } else {
+            let with_table = |environment: Environment, (name, table)| environment.with_table(name, table);
+            let environment = question.tables.into_iter().fold(self.environment.clone(), with_table);
+            own = Expression::compile_with(&question.expression, &environment);
+            own.as_ref()
+        };
+        let expression = match expression {
             Ok(expression) => expression,
             Err(errors) => return Answer::Failed(Failure::from(errors.as_slice())),
         };
-        let taken: HashSet<String> = question.taken.iter().map(|value| value.to_lowercase()).collect();
-        let is_taken = |value: &str| taken.contains(&value.to_lowercase());
-        let context = Context::new(&question.attributes, question.now.unwrap_or(now)).with_taken(&is_taken);
+        let taken = Taken::new(&question.taken);
+        let is_taken = |value: &str| taken.has(value);
+        let mut context = Context::new(&question.attributes, question.now.unwrap_or(now)).with_taken(&is_taken);
+        if let Some(domain) = &question.domain {
+            context = context.with_default_domain(domain);
+        }
         match expression.eval(&context) {
             Ok(outcome) => outcome.into(),
             Err(error) => Answer::Failed(Failure::of_evaluation(&error, expression.source())),
@@ -226,11 +297,11 @@ impl Compiled {
     }
 
     fn get(&mut self, text: String) -> Result<&Expression, &Vec<LangError>> {
-        if self.0.len() >= KEPT && !self.0.contains_key(&text) {
-            self.0.clear();
+        if self.kept.len() >= KEPT && !self.kept.contains_key(&text) {
+            self.kept.clear();
         }
-        let compile = |text: &String| Expression::compile(text);
-        self.0.entry(text).or_insert_with_key(compile).as_ref()
+        let compile = |text: &String| Expression::compile_with(text, &self.environment);
+        self.kept.entry(text).or_insert_with_key(compile).as_ref()
     }
 }
 

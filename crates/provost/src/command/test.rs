@@ -1,17 +1,19 @@
 //! `provost test`: the examples of the configuration through scope and mappings, offline.
 //!
-//! The rules run against classes that have any attribute, so a value keeps the type that its expression gives; `True` and
-//! `true`, `7` and `"7"` count as the same here, because the target's type decides between them later.
+//! Where the target's schema is known without going online (Provost's directory) the values get its types. Else the rules run
+//! against classes that have any attribute, and a value keeps the type that its expression gives; `True` and `true`, `7` and
+//! `"7"` count as the same here, because the target's type decides between them later.
 
 use std::collections::BTreeMap;
 
 use provost_connector::Capabilities;
-use provost_engine::decide::{Projected, project};
+use provost_engine::decide::{Choice, Fault, Projected, project};
 use provost_engine::rule::{Job, Rule, compile, nearest};
 use provost_engine::spec::{JobSpec, TestSpec};
 use provost_model::{Clock, JobName, Record, SystemClock, Timestamp, Value};
 use serde::Serialize;
 
+use super::expr::Taken;
 use super::trace::shown;
 use crate::cli::{FileArgs, Global};
 use crate::config::Configuration;
@@ -47,7 +49,13 @@ pub fn run(global: &Global, args: FileArgs, output: Output) -> Result<Exit> {
         }
         let job = rules(&configuration, name, spec)?;
         for (at, test) in spec.tests.iter().enumerate() {
-            let problems = run_one(&job, test, now);
+            let problems = match &test.domain {
+                None => run_one(&job, test, now),
+                Some(domain) => {
+                    let spec = JobSpec { default_domain: Some(domain.clone()), ..spec.clone() };
+                    run_one(&rules(&configuration, name, &spec)?, test, now)
+                }
+            };
             let place = configuration.place(&format!("jobs.{name}.tests[{at}]"));
             tests.push(Outcome { job: name.clone(), test: at, passed: problems.is_empty(), place, problems });
         }
@@ -79,7 +87,8 @@ fn print(report: &Report, output: Output) -> Result<()> {
 }
 
 fn rules(configuration: &Configuration, name: &JobName, spec: &JobSpec) -> Result<Job> {
-    let (source, target) = crate::config::check::open_schemas(spec);
+    let (source, open) = crate::config::check::open_schemas(spec);
+    let target = configuration.known_schema(&spec.target, &provost_connectors::builtin()).unwrap_or(open);
     compile(name, spec, &source, &target, &Capabilities::default())
         .map_err(|problems| Error::Problems(problems.iter().map(|problem| configuration.locate(problem)).collect()))
 }
@@ -100,18 +109,88 @@ fn run_one(job: &Job, test: &TestSpec, now: Timestamp) -> Vec<String> {
     };
     let mut record = Record::new(rule.from.clone(), "test");
     record.attributes = test.given.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let end = provision(rule, &record, test, now);
+    match (&end, expected(test)) {
+        (End::Provisioned(projection), Expected::Values) => compare(rule, projection, &test.expect),
+        (End::Ignored, Expected::Ignored) | (End::OutOfScope(_), Expected::OutOfScope) => Vec::new(),
+        (End::Failed(fault), Expected::Error(part)) if says(fault, part) => Vec::new(),
+        (_, Expected::Values) => vec![end.to_string()],
+        (_, Expected::Ignored) => vec![format!("expected that the rules ignore the object; {end}")],
+        (_, Expected::OutOfScope) => vec![format!("expected that the object is out of scope; {end}")],
+        (_, Expected::Error(part)) => vec![format!("expected the error `{part}`; {end}")],
+    }
+}
+
+/// What a test wants to see.
+enum Expected<'t> {
+    Values,
+    Ignored,
+    OutOfScope,
+    Error(&'t str),
+}
+
+fn expected(test: &TestSpec) -> Expected<'_> {
+    match &test.error {
+        Some(part) => Expected::Error(part),
+        None if test.out_of_scope => Expected::OutOfScope,
+        None if test.ignored => Expected::Ignored,
+        None => Expected::Values,
+    }
+}
+
+/// The code, or a part of the message.
+fn says(fault: &Fault, part: &str) -> bool {
+    fault.code.as_str() == part || fault.message.to_lowercase().contains(&part.to_lowercase())
+}
+
+/// What became of the object of a test.
+enum End {
+    Provisioned(Vec<Projected>),
+    Ignored,
+    /// With the clauses that failed.
+    OutOfScope(String),
+    Failed(Fault),
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Provisioned(_) => f.write_str("the object is provisioned"),
+            End::Ignored => f.write_str("the rules ignore the object"),
+            End::OutOfScope(clauses) => write!(f, "the object is out of scope: {clauses}"),
+            End::Failed(fault) => write!(f, "{}: {}", fault.code, fault.message),
+        }
+    }
+}
+
+/// The object as it would be created, if it would.
+fn provision(rule: &Rule, record: &Record, test: &TestSpec, now: Timestamp) -> End {
     if let Some(scope) = &rule.scope
         && !scope.matches(&record.attributes)
     {
         let clauses = scope.clauses(&record.attributes);
         let failed = clauses.iter().filter(|clause| !clause.matched);
         let failed: Vec<String> = failed.map(|c| format!("{} [{}]", c.clause, shown(c.value.as_ref()))).collect();
-        return vec![format!("the object is out of scope: {}", failed.join("; "))];
+        return End::OutOfScope(failed.join("; "));
     }
-    match project(rule, &record, now) {
-        Ok(Some(projection)) => compare(rule, &projection.0, &test.expect),
-        Ok(None) => vec!["the rules ignore the object".to_owned()],
-        Err(fault) => vec![format!("{}: {}", fault.code, fault.message)],
+    let taken = Taken::new(&test.taken);
+    match project(rule, record, test.now.unwrap_or(now)) {
+        Ok(Some(projection)) => {
+            let chosen: std::result::Result<Vec<Projected>, Fault> = projection
+                .0
+                .into_iter()
+                .map(|projected| match projected {
+                    Projected::Choice(Choice { offers, otherwise }) => {
+                        let free = offers.into_iter().find(|offer| !taken.has(offer));
+                        free.map(|offer| Projected::Value(Value::Text(offer))).ok_or(otherwise)
+                    }
+                    other => Ok(other),
+                })
+                .collect();
+            chosen.map_or_else(End::Failed, End::Provisioned)
+        }
+        Ok(None) => End::Ignored,
+        Err(fault) => End::Failed(fault),
     }
 }
 
@@ -125,8 +204,9 @@ fn compare(rule: &Rule, projected: &[Projected], expect: &BTreeMap<String, Value
             continue;
         };
         let given = match &projected[at] {
+            Projected::Ignored if is_ignored(expected) => continue,
             Projected::Value(value) => value.clone(),
-            Projected::Null => Value::Null,
+            Projected::Null | Projected::Clear | Projected::Choice(_) => Value::Null,
             Projected::Ignored => {
                 problems.push(format!("{attribute}: expected {}, and the mapping ignores it", shown(Some(expected))));
                 continue;
@@ -141,6 +221,12 @@ fn compare(rule: &Rule, projected: &[Projected], expect: &BTreeMap<String, Value
         }
     }
     problems
+}
+
+/// `{ignored: true}` in the place of a value.
+fn is_ignored(expected: &Value) -> bool {
+    let Value::Complex(expected) = expected else { return false };
+    expected.len() == 1 && expected.get("ignored") == Some(&Value::Boolean(true))
 }
 
 /// Equal, or equal as texts; an empty value is a null.

@@ -156,7 +156,8 @@ impl Configuration {
         problems.extend(found.iter().map(|problem| self.locate(problem)));
     }
 
-    fn known_schema(&self, name: &ConnectionName, connectors: &[Arc<dyn Connector>]) -> Option<Schema> {
+    /// The schema of a connection, where it is known without going online.
+    pub fn known_schema(&self, name: &ConnectionName, connectors: &[Arc<dyn Connector>]) -> Option<Schema> {
         let Some(spec) = self.connections.get(name) else { return (name == DIRECTORY).then(Directory::schema) };
         if spec.connector == DIRECTORY {
             return Some(Directory::schema());

@@ -8,6 +8,7 @@ mod document;
 mod place;
 mod reader;
 mod scalar;
+pub mod tables;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -30,7 +31,7 @@ use reader::{Fault, What};
 /// The name of the connection to Provost's own store of users and groups, which is always there.
 pub const DIRECTORY: &str = "directory";
 
-const SECTIONS: [&str; 3] = ["connections", "jobs", "server"];
+const SECTIONS: [&str; 5] = ["connections", "jobs", "server", "default_domain", "tables"];
 
 /// A configuration file that was read.
 #[derive(Debug, Clone)]
@@ -98,7 +99,9 @@ impl Configuration {
             reading.syntax(error);
         }
         let Some(tree) = tree else { return (None, reading.problems) };
-        let (connections, jobs, server) = (reading.connections(&tree), reading.jobs(&tree), reading.server(&tree));
+        let (connections, mut jobs, server) = (reading.connections(&tree), reading.jobs(&tree), reading.server(&tree));
+        let environment = reading.environment(&tree, &base);
+        jobs.values_mut().for_each(|job| job.shared = environment.clone());
         reading.sections(&tree);
         let mut problems = reading.problems;
         let configuration = Self { base, connections, jobs, server, source, tree };

@@ -1,13 +1,15 @@
 //! The mapping language over HTTP: the same checks as those of a job's rules, with a place for each finding.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use provost_directory::Directory;
 use provost_engine::rule::{read_expression, read_filter};
-use provost_lang::{Context, Expression, LangError, Outcome, nearest};
-use provost_model::{AttributeSchema, Attributes, ClassSchema, Code, Place, Severity, Timestamp, Value};
+use provost_lang::{Context, Environment, Expression, LangError, Outcome, Table, nearest};
+use provost_model::{AttributeSchema, Attributes, ClassSchema, Code, Place, Severity, Text, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::{Refusal, answer, read};
@@ -19,6 +21,8 @@ pub(super) struct ExpressionQuestion {
     expression: String,
     #[serde(default)]
     schema: Option<Known>,
+    #[serde(flatten)]
+    surroundings: Surroundings,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,30 @@ pub(super) struct EvaluateQuestion {
     now: Option<Timestamp>,
     #[serde(default)]
     taken: Vec<String>,
+    #[serde(flatten)]
+    surroundings: Surroundings,
+}
+
+/// What a job's configuration would give.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Surroundings {
+    /// What `Lookup` reads: keys and values by the table's name.
+    tables: BTreeMap<Text, Table>,
+    /// What `DefaultDomain` gives.
+    domain: Option<Text>,
+}
+
+impl Surroundings {
+    fn environment(&self) -> Environment {
+        let tables = self.tables.iter();
+        let environment =
+            tables.fold(Environment::new(), |given, (name, table)| given.with_table(name.clone(), table.clone()));
+        match &self.domain {
+            Some(domain) => environment.with_default_domain(domain.clone()),
+            None => environment,
+        }
+    }
 }
 
 /// What is known of the source. Without it attributes may have any name and kind.
@@ -82,7 +110,8 @@ enum Evaluated {
 
 pub(super) async fn check_expression(body: Body) -> Result<Response, Refusal> {
     let question: ExpressionQuestion = read(body).await?;
-    let (_, found) = read_expression(&question.expression, &class(question.schema)?);
+    let (_, found) =
+        read_expression(&question.expression, &class(question.schema)?, &question.surroundings.environment());
     Ok(findings(found))
 }
 
@@ -106,7 +135,7 @@ pub(super) async fn evaluate(State(state): State<ServerState>, body: Body) -> Re
 }
 
 fn run(question: &EvaluateQuestion, now: Timestamp) -> Evaluated {
-    let expression = match Expression::compile(&question.expression) {
+    let expression = match Expression::compile_with(&question.expression, &question.surroundings.environment()) {
         Ok(expression) => expression,
         Err(errors) => return Evaluated::Errors(errors.into_iter().map(Finding::from).collect()),
     };
@@ -114,6 +143,7 @@ fn run(question: &EvaluateQuestion, now: Timestamp) -> Evaluated {
     let is_taken = |value: &str| taken.contains(&value.to_lowercase());
     match expression.eval(&Context::new(&question.attributes, now).with_taken(&is_taken)) {
         Ok(Outcome::Value(value)) => Evaluated::Value(value),
+        Ok(Outcome::Clear) => Evaluated::Value(Value::Null),
         Ok(Outcome::IgnoreAttribute) => Evaluated::Ignored("attribute"),
         Ok(Outcome::IgnoreObject) => Evaluated::Ignored("object"),
         Err(error) => Evaluated::Errors(vec![Finding {

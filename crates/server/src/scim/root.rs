@@ -5,7 +5,7 @@
 
 use axum::http::Method;
 use provost_directory::QueryPage;
-use provost_model::{AttributePath, Filter, Operator, Term, Value};
+use provost_model::{AttributePath, Filter, Term, Value};
 use provost_scim::{Query, ScimError, TypeSchema};
 
 use super::answer::Answer;

@@ -1,6 +1,8 @@
 //! What an evaluation may see: the source object, the time, and what the target already holds. Nothing else, so that the
 //! same context gives the same result (`Guid` and `RandomString` excepted, unless the caller gives the random bytes).
 
+use std::borrow::Cow;
+
 use provost_model::{AttributePath, Attributes, Timestamp, Value};
 
 /// Where attribute values come from. A record's [`Attributes`] are one; anything else that has names can be one.
@@ -38,8 +40,9 @@ pub trait Source {
         None
     }
 
-    /// The value at a path with sub-attributes, filter or URN, for names that [`get`](Source::get) does not have.
-    fn resolve(&self, path: &AttributePath) -> Option<&Value> {
+    /// The value at a path with sub-attributes, filter or URN, for names that [`get`](Source::get) does not have. All of them
+    /// where the path leads through a list.
+    fn resolve(&self, path: &AttributePath) -> Option<Cow<'_, Value>> {
         let _ = path;
         None
     }
@@ -55,8 +58,8 @@ impl Source for Attributes {
     fn position(&self, name: &str) -> Option<usize> {
         self.iter().position(|(have, _)| have == name)
     }
-    fn resolve(&self, path: &AttributePath) -> Option<&Value> {
-        path.get(self)
+    fn resolve(&self, path: &AttributePath) -> Option<Cow<'_, Value>> {
+        path.read(self)
     }
 }
 

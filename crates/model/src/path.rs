@@ -4,6 +4,7 @@
 //! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`. Names compare without regard to case.
 //! Reading and writing by path happens here, once, for every connector that has nested attributes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -91,17 +92,44 @@ impl AttributePath {
         let Some(value) = inner.find(&self.name) else {
             return if self.is_plain() { None } else { attributes.find(&self.flat_name()) };
         };
-        match (value, &self.sub) {
-            (Value::List(elements), sub) if self.filter.is_some() || sub.is_some() => elements
-                .iter()
-                .filter(|element| self.filter.as_ref().is_none_or(|filter| select::selects(filter, element)))
-                .find_map(|element| match sub {
-                    Some(sub) => element.as_complex()?.find(sub),
-                    None => Some(element),
-                }),
-            (value, Some(sub)) => value.as_complex()?.find(sub),
-            (value, None) => Some(value),
+        match value {
+            Value::List(elements) if self.picks() => self.picked(elements).next(),
+            value => match &self.sub {
+                Some(sub) => value.as_complex()?.find(sub),
+                None => Some(value),
+            },
         }
+    }
+
+    /// What an expression means by this path: all values that a list has there, `[emails.value]` for example. A selector made
+    /// of `eq` alone names one element, as it does for [`put`](Self::put), and gives its value as [`get`](Self::get) does.
+    pub fn read<'a>(&self, attributes: &'a Attributes) -> Option<Cow<'a, Value>> {
+        let first = self.get(attributes)?;
+        let list = || match self.container() {
+            Some(urn) => attributes.find(urn)?.as_complex()?.find(&self.name)?.as_list(),
+            None => attributes.find(&self.name)?.as_list(),
+        };
+        let several = match list() {
+            Some(elements) if self.picks() && self.selector().is_none() => self.picked(elements),
+            _ => return Some(Cow::Borrowed(first)),
+        };
+        let all: Vec<Value> = several.cloned().collect();
+        Some(if all.len() > 1 { Cow::Owned(Value::List(all)) } else { Cow::Borrowed(first) })
+    }
+
+    /// Whether parts of a list are meant and not the list.
+    fn picks(&self) -> bool {
+        self.filter.is_some() || self.sub.is_some()
+    }
+
+    fn picked<'a>(&self, elements: &'a [Value]) -> impl Iterator<Item = &'a Value> {
+        elements
+            .iter()
+            .filter(|element| self.filter.as_ref().is_none_or(|filter| select::selects(filter, element)))
+            .filter_map(|element| match &self.sub {
+                Some(sub) => element.as_complex()?.find(sub),
+                None => Some(element),
+            })
     }
 
     /// Puts a value at this place, creating containers and list elements on the way. [`Value::Null`] takes it away.
@@ -313,6 +341,7 @@ mod tests {
         .unwrap();
         for (text, want) in [
             (r#"emails[type ne "work"].value"#, Some("b")),
+            ("emails[value ne null and type IS NULL].value", Some("c")),
             (r#"emails[type eq "x" or primary eq true].value"#, Some("b")),
             (r#"emails[type eq "x" or primary eq "True"].value"#, Some("b")),
             (r#"emails[not (type pr)].value"#, Some("c")),
@@ -323,6 +352,18 @@ mod tests {
             (r#"tags[value co "ee"]"#, Some("green")),
         ] {
             assert_eq!(path(text).get(&attributes), want.map(Value::text).as_ref(), "{text}");
+        }
+        for (text, want) in [
+            ("emails.value", r#"["a","b","c"]"#),
+            (r#"emails[type pr].value"#, r#"["a","b"]"#),
+            (r#"emails[type ne "work"].value"#, r#"["b","c"]"#),
+            (r#"emails[type eq "work"].value"#, r#""a""#),
+            ("emails.primary", "true"),
+            ("tags", r#"["red","green"]"#),
+            ("emails.missing", "null"),
+        ] {
+            let found = path(text).read(&attributes);
+            assert_eq!(serde_json::to_string(&found.as_deref()).unwrap(), want, "{text}");
         }
     }
 

@@ -131,6 +131,12 @@ fn edges() {
         (r#"Append([a], "!")"#, r#"{"a":["x","y"]}"#, r#"["x!","y!"]"#),
         ("[a]", r#"{"a":["x"]}"#, r#"["x"]"#),
         (r#"[a] = "x""#, r#"{"a":["x"]}"#, "true"),
+        ("Count([emails.value])", r#"{"emails":[{"value":"a"},{"value":"b"}]}"#, "2"),
+        (
+            r#"Join(";", [emails[type ne "x"].value])"#,
+            r#"{"emails":[{"type":"x","value":"a"},{"value":"b"},{"value":"c"}]}"#,
+            r#""b;c""#,
+        ),
         ("Count([a])", r#"{"a":"x"}"#, "1"),
         // Paths.
         (

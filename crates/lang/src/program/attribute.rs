@@ -3,6 +3,7 @@
 //! Records of one source have one shape, so that the last position is nearly always right; it is checked against the name
 //! and is no more than a hint.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use provost_model::{AttributePath, Attributes, Text, Value};
@@ -52,11 +53,11 @@ impl Attribute {
         Self { name, path, hint: Hint::default() }
     }
 
-    pub(crate) fn read<'s>(&self, source: &'s dyn Source) -> Option<&'s Value> {
+    pub(crate) fn read<'s>(&self, source: &'s dyn Source) -> Option<Cow<'s, Value>> {
         if let Some((name, value)) = source.at(self.hint.get())
             && name == self.name
         {
-            return Some(value);
+            return Some(Cow::Borrowed(value));
         }
         let found = match source.position(&self.name) {
             Some(position) => {
@@ -67,6 +68,9 @@ impl Attribute {
             None if source.at(0).is_some() => None,
             None => source.get(&self.name),
         };
-        found.or_else(|| source.resolve(self.path.as_deref()?))
+        match found {
+            Some(value) => Some(Cow::Borrowed(value)),
+            None => source.resolve(self.path.as_deref()?),
+        }
     }
 }

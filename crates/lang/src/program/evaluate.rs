@@ -1,5 +1,6 @@
 //! Runs a program on one object. Recursion is bounded by the depth that the parser allows.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -111,7 +112,11 @@ impl<'a> Frame<'a> {
         match &node.kind {
             NodeKind::Constant(Value::Null) => Ok(Datum::Clear),
             NodeKind::Constant(value) => Ok(Datum::Ref(value)),
-            NodeKind::Attribute(attribute) => Ok(attribute.read(self.context.source).map_or(NULL, Datum::Ref)),
+            NodeKind::Attribute(attribute) => Ok(match attribute.read(self.context.source) {
+                Some(Cow::Borrowed(value)) => Datum::Ref(value),
+                Some(Cow::Owned(value)) => Datum::Own(value),
+                None => NULL,
+            }),
             NodeKind::Call(call) => (call.function.run)(&Arguments { call, span: &node.span, frame: self }),
             NodeKind::Compare { operator, left, right } => {
                 let is_literal = [left.constant().is_some(), right.constant().is_some()];

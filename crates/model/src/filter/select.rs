@@ -89,7 +89,7 @@ fn holds(term: &Term, found: Option<&Value>) -> bool {
 fn is_same(have: &Value, want: &Value, folded: bool) -> bool {
     match (have, want) {
         (Value::Text(have), Value::Text(want)) if folded => {
-            have.eq_ignore_ascii_case(want) || have.to_lowercase() == want.to_lowercase()
+            have.eq_ignore_ascii_case(want) || (!have.is_ascii() && have.to_lowercase() == want.to_lowercase())
         }
         (Value::Text(text), Value::Boolean(is)) | (Value::Boolean(is), Value::Text(text)) => {
             text.eq_ignore_ascii_case(if *is { "true" } else { "false" })

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::fields::Reading;
 use crate::fields::Fields;
+use crate::fields::Reading;
 use crate::note::NoteKind;
 
 /// Attributes by directory and object name.

@@ -51,7 +51,8 @@ pub fn export(name: &JobName, job: &JobSpec, known: &Known<'_>) -> Exported {
         "objectMappings": mappings,
         "metadata": [],
     });
-    let directories = [&export.source, &export.target].map(|side| side.to_json(id(&format!("directory/{}", side.name))));
+    let directories =
+        [&export.source, &export.target].map(|side| side.to_json(id(&format!("directory/{}", side.name))));
     let schema = json!({
         "id": id(&format!("{name}/schema")),
         "version": "v1",
@@ -154,7 +155,8 @@ impl Export<'_> {
                 (scope, true)
             }
             Err(reason) => {
-                let message = format!("{reason}; the object mapping is disabled, so that nobody is provisioned by mistake");
+                let message =
+                    format!("{reason}; the object mapping is disabled, so that nobody is provisioned by mistake");
                 self.note(NoteKind::Lost, "scope", message);
                 (Json::Null, false)
             }
@@ -186,12 +188,16 @@ impl Export<'_> {
                     }
                     flow.priority = priority;
                     if canonical(&flow.value) != canonical(&entry.source) {
-                        let message = format!("Entra matches by what it sends, here {}, not by {}", flow.value, entry.source);
+                        let message =
+                            format!("Entra matches by what it sends, here {}, not by {}", flow.value, entry.source);
                         self.note(NoteKind::Lost, &format!("match[{at}]"), message);
                     }
                 }
                 None => {
-                    let message = format!("Entra also sends what it matches by: `{}` is set when an account is created", entry.target);
+                    let message = format!(
+                        "Entra also sends what it matches by: `{}` is set when an account is created",
+                        entry.target
+                    );
                     self.note(NoteKind::Changed, &format!("match[{at}]"), message);
                     flows.push(Flow {
                         target: entry.target.clone(),
@@ -226,7 +232,11 @@ impl Export<'_> {
         match position {
             Some(at) => flows[at].value = value,
             None => {
-                self.note(NoteKind::Changed, "leavers", format!("a mapping onto `{attribute}` is added, which switches leavers off"));
+                self.note(
+                    NoteKind::Changed,
+                    "leavers",
+                    format!("a mapping onto `{attribute}` is added, which switches leavers off"),
+                );
                 let (apply, when_null) = (ApplySpec::Always, NullSpec::Keep);
                 flows.push(Flow { target: attribute, value, apply, default: None, when_null, priority: 0 });
             }
@@ -235,8 +245,10 @@ impl Export<'_> {
     }
 
     fn switch(&self, rule: &RuleSpec) -> Enablement {
-        let known = self.known.capabilities.and_then(|all| all.class(&rule.to)).and_then(|class| class.enablement.clone());
-        let usual = || Enablement { path: AttributePath::name("active"), on: Value::Boolean(true), off: Value::Boolean(false) };
+        let known =
+            self.known.capabilities.and_then(|all| all.class(&rule.to)).and_then(|class| class.enablement.clone());
+        let usual =
+            || Enablement { path: AttributePath::name("active"), on: Value::Boolean(true), off: Value::Boolean(false) };
         known.unwrap_or_else(usual)
     }
 

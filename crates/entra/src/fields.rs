@@ -25,7 +25,8 @@ impl Reading<'_> {
     }
 
     pub(crate) fn note(&mut self, kind: NoteKind, path: &str, offset: usize, message: impl Into<String>) {
-        let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line =
+            self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
         self.notes.push(Note { kind, path: path.to_owned(), line: Some(line), message: message.into() });
     }
 }
@@ -82,11 +83,21 @@ impl<'n> Fields<'n> {
     }
 
     pub(crate) fn boolean(&mut self, reading: &mut Reading<'_>, key: &str) -> Option<bool> {
-        self.typed(reading, key, "true or false", |kind| if let Kind::Boolean(value) = kind { Some(*value) } else { None })
+        self.typed(
+            reading,
+            key,
+            "true or false",
+            |kind| if let Kind::Boolean(value) = kind { Some(*value) } else { None },
+        )
     }
 
     pub(crate) fn integer(&mut self, reading: &mut Reading<'_>, key: &str) -> Option<i64> {
-        self.typed(reading, key, "a whole number", |kind| if let Kind::Number(number) = kind { number.as_i64() } else { None })
+        self.typed(
+            reading,
+            key,
+            "a whole number",
+            |kind| if let Kind::Number(number) = kind { number.as_i64() } else { None },
+        )
     }
 
     /// A text that has to be there and to say something.
@@ -114,10 +125,14 @@ impl<'n> Fields<'n> {
 
     /// The elements of a list with their paths; none where it is missing or null.
     pub(crate) fn list(&mut self, reading: &mut Reading<'_>, key: &str) -> Vec<(String, &'n Node)> {
-        let items = self.typed(reading, key, "a list", |kind| if let Kind::List(items) = kind { Some(items) } else { None });
+        let items =
+            self.typed(reading, key, "a list", |kind| if let Kind::List(items) = kind { Some(items) } else { None });
         let path = self.path_of(key);
         let items = items.map_or(&[][..], Vec::as_slice).iter().enumerate();
-        items.filter(|(_, node)| !matches!(node.kind, Kind::Null)).map(|(at, node)| (format!("{path}[{at}]"), node)).collect()
+        items
+            .filter(|(_, node)| !matches!(node.kind, Kind::Null))
+            .map(|(at, node)| (format!("{path}[{at}]"), node))
+            .collect()
     }
 
     pub(crate) fn objects(&mut self, reading: &mut Reading<'_>, key: &str) -> Vec<Fields<'n>> {

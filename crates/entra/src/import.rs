@@ -114,7 +114,12 @@ impl Jobs<'_> {
             .filter_map(|mapping| read_object(reading, mapping, &Side { definitions, source, target }))
             .collect();
         if objects.is_empty() {
-            reading.note(NoteKind::Lost, &path, offset, "the rule has no object mapping that is enabled, so it makes no job");
+            reading.note(
+                NoteKind::Lost,
+                &path,
+                offset,
+                "the rule has no object mapping that is enabled, so it makes no job",
+            );
             return;
         }
         let from = self.connection(source, self.names.source.as_ref());
@@ -292,22 +297,32 @@ impl Rule<'_> {
             FlowType::Always => ApplySpec::Always,
             FlowType::ObjectAddOnly => ApplySpec::Create,
             FlowType::AddOnly => {
-                let message = "flows with `apply: create`; always, it would also take values away, which this flow type does not";
+                let message =
+                    "flows with `apply: create`; always, it would also take values away, which this flow type does not";
                 note(NoteKind::Lost, message.to_owned());
                 ApplySpec::Create
             }
         };
         if always {
-            note(NoteKind::Changed, "`FlowAlways`: Provost sends what differs; `provost run --reconcile` looks at all".to_owned());
+            note(
+                NoteKind::Changed,
+                "`FlowAlways`: Provost sends what differs; `provost run --reconcile` looks at all".to_owned(),
+            );
         }
         if sends_missing {
-            note(NoteKind::Lost, "`exportMissingReferences`: a reference waits until its object has an account".to_owned());
+            note(
+                NoteKind::Lost,
+                "`exportMissingReferences`: a reference waits until its object has an account".to_owned(),
+            );
         }
         let value = if source::asks_for_leavers(&text) {
             self.soft_delete = true;
             let has_enabled = self.side.definitions.has(self.side.source, self.from, source::ACCOUNT_ENABLED);
             let value = source::without_leavers(&text, has_enabled);
-            note(NoteKind::Changed, format!("`IsSoftDeleted` is `leavers: {{ out_of_scope: disable }}`; for who is there: {value}"));
+            note(
+                NoteKind::Changed,
+                format!("`IsSoftDeleted` is `leavers: {{ out_of_scope: disable }}`; for who is there: {value}"),
+            );
             value
         } else {
             text

@@ -101,7 +101,11 @@ impl Parser<'_> {
         self.blank();
         let offset = self.at;
         let kind = match self.peek() {
-            None => return Err(self.fault("the document ends where a value should stand").hint("was the download cut short?")),
+            None => {
+                return Err(self
+                    .fault("the document ends where a value should stand")
+                    .hint("was the download cut short?"));
+            }
             Some(b'{') => self.nested(Self::object)?,
             Some(b'[') => self.nested(Self::list)?,
             Some(b'"') => Kind::Text(self.string()?),
@@ -139,7 +143,8 @@ impl Parser<'_> {
             self.path.push_str(if parent == 0 { "" } else { "." });
             self.path.push_str(&key);
             if !seen.insert(key.clone()) && self.faults.len() < MAX_FAULTS {
-                let fault = Fault::new(&WRONG_FORM, &self.path, key_at, format!("the key `{key}` stands here a second time"));
+                let fault =
+                    Fault::new(&WRONG_FORM, &self.path, key_at, format!("the key `{key}` stands here a second time"));
                 self.faults.push(fault.hint("keep one of them"));
             }
             self.blank();

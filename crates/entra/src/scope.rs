@@ -50,14 +50,20 @@ pub(crate) fn read(reading: &mut Reading<'_>, mut scope: Fields<'_>) -> Scope {
     let offset = scope.offset;
     scope.end(reading, &["id", "name"]);
     let keeps_dropouts = !input.is_empty();
-    let both = if groups.is_empty() || input.is_empty() { [groups, input].concat() } else {
+    let both = if groups.is_empty() || input.is_empty() {
+        [groups, input].concat()
+    } else {
         let message = "joined with `groups` into `scope`; so that nobody is switched off who was not in Entra, \
                        `leavers` keeps accounts that drop out of either";
         reading.note(NoteKind::Lost, &input_path, offset, message);
         match product(&groups, &input) {
             Some(both) => both,
             None => {
-                reading.fault(&input_path, offset, format!("together with `groups` there are more than {MAX_GROUPS} groups"));
+                reading.fault(
+                    &input_path,
+                    offset,
+                    format!("together with `groups` there are more than {MAX_GROUPS} groups"),
+                );
                 Vec::new()
             }
         }
@@ -109,7 +115,12 @@ fn read_clause(reading: &mut Reading<'_>, mut clause: Fields<'_>) -> Option<Filt
     let term = |value| Filter::Term(term(attribute.clone(), op, value));
     if !op.takes_value() {
         if values.iter().any(|value| !value.is_empty()) {
-            reading.note(NoteKind::Label, &path, offset, format!("`{}` takes no value; the one given is left out", op.as_str()));
+            reading.note(
+                NoteKind::Label,
+                &path,
+                offset,
+                format!("`{}` takes no value; the one given is left out", op.as_str()),
+            );
         }
         return Some(term(Value::Null));
     }
@@ -211,8 +222,8 @@ impl Writer {
 
     fn term(&mut self, term: &Term, negated: bool) -> Result<Groups, String> {
         use Operator::{
-            Co, EndsWith, Eq, Equals, Ew, Ge, GreaterThan, GreaterThanOrEquals, Gt, In, Includes, IsFalse, IsNotNull, IsNull,
-            IsTrue, Le, Lt, Ne, NotEquals, NotRegexMatch, NotWithin, Pr, RegexMatch, Sw, Within,
+            Co, EndsWith, Eq, Equals, Ew, Ge, GreaterThan, GreaterThanOrEquals, Gt, In, Includes, IsFalse, IsNotNull,
+            IsNull, IsTrue, Le, Lt, Ne, NotEquals, NotRegexMatch, NotWithin, Pr, RegexMatch, Sw, Within,
         };
         if term.path.filter.is_some() {
             return Err(format!("clauses cannot look into the elements of `{}`", term.path));
@@ -223,7 +234,8 @@ impl Writer {
         let contains = |prefix: &str, suffix: &str| format!("(?s){prefix}{}{suffix}", escape(&text()));
         // SCIM's operators compare texts in any letter case; Entra's do not.
         if matches!(term.op, Eq | Ne | Co | Sw | Ew | In) && folds(&term.value) {
-            let remark = format!("`{} {}` compares in any letter case, its clause in exact case", term.path, term.op.as_str());
+            let remark =
+                format!("`{} {}` compares in any letter case, its clause in exact case", term.path, term.op.as_str());
             self.remarks.push(remark);
         }
         let (op, operand, negated) = match term.op {

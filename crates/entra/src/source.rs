@@ -133,7 +133,9 @@ impl Part {
             (SourceType::Attribute, _) => attribute(name.trim()),
             (SourceType::Constant, Some(found)) if matches!(found.kind, TreeKind::Constant(_)) => found,
             // Bare keywords, such as the interval of a comparison of texts.
-            (SourceType::Constant, Some(found)) if matches!(found.kind, TreeKind::Word(_)) && self.name.is_none() => found,
+            (SourceType::Constant, Some(found)) if matches!(found.kind, TreeKind::Word(_)) && self.name.is_none() => {
+                found
+            }
             (SourceType::Constant, _) => text_constant(name),
             (SourceType::Function, Some(found)) if self.parameters.is_empty() => found,
             (SourceType::Function, _) => self.rebuild_call(name),
@@ -170,7 +172,9 @@ fn shape(tree: &Tree) -> String {
             }
             text + ")"
         }
-        TreeKind::Compare { operator, left, right } => format!("({}{}{})", shape(left), operator.as_str(), shape(right)),
+        TreeKind::Compare { operator, left, right } => {
+            format!("({}{}{})", shape(left), operator.as_str(), shape(right))
+        }
         TreeKind::Concatenation(parts) => format!("({})", parts.iter().map(shape).collect::<Vec<_>>().join("&")),
         // A number may stand in quotes.
         TreeKind::Constant(value) => value.to_text().map_or_else(|| "Null".to_owned(), |text| text.into_owned()),
@@ -190,11 +194,7 @@ pub(crate) fn asks_for_leavers(text: &str) -> bool {
 pub(crate) fn without_leavers(text: &str, has_enabled: bool) -> String {
     let found = Expression::parse(text).tree;
     let on = if has_enabled { attribute(ACCOUNT_ENABLED) } else { text_constant("True") };
-    let left = if has_enabled {
-        call("Not", vec![Some(attribute(ACCOUNT_ENABLED))])
-    } else {
-        text_constant("False")
-    };
+    let left = if has_enabled { call("Not", vec![Some(attribute(ACCOUNT_ENABLED))]) } else { text_constant("False") };
     if let TreeKind::Call { name, arguments, .. } = &found.kind {
         let texts: Vec<Option<&str>> = arguments.iter().map(|slot| slot.as_ref().and_then(constant)).collect();
         let reads = arguments.first().and_then(Option::as_ref).is_some_and(is_soft_deleted);
@@ -218,12 +218,8 @@ pub(crate) fn without_leavers(text: &str, has_enabled: bool) -> String {
 
 /// The mapping of the attribute that switches accounts on and off, as Entra wants it: off for whoever left.
 pub(crate) fn with_leavers(active: Tree, off: &str) -> Tree {
-    let arguments = vec![
-        Some(attribute(SOFT_DELETED)),
-        Some(active),
-        Some(text_constant("True")),
-        Some(text_constant(off)),
-    ];
+    let arguments =
+        vec![Some(attribute(SOFT_DELETED)), Some(active), Some(text_constant("True")), Some(text_constant(off))];
     call("Switch", arguments)
 }
 
@@ -249,7 +245,8 @@ fn substitute(found: Tree, by: &Tree) -> Tree {
 fn map_parts<E>(found: Tree, change: &mut dyn FnMut(Tree) -> Result<Tree, E>) -> Result<Tree, E> {
     let kind = match found.kind {
         TreeKind::Call { name, name_span, arguments } => {
-            let arguments = arguments.into_iter().map(|slot| slot.map(&mut *change).transpose()).collect::<Result<_, E>>()?;
+            let arguments =
+                arguments.into_iter().map(|slot| slot.map(&mut *change).transpose()).collect::<Result<_, E>>()?;
             TreeKind::Call { name, name_span, arguments }
         }
         TreeKind::Compare { operator, left, right } => {
@@ -304,7 +301,8 @@ pub(crate) fn write(tree: &Tree, text: &str) -> Json {
             ("Function", canonical.to_owned(), parameters.collect())
         }
         TreeKind::Compare { operator, left, right } => {
-            let parameters = [("left", left), ("right", right)].map(|(key, side)| json!({"key": key, "value": part(side)}));
+            let parameters =
+                [("left", left), ("right", right)].map(|(key, side)| json!({"key": key, "value": part(side)}));
             ("Function", operator.as_str().to_owned(), parameters.into())
         }
         TreeKind::Constant(value) => ("Constant", value.to_text().unwrap_or_default().into_owned(), Vec::new()),
@@ -319,5 +317,6 @@ fn key_of(name: &str, count: usize, at: usize) -> String {
     }
     let forms = function(name).map_or(&[][..], |known| known.forms);
     let form = forms.iter().find(|form| form.parameters.len() == count).or(forms.last());
-    form.and_then(|form| form.parameter(at)).map_or_else(|| format!("argument{}", at + 1), |parameter| parameter.name.to_owned())
+    form.and_then(|form| form.parameter(at))
+        .map_or_else(|| format!("argument{}", at + 1), |parameter| parameter.name.to_owned())
 }

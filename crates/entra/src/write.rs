@@ -55,9 +55,17 @@ impl<'a> Directory<'a> {
         let id = attributes.keys().find(|name| name.eq_ignore_ascii_case("id"));
         let mut all: Vec<Json> = Vec::with_capacity(attributes.len() + 1);
         if id.is_none() {
-            all.push(definition(&AttributeSchema { case_exact: true, ..AttributeSchema::new("id", AttributeType::String) }, true, false));
+            all.push(definition(
+                &AttributeSchema { case_exact: true, ..AttributeSchema::new("id", AttributeType::String) },
+                true,
+                false,
+            ));
         }
-        all.extend(attributes.iter().map(|(name, (attribute, flows_null))| definition(attribute, Some(name) == id, *flows_null)));
+        all.extend(
+            attributes
+                .iter()
+                .map(|(name, (attribute, flows_null))| definition(attribute, Some(name) == id, *flows_null)),
+        );
         json!({"name": name, "attributes": all, "metadata": []})
     }
 }
@@ -83,7 +91,8 @@ fn flatten(attribute: &AttributeSchema, into: &mut BTreeMap<String, (AttributeSc
 }
 
 fn definition(attribute: &AttributeSchema, is_anchor: bool, flows_null: bool) -> Json {
-    let references = |class: &provost_model::ClassName| json!({"referencedObjectName": class, "referencedProperty": ""});
+    let references =
+        |class: &provost_model::ClassName| json!({"referencedObjectName": class, "referencedProperty": ""});
     let kind = match attribute.kind {
         _ if !attribute.reference_classes.is_empty() => "Reference",
         AttributeType::Reference => "Reference",

@@ -7,13 +7,32 @@ use serde_json::{Map, Value as Json, json};
 
 /// Keys in the order in which they are written; others follow by name.
 const ORDER: [&str; 20] = [
-    "source", "target", "schedule", "objects", "from", "to", "scope", "match", "lookup", "attributes", "flows", "leavers",
-    "out_of_scope", "deleted", "guards", "tests", "value", "apply", "default", "when_null",
+    "source",
+    "target",
+    "schedule",
+    "objects",
+    "from",
+    "to",
+    "scope",
+    "match",
+    "lookup",
+    "attributes",
+    "flows",
+    "leavers",
+    "out_of_scope",
+    "deleted",
+    "guards",
+    "tests",
+    "value",
+    "apply",
+    "default",
+    "when_null",
 ];
 
 /// The jobs as a configuration of their own.
 pub fn jobs_yaml(jobs: &[(JobName, JobSpec)]) -> Result<String, String> {
-    let jobs: Map<String, Json> = jobs.iter().map(|(name, spec)| Ok((name.to_string(), short(spec)?))).collect::<Result<_, String>>()?;
+    let jobs: Map<String, Json> =
+        jobs.iter().map(|(name, spec)| Ok((name.to_string(), short(spec)?))).collect::<Result<_, String>>()?;
     print(&json!({"jobs": jobs}))
 }
 
@@ -42,7 +61,9 @@ fn short(spec: &JobSpec) -> Result<Json, String> {
         for (_, mapping) in rule["attributes"].as_object_mut().into_iter().flatten() {
             drop_equal(mapping, "apply", &json!("always"));
             drop_equal(mapping, "when_null", &json!("keep"));
-            if let Some(only) = mapping.as_object().filter(|members| members.len() == 1).and_then(|members| members.get("value")) {
+            if let Some(only) =
+                mapping.as_object().filter(|members| members.len() == 1).and_then(|members| members.get("value"))
+            {
                 *mapping = only.clone();
             }
         }
@@ -76,7 +97,9 @@ impl Serialize for Ordered<'_> {
         match self.0 {
             Json::Object(members) => {
                 let mut keys: Vec<&String> = members.keys().collect();
-                keys.sort_by_key(|key| (ORDER.iter().position(|known| known == key).unwrap_or(ORDER.len()), key.as_str()));
+                keys.sort_by_key(|key| {
+                    (ORDER.iter().position(|known| known == key).unwrap_or(ORDER.len()), key.as_str())
+                });
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for key in keys {
                     map.serialize_entry(key, &Ordered(&members[key]))?;

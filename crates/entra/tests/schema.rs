@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use provost_engine::spec::{ApplySpec, JobSpec, ReactionSpec};
 use provost_entra::{Imported, Known, Names, NoteKind, decode, export, import, job_yaml};
 use provost_model::JobName;
@@ -107,6 +109,38 @@ fn import_export_import_gives_the_same_job() {
             assert_eq!(once, job, "{name}");
         }
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Example {
+    jobs: BTreeMap<JobName, JobSpec>,
+}
+
+#[test]
+fn the_jobs_of_the_quickstart_come_back_as_far_as_entra_can_say_them() {
+    let text = include_str!("../../../examples/hr-to-scim/provost.yaml");
+    let example: Example = serde_saphyr::from_str(text).unwrap();
+    assert_eq!(example.jobs.len(), 3);
+    for (name, job) in &example.jobs {
+        let back = round_trip(name, job);
+        assert_eq!((&back.source, &back.target, back.objects.len()), (&job.source, &job.target, job.objects.len()));
+        for (mut rule, want) in back.objects.into_iter().zip(&job.objects) {
+            // Offline, an account is switched off by `active`; the list of accounts has `status` for it.
+            if !want.attributes.contains_key("active") && rule.from.as_str() == "User" {
+                assert!(rule.attributes.remove("active").is_some(), "{name}");
+            }
+            assert_eq!((&rule.from, &rule.to, &rule.attributes), (&want.from, &want.to, &want.attributes), "{name}");
+            assert_eq!(
+                (&rule.matching, &rule.leavers.out_of_scope),
+                (&want.matching, &want.leavers.out_of_scope),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(
+        round_trip(&"hr-to-directory".into(), &example.jobs["hr-to-directory"]).objects[0].scope.as_deref(),
+        Some(r#"status NOT EQUALS "prospect" or status IS NULL"#)
+    );
 }
 
 #[test]

@@ -51,9 +51,9 @@ pub struct Fault {
 }
 
 /// The text is no JSON, or too large.
-pub(crate) const UNREADABLE: Code = Code::new("PRV-0801");
+pub(crate) const UNREADABLE: Code = Code::new("PRV-0901");
 /// It is JSON, but no synchronization schema.
-pub(crate) const WRONG_FORM: Code = Code::new("PRV-0802");
+pub(crate) const WRONG_FORM: Code = Code::new("PRV-0902");
 
 impl Fault {
     pub(crate) fn new(code: &Code, path: &str, offset: usize, message: impl Into<String>) -> Self {

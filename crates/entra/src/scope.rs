@@ -51,23 +51,22 @@ pub(crate) fn read(reading: &mut Reading<'_>, mut scope: Fields<'_>) -> Scope {
     let offset = scope.offset;
     scope.end(reading, &["id", "name"]);
     let keeps_dropouts = !input.is_empty();
-    let both = if groups.is_empty() || input.is_empty() {
-        [groups, input].concat()
-    } else {
-        let message = "joined with `groups` into `scope`; so that nobody is switched off who was not in Entra, \
-                       `leavers` keeps accounts that drop out of either";
+    if keeps_dropouts {
+        let message = "part of `scope`; so that nobody is switched off who is not in Entra, `leavers` keeps accounts that drop \
+                       out of either";
         reading.note(NoteKind::Lost, &input_path, offset, message);
-        match product(&groups, &input) {
-            Some(both) => both,
-            None => {
-                reading.fault(
-                    &input_path,
-                    offset,
-                    format!("together with `groups` there are more than {MAX_GROUPS} groups"),
-                );
-                Vec::new()
-            }
-        }
+    }
+    let both = match (groups.is_empty(), input.is_empty()) {
+        (true, _) => input,
+        (_, true) => groups,
+        _ => product(&groups, &input).unwrap_or_else(|| {
+            reading.fault(
+                &input_path,
+                offset,
+                format!("together with `groups` there are more than {MAX_GROUPS} groups"),
+            );
+            Vec::new()
+        }),
     };
     let mut parts: Vec<Filter> = both.into_iter().map(conjunction).collect();
     let filter = if parts.len() > 1 { Some(Filter::Or(parts)) } else { parts.pop() };

@@ -53,12 +53,12 @@ fn short(spec: &JobSpec) -> Result<Json, String> {
     drop_equal(&mut job, "guards", &as_json(serde_json::to_value(GuardsSpec::default()))?);
     let flows = as_json(serde_json::to_value(FlowsSpec::default()))?;
     let leavers = as_json(serde_json::to_value(LeaversSpec::default()))?;
-    for rule in job["objects"].as_array_mut().into_iter().flatten() {
+    for rule in job.get_mut("objects").and_then(Json::as_array_mut).into_iter().flatten() {
         drop_equal(rule, "lookup", &json!("auto"));
         drop_equal(rule, "flows", &flows);
         drop_equal(rule, "leavers", &leavers);
         reactions(rule);
-        for (_, mapping) in rule["attributes"].as_object_mut().into_iter().flatten() {
+        for (_, mapping) in rule.get_mut("attributes").and_then(Json::as_object_mut).into_iter().flatten() {
             drop_equal(mapping, "apply", &json!("always"));
             drop_equal(mapping, "when_null", &json!("keep"));
             if let Some(only) =
@@ -73,7 +73,7 @@ fn short(spec: &JobSpec) -> Result<Json, String> {
 
 /// Reactions are written as their words.
 fn reactions(rule: &mut Json) {
-    for (_, reaction) in rule["leavers"].as_object_mut().into_iter().flatten() {
+    for (_, reaction) in rule.get_mut("leavers").and_then(Json::as_object_mut).into_iter().flatten() {
         *reaction = match &*reaction {
             Json::String(word) => json!(word.to_lowercase()),
             Json::Object(graced) => json!({"disable": "now", "delete": graced.values().next()}),

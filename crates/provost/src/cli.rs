@@ -139,6 +139,9 @@ Examples:
 --batch reads a JSON object a line, {\"filter\": …, \"record\": {…}}, and answers each with {\"matches\": …} or
 {\"error\": …}.")]
     Filter(FilterArgs),
+    /// Microsoft Entra's synchronization schema: to a job and back
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Tokens for the API and for SCIM clients
     #[command(subcommand)]
     Token(TokenCommand),
@@ -336,6 +339,70 @@ pub struct FilterArgs {
     /// Judge one JSON object a line from stdin
     #[arg(long, conflicts_with = "filter")]
     pub batch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Turn an exported schema into a job
+    #[command(subcommand)]
+    Import(SchemaImportCommand),
+    /// Write a job as a schema
+    #[command(subcommand)]
+    Export(SchemaExportCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SchemaImportCommand {
+    /// The JSON that Entra's admin centre (`Review your schema here`) or Graph gives
+    #[command(after_help = "\
+Examples:
+  provost schema import entra schema.json --job to-app > job.yaml
+  provost schema import entra schema.json --job to-app --source directory --target app --into provost.yaml
+
+Jobs go to stdout. What is not carried over is listed on stderr, with its place and the reason.")]
+    Entra(SchemaImportArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SchemaExportCommand {
+    /// A schema that Entra's admin centre and Graph take
+    #[command(after_help = "\
+Examples:
+  provost schema export entra schema.json --job to-app
+  provost schema export entra - --job to-app --offline")]
+    Entra(SchemaExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaImportArgs {
+    /// The schema; `-` reads it from stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the job is to be called
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// The connection that stands for the source directory; else a name made from the directory's
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// The connection that stands for the target directory
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Add the job to this configuration instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaExportArgs {
+    /// Where the schema goes; `-` prints it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A job of the configuration
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// Do not ask the job's two systems for their attributes
+    #[arg(long)]
+    pub offline: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,6 +25,7 @@ fn help_lists_the_commands() {
         "status",
         "expr",
         "filter",
+        "schema",
         "token",
         "secret",
         "connector",

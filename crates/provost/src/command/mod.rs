@@ -13,6 +13,7 @@ mod log;
 mod plan;
 mod provision;
 mod quickstart;
+mod schema;
 mod secret;
 mod serve;
 mod status;
@@ -24,7 +25,10 @@ use std::io::{self, Read};
 
 use provost_model::{Attributes, Filter};
 
-use crate::cli::{Cli, Command, ConfigCommand, ConnectorCommand, SecretCommand, TokenCommand};
+use crate::cli::{
+    Cli, Command, ConfigCommand, ConnectorCommand, SchemaCommand, SchemaExportCommand, SchemaImportCommand,
+    SecretCommand, TokenCommand,
+};
 use crate::error::{Error, Exit, Result};
 use crate::logging::{self, LogFormat};
 use crate::output::Output;
@@ -54,6 +58,12 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Status => status::run(global, output).await,
         Command::Expr(args) => expr::run(args, output),
         Command::Filter(args) => filter::run(args, output),
+        Command::Schema(SchemaCommand::Import(SchemaImportCommand::Entra(args))) => {
+            schema::import(global, args, output)
+        }
+        Command::Schema(SchemaCommand::Export(SchemaExportCommand::Entra(args))) => {
+            schema::export(global, args, output).await
+        }
         Command::Token(TokenCommand::Create(args)) => token::create(global, args, output).await,
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),

@@ -1,7 +1,7 @@
 //! Why: for one object the whole trace, from the source's values to what was done and what comes next. Reads only.
 
 use provost_connector::{Context, LookupRequest};
-use provost_lang::{Context as LangContext, Outcome};
+use provost_lang::{ClauseVerdict, Context as LangContext, Outcome};
 use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
 use provost_store::{EventQuery, EventRow, LinkRow};
 
@@ -86,11 +86,8 @@ impl Engine {
         explanation.source = source_values(rule, record);
         if let Some(scope) = &rule.scope {
             explanation.in_scope = scope.matches(&record.attributes);
-            explanation.scope = scope
-                .clauses(&record.attributes)
-                .into_iter()
-                .map(|verdict| ClauseTrace { clause: verdict.clause, value: verdict.value, matched: verdict.matched })
-                .collect();
+            explanation.scope =
+                scope.clauses(&record.attributes).into_iter().map(|verdict| clause_trace(rule, verdict)).collect();
         }
         explanation.matching = matching;
         explanation.mappings = mappings(rule, record, now);
@@ -211,6 +208,15 @@ async fn ask(
         }
     }
     Ok(Vec::new())
+}
+
+/// A clause begins with its attribute. One that only begins like a redacted one is hidden, too: better so than shown.
+fn clause_trace(rule: &Rule, verdict: ClauseVerdict) -> ClauseTrace {
+    let ClauseVerdict { clause, value, matched } = verdict;
+    let begins_with = |name: &Text| clause.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
+    let is_hidden = rule.redacted.iter().any(begins_with);
+    let value = value.map(|value| if is_hidden { Value::text(provost_lang::REDACTED) } else { value });
+    ClauseTrace { clause, value, matched }
 }
 
 /// The values of every attribute that the rule reads.

@@ -144,7 +144,9 @@ async fn a_changed_table_looks_at_everybody_again() {
 
 #[tokio::test]
 async fn what_is_redacted_reaches_the_target_and_nothing_else() {
-    let fixture = Fixture::with(with("dept", json!("Redact([dept])"))).await;
+    let mut spec = with("dept", json!("Redact([dept])"));
+    spec.objects[0].scope = Some("dept sw \"D\"".into());
+    let fixture = Fixture::with(spec).await;
     fixture.write_hr("id,first,last,dept,status,boss\np1,Ada,King,D4711,active,\n");
     let cx = provost_connector::Context::new("test");
     let filter: Filter = "id eq \"p1\"".parse().unwrap();

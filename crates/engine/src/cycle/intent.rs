@@ -7,6 +7,7 @@ use provost_model::{Action, Attributes, Change, ObjectId, Operation, OperationId
 use provost_store::{LinkRow, LinkState, ReferenceKey};
 use serde::{Deserialize, Serialize};
 
+use super::masked::mask_base;
 use crate::decide::Act;
 use crate::rule::Rule;
 
@@ -96,13 +97,13 @@ impl Intent {
     }
 
     /// What a planned row has to remember beside its changes.
-    pub fn detail(&self) -> Detail {
+    pub fn detail(&self, rule: &Rule) -> Detail {
         Detail {
             mark: self.mark.clone(),
             state: self.act.state,
             leaves: self.act.leaves,
             adopted: self.act.adopted,
-            base: self.act.base.clone(),
+            base: self.act.base.as_ref().map(|base| mask_base(rule, base)),
             references: self.references.clone(),
             link_changed: self.link.as_ref().map(|link| link.changed),
         }

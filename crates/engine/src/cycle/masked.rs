@@ -1,7 +1,7 @@
 //! Sensitive values of stored plans. A plan keeps `[masked]` in their place, since whoever may read a plan need not know a
 //! password; when it is sent they are worked out once more from the source object.
 
-use provost_model::{Change, ChangeOp, Record, Timestamp, Value};
+use provost_model::{Attributes, Change, ChangeOp, Record, Timestamp, Value};
 
 use crate::decide::{Projected, project};
 use crate::rule::{Mapping, Rule};
@@ -14,6 +14,42 @@ fn masked<'r>(rule: &'r Rule, change: &Change) -> Option<(usize, &'r Mapping)> {
 /// Whether some change has lost its value to the mask.
 pub(super) fn is_masked(rule: &Rule, changes: &[Change]) -> bool {
     changes.iter().any(|change| masked(rule, change).is_some())
+}
+
+fn sensitive(rule: &Rule) -> impl Iterator<Item = (usize, &Mapping)> {
+    rule.mappings.iter().enumerate().filter(|(_, mapping)| mapping.sensitive)
+}
+
+/// What the target was read to hold, as a plan may keep it.
+pub(super) fn mask_base(rule: &Rule, base: &Attributes) -> Attributes {
+    let mut base = base.clone();
+    for (_, mapping) in sensitive(rule) {
+        if base.find(&mapping.key).is_some() {
+            base.set(mapping.key.clone(), mapping.mask());
+        }
+    }
+    base
+}
+
+/// Whether something of what the target held has lost its value to the mask.
+pub(super) fn is_base_masked(rule: &Rule, base: &Attributes) -> bool {
+    sensitive(rule).any(|(_, mapping)| base.find(&mapping.key).is_some())
+}
+
+/// Puts the values back, as far as the source still gives them: what no change of the plan touches was as wanted.
+pub(super) fn unmask_base(rule: &Rule, record: Option<&Record>, now: Timestamp, base: &mut Attributes) {
+    let projection = record.and_then(|record| project(rule, record, now).ok().flatten());
+    for (at, mapping) in sensitive(rule) {
+        if base.find(&mapping.key).is_none() {
+            continue;
+        }
+        match projection.as_ref().map(|projection| &projection.0[at]) {
+            Some(Projected::Value(value)) => base.set(mapping.key.clone(), value.clone()),
+            _ => {
+                base.remove(&mapping.key);
+            }
+        }
+    }
 }
 
 /// Puts the values back. An error says why that cannot be done; the changes must not be sent then.
@@ -90,5 +126,16 @@ pub(super) mod tests {
         assert_eq!((changes[1].after(), &changes[1].before), (Some(&Value::text("first-ada")), &None));
         assert_eq!(changes[0].after(), Some(&Value::text("ada")));
         assert!(unmask(rule, None, Timestamp::UNIX_EPOCH, &mut stored()).is_err());
+
+        // Nor does it keep what the target held.
+        let held = Attributes::from_iter([("userName", "ada"), ("password", "first-ada")]);
+        let mut base = mask_base(rule, &held);
+        assert_eq!(base, Attributes::from_iter([("userName", "ada"), ("password", MASK)]));
+        assert!(is_base_masked(rule, &base) && !is_base_masked(rule, &Attributes::from_iter([("userName", "ada")])));
+        let mut gone = base.clone();
+        unmask_base(rule, None, Timestamp::UNIX_EPOCH, &mut gone);
+        assert_eq!(gone, Attributes::from_iter([("userName", "ada")]));
+        unmask_base(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut base);
+        assert_eq!(base, held);
     }
 }

@@ -192,7 +192,7 @@ impl Builder<'_> {
         let mut event = self.intended(intent);
         event.status = EventStatus::Planned;
         event.finished = None;
-        event.detail = serde_json::to_string(&intent.detail()).ok();
+        event.detail = serde_json::to_string(&intent.detail(self.cycle.rule(intent.rule))).ok();
         self.rows.events.push(event);
     }
 

@@ -187,7 +187,7 @@ mod tests {
         let (_, findings) = read_filter("title eq \"lgin\" and lgin pr and title REGEX MATCH \"(\"", &person());
         let found = told(&findings);
         assert_eq!(found[0], "error PRV-0521 21+4 the source class `person` has no attribute `lgin`");
-        assert!(found[1].starts_with("error PRV-0207 33+21 "), "{found:?}");
+        assert!(found[1].starts_with("error PRV-0207 51+3 "), "{found:?}");
         assert_eq!(findings[0].hint.as_deref(), Some("did you mean `[login]`?"));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use provost_model::Value;
 
 use super::Kind::{Any, Text, Texts};
-use super::{Function, entry, form, needed, optional};
+use super::{Function, entry, example, form, needed, optional};
 use crate::datum::{Datum, NULL};
 use crate::error::code;
 use crate::program::{Arguments, Eval, Node, Prepared};
@@ -17,9 +17,19 @@ pub(super) const FUNCTIONS: &[Function] = &[entry(
     Any,
     lookup,
     "The value under a key of a table that the configuration names under `tables`. Keys compare in exact case. Without \
-     such a key the default, else null.",
-    &[],
+     such a key the default, else null. In the examples `tables: { countries: { CH: Switzerland, DE: Germany } }`.",
+    &[
+        example("Lookup(\"countries\", [country])", r#"{"country":"DE"}"#, r#""Germany""#),
+        example("Lookup(\"countries\", [country], \"elsewhere\")", r#"{"country":"FR"}"#, r#""elsewhere""#),
+        example("Lookup(\"countries\", [country])", r#"{"country":"FR"}"#, "null"),
+        example("Lookup(\"countries\", [offices])", r#"{"offices":["CH","DE"]}"#, r#"["Switzerland","Germany"]"#),
+    ],
 )
+.edges(&[
+    "The name of the table stands in quotes: it is checked before anything runs.",
+    "Each value of a multi-valued attribute is looked up.",
+    "A changed table makes the next cycle of its jobs a full one.",
+])
 .contextual()
 .ours()
 .prepared(prepare)];

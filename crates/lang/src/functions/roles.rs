@@ -17,6 +17,9 @@ use crate::program::{Arguments, Eval};
 /// The function whose roles are added to those at the target.
 pub(crate) const ADDING: &str = "AppRoleAssignmentsComplex";
 
+const ASSIGNMENT: &str =
+    "An assignment is a text or a complex value; one without `value` goes by its name, else by its id.";
+
 const ROLES: &[Form] = &[form(&[needed("appRoleAssignments", List)])];
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -32,21 +35,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 r#"{"roles":[{"value":"User"},{"value":"Admin"}]}"#,
                 r#""Admin""#,
             ),
+            example("SingleAppRoleAssignment([roles])", r#"{"roles":"User"}"#, r#""User""#),
             example("SingleAppRoleAssignment([roles])", "{}", "null"),
         ],
-    ),
+    )
+    .edges(&["Entra leaves open which of several roles it takes; better assign one, or map all of them.", ASSIGNMENT]),
     entry(
         "AppRoleAssignments",
         ROLES,
         List,
         |call| Ok(list(roles(call)?.into_keys().map(Value::Text).collect())),
         "The values of all roles, each once, in the order of their values.",
-        &[example(
-            "AppRoleAssignments([roles])",
-            r#"{"roles":[{"id":"7","value":"User","displayName":"User"},"Admin","User"]}"#,
-            r#"["Admin","User"]"#,
-        )],
-    ),
+        &[
+            example(
+                "AppRoleAssignments([roles])",
+                r#"{"roles":[{"id":"7","value":"User","displayName":"User"},"Admin","User"]}"#,
+                r#"["Admin","User"]"#,
+            ),
+            example(r#"Join(",", AppRoleAssignments([roles]))"#, r#"{"roles":["User","Admin"]}"#, r#""Admin,User""#),
+            example("AppRoleAssignments([roles])", "{}", "null"),
+        ],
+    )
+    .edges(&["No assignment gives null.", ASSIGNMENT]),
     entry(
         ADDING,
         ROLES,
@@ -54,12 +64,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         complex,
         "All roles as complex values with `value`, `display`, `type` and `primary`. What the target has beside them stays: \
          roles are added and never taken away.",
-        &[example(
-            "AppRoleAssignmentsComplex([roles])",
-            r#"{"roles":[{"id":"7","value":"Admin","displayName":"Administrator"}]}"#,
-            r#"[{"display":"Administrator","primary":false,"value":"Admin"}]"#,
-        )],
-    ),
+        &[
+            example(
+                "AppRoleAssignmentsComplex([roles])",
+                r#"{"roles":[{"id":"7","value":"Admin","displayName":"Administrator"}]}"#,
+                r#"[{"display":"Administrator","primary":false,"value":"Admin"}]"#,
+            ),
+            example("Count(AppRoleAssignmentsComplex([roles]))", r#"{"roles":["User","Admin","User"]}"#, "2"),
+            example("AppRoleAssignmentsComplex([roles])", "{}", "null"),
+        ],
+    )
+    .edges(&["In the order of their values, each once.", "No assignment gives null.", ASSIGNMENT]),
     entry(
         "AssertiveAppRoleAssignmentsComplex",
         ROLES,
@@ -67,12 +82,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
         complex,
         "All roles as complex values with `value`, `display`, `type` and `primary`. The target has exactly these \
          afterwards: a role that is taken away at the source is taken away there.",
-        &[example(
-            "AssertiveAppRoleAssignmentsComplex([roles])",
-            r#"{"roles":["User",{"value":"Admin","type":"app"}]}"#,
-            r#"[{"primary":false,"type":"app","value":"Admin"},{"primary":false,"value":"User"}]"#,
-        )],
-    ),
+        &[
+            example(
+                "AssertiveAppRoleAssignmentsComplex([roles])",
+                r#"{"roles":["User",{"value":"Admin","type":"app"}]}"#,
+                r#"[{"primary":false,"type":"app","value":"Admin"},{"primary":false,"value":"User"}]"#,
+            ),
+            example("Count(AssertiveAppRoleAssignmentsComplex([roles]))", r#"{"roles":["User","Admin","User"]}"#, "2"),
+            example("AssertiveAppRoleAssignmentsComplex([roles])", "{}", "null"),
+        ],
+    )
+    .edges(&[
+        "In the order of their values, each once.",
+        "No assignment gives null, which leaves the target alone; with `when_null: clear` all roles go.",
+        ASSIGNMENT,
+    ]),
 ];
 
 fn list(values: Vec<Value>) -> Datum<'static> {

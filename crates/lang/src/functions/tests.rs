@@ -1,7 +1,7 @@
 use provost_model::{Attributes, Timestamp};
 
 use super::*;
-use crate::{Context, Expression, Outcome};
+use crate::{Context, Environment, Expression, Outcome, Table};
 
 fn run(expression: &str, given: &str) -> String {
     run_example(&example_of(expression, given))
@@ -24,7 +24,10 @@ struct Given<'e> {
 /// The result as JSON, or the error's code.
 fn run_example(example: &Given<'_>) -> String {
     let attributes: Attributes = serde_json::from_str(example.given).unwrap();
-    let expression = match Expression::compile(example.expression) {
+    let countries: Table =
+        [("CH", "Switzerland"), ("DE", "Germany")].map(|(key, name)| (key.into(), name.into())).into();
+    let environment = Environment::new().with_table("countries", countries);
+    let expression = match Expression::compile_with(example.expression, &environment) {
         Ok(expression) => expression,
         Err(errors) => return format!("compile {}: {}", errors[0].code, errors[0]),
     };

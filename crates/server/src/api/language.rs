@@ -21,8 +21,12 @@ pub(super) struct ExpressionQuestion {
     expression: String,
     #[serde(default)]
     schema: Option<Known>,
-    #[serde(flatten)]
-    surroundings: Surroundings,
+    /// What `Lookup` reads: keys and values by the table's name.
+    #[serde(default)]
+    tables: BTreeMap<Text, Table>,
+    /// What `DefaultDomain` gives.
+    #[serde(default)]
+    domain: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -43,29 +47,21 @@ pub(super) struct EvaluateQuestion {
     now: Option<Timestamp>,
     #[serde(default)]
     taken: Vec<String>,
-    #[serde(flatten)]
-    surroundings: Surroundings,
-}
-
-/// What a job's configuration would give.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Surroundings {
     /// What `Lookup` reads: keys and values by the table's name.
+    #[serde(default)]
     tables: BTreeMap<Text, Table>,
     /// What `DefaultDomain` gives.
+    #[serde(default)]
     domain: Option<Text>,
 }
 
-impl Surroundings {
-    fn environment(&self) -> Environment {
-        let tables = self.tables.iter();
-        let environment =
-            tables.fold(Environment::new(), |given, (name, table)| given.with_table(name.clone(), table.clone()));
-        match &self.domain {
-            Some(domain) => environment.with_default_domain(domain.clone()),
-            None => environment,
-        }
+/// What a job's configuration would give.
+fn environment(tables: BTreeMap<Text, Table>, domain: Option<Text>) -> Environment {
+    let with_table = |given: Environment, (name, table)| given.with_table(name, table);
+    let environment = tables.into_iter().fold(Environment::new(), with_table);
+    match domain {
+        Some(domain) => environment.with_default_domain(domain),
+        None => environment,
     }
 }
 
@@ -125,7 +121,7 @@ pub(super) async fn evaluate(State(state): State<ServerState>, body: Body) -> Re
     let question: EvaluateQuestion = read(body).await?;
     let now = question.now.unwrap_or_else(|| state.0.clock.now());
     // An expression of the greatest size may take a while; requests of others need not wait for it.
-    match tokio::task::spawn_blocking(move || run(&question, now)).await {
+    match tokio::task::spawn_blocking(move || run(question, now)).await {
         Ok(evaluated) => Ok(answer(StatusCode::OK, &evaluated)),
         Err(error) => {
             tracing::error!(error = %error, "an evaluation ended early");
@@ -134,8 +130,9 @@ pub(super) async fn evaluate(State(state): State<ServerState>, body: Body) -> Re
     }
 }
 
-fn run(question: &EvaluateQuestion, now: Timestamp) -> Evaluated {
-    let expression = match Expression::compile_with(&question.expression, &question.surroundings.environment()) {
+fn run(question: EvaluateQuestion, now: Timestamp) -> Evaluated {
+    let environment = environment(question.tables, question.domain);
+    let expression = match Expression::compile_with(&question.expression, &environment) {
         Ok(expression) => expression,
         Err(errors) => return Evaluated::Errors(errors.into_iter().map(Finding::from).collect()),
     };

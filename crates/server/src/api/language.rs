@@ -106,8 +106,8 @@ enum Evaluated {
 
 pub(super) async fn check_expression(body: Body) -> Result<Response, Refusal> {
     let question: ExpressionQuestion = read(body).await?;
-    let (_, found) =
-        read_expression(&question.expression, &class(question.schema)?, &question.surroundings.environment());
+    let environment = environment(question.tables, question.domain);
+    let (_, found) = read_expression(&question.expression, &class(question.schema)?, &environment);
     Ok(findings(found))
 }
 

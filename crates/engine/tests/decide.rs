@@ -73,8 +73,12 @@ fn job(patch: &Json) -> Job {
     };
     let enablement =
         Enablement { path: AttributePath::name("active"), on: Value::Boolean(true), off: Value::Boolean(false) };
-    let class =
-        ClassCapabilities { name: "User".into(), enablement: can_disable.then_some(enablement), lookup: vec!["*".into()], ..Default::default() };
+    let class = ClassCapabilities {
+        name: "User".into(),
+        enablement: can_disable.then_some(enablement),
+        lookup: vec!["*".into()],
+        ..Default::default()
+    };
     let capabilities = Capabilities { classes: vec![class], ..Capabilities::default() };
     let [source, target] = [person, user].map(|class| Schema { classes: vec![class] });
     compile(&"job".into(), &spec, &source, &target, &capabilities).unwrap_or_else(|problems| panic!("{problems:?}"))

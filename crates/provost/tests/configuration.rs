@@ -220,7 +220,11 @@ jobs:
     folder.write("provost.yaml", &text.replace("out_of_scope: true", "ignored: true").replace("[ ADA ]", "[]"));
     let done = folder.run(&["test"]);
     assert!(done.stdout.contains("5 passed, 2 failed"), "{}", done.stdout);
-    assert!(done.stdout.contains("expected that the rules ignore the object; the object is out of scope"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("expected that the rules ignore the object; the object is out of scope"),
+        "{}",
+        done.stdout
+    );
 
     for (from, to, said) in [
         ("default_domain: example.org\n", "", "PRV-0225"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufRead, BufReader};
 
-use provost_lang::{Context, Environment, EvalError, Expression, LangError, Outcome, Table, Trace, Traced, functions};
+use provost_lang::{Context, Environment, EvalError, Expression, LangError, Outcome, Trace, Traced, functions};
 use provost_model::{Attributes, Clock, SystemClock, Text, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ struct Question {
     #[serde(default)]
     domain: Option<String>,
     #[serde(default)]
-    tables: BTreeMap<Text, Table>,
+    tables: BTreeMap<Text, provost_lang::Table>,
 }
 
 #[derive(Serialize)]

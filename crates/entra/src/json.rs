@@ -47,12 +47,15 @@ impl Node {
 
 /// The text of a file: UTF-8, or UTF-16 with its byte order mark, which PowerShell writes.
 pub fn decode(bytes: &[u8]) -> Result<String, Fault> {
-    let units = |read: fn([u8; 2]) -> u16| -> Vec<u16> {
-        bytes[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect()
+    // Half a character at the end is no UTF-16: the file was cut off.
+    let text_of = |units: &[u8], read: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = units.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
+        String::from_utf16(&units).ok().filter(|_| rest.is_empty())
     };
     let text = match bytes {
-        [0xff, 0xfe, ..] => String::from_utf16(&units(u16::from_le_bytes)).ok(),
-        [0xfe, 0xff, ..] => String::from_utf16(&units(u16::from_be_bytes)).ok(),
+        [0xff, 0xfe, units @ ..] => text_of(units, u16::from_le_bytes),
+        [0xfe, 0xff, units @ ..] => text_of(units, u16::from_be_bytes),
         _ => std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_owned()),
     };
     text.ok_or_else(|| Fault::new(&UNREADABLE, "", 0, "the file is neither UTF-8 nor UTF-16").hint("save it as UTF-8"))

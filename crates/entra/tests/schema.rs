@@ -242,6 +242,7 @@ fn byte_order_marks_and_utf_16_are_read() {
         assert_eq!(read(&decode(bytes).unwrap()), read(SCIM));
     }
     assert!(decode(&[0x7b, 0xe9, 0x7d]).is_err());
+    assert!(decode(&[0xff, 0xfe, 0x7b, 0x00, 0x7d]).is_err());
 }
 
 /// Splitmix64: the same seed gives the same documents.

@@ -5,8 +5,8 @@ use provost_lang::{ClauseVerdict, Context as LangContext, Outcome};
 use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
 use provost_store::{EventQuery, EventRow, LinkRow};
 
-use crate::cycle::choose::{Chosen, choose};
-use crate::decide::{Decision, Source, Subject, Target, Verdict, answer, decide};
+use crate::cycle::choose::{Chosen, conclude};
+use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
 use crate::report::{ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace};
@@ -67,21 +67,12 @@ impl Engine {
             target: if linked { Target::Unknown } else { Target::Matched(&matched) },
             now,
         };
-        let mut decision = decide(&subject);
-        if let Verdict::Choose(mut projection) = decision.verdict {
-            let chosen = choose(&*opened.target, cx, rule, &record.id, &Chosen::default(), &mut projection).await;
-            let chosen = chosen.map_err(|error| EngineError::Connection {
-                role: "target",
-                connection: opened.job.target.clone(),
-                error,
-            })?;
-            decision = match chosen {
-                Ok(()) => answer(&subject, record, projection),
-                Err(fault) => {
-                    Decision { reason: fault.message.clone().into(), verdict: Verdict::Fault(fault), ..decision }
-                }
-            };
-        }
+        let decision = conclude(&*opened.target, cx, &Chosen::default(), &subject, record, decide(&subject)).await;
+        let decision = decision.map_err(|error| EngineError::Connection {
+            role: "target",
+            connection: opened.job.target.clone(),
+            error,
+        })?;
         let mut explanation = self.outline(opened, rule, &record.id, link.as_ref(), decision).await?;
         explanation.source = source_values(rule, record);
         if let Some(scope) = &rule.scope {

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use provost_lang::nearest;
+
 use crate::json::{Kind, MAX_FAULTS, Node};
 use crate::note::{Fault, Note, NoteKind, WRONG_FORM};
 
@@ -189,10 +191,8 @@ pub(crate) fn find_word<T: Copy>(
     let found = words.iter().find(|(word, _)| plain(word) == plain(text)).map(|(_, value)| *value);
     if found.is_none() {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let near = known.iter().map(|word| (strsim::jaro_winkler(&plain(word), &plain(text)), *word));
-        let near = near.filter(|(score, _)| *score > 0.85).max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = match near {
-            Some((_, word)) => format!("did you mean `{word}`?"),
+        let hint = match nearest(text, known.iter().copied()) {
+            Some(word) => format!("did you mean `{word}`?"),
             None => format!("one of: {}", known.join(", ")),
         };
         reading.fault_with(Fault::new(&WRONG_FORM, path, offset, format!("unknown word `{text}`")).hint(hint));

@@ -53,6 +53,11 @@ impl Environment {
         self
     }
 
+    /// Adds tables.
+    pub fn with_tables(self, tables: impl IntoIterator<Item = (Text, Table)>) -> Self {
+        tables.into_iter().fold(self, |environment, (name, table)| environment.with_table(name, table))
+    }
+
     /// What `DefaultDomain()` gives.
     pub fn default_domain(&self) -> Option<&Text> {
         self.default_domain.as_ref()

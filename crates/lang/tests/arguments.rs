@@ -2,9 +2,10 @@
 //! All combinations of a small set of values for up to three slots, random ones beyond. The same context gives the same
 //! result, and a trace ends in the result of the evaluation.
 
-mod chance;
+mod properties;
 
-use chance::{Random, rounds, with_seed};
+use properties::choices::Choices;
+use properties::seeds::{rounds, with_seed};
 use provost_lang::{Context, Expression, Form, Function, Outcome, Traced, functions};
 use provost_model::{Attributes, Timestamp, Value};
 
@@ -134,7 +135,7 @@ fn arbitrary_combinations_soak() {
     let values: Vec<Value> = VALUES.iter().chain(&MORE).copied().map(value).collect();
     let all: Vec<&Function> = functions().collect();
     let mut evaluated = 0;
-    with_seed("arguments", rounds(), |random: &mut Random| {
+    with_seed("arguments", rounds(), |random: &mut Choices<'_>| {
         let function = all[random.below(all.len())];
         let form = &function.forms[random.below(function.forms.len())];
         let count = form.parameters.len() + form.repeats * random.below(3);

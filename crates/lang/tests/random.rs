@@ -1,35 +1,13 @@
 //! Arbitrary texts never make the parser, the checker, the evaluator or the filters panic, and what compiles prints to a
 //! text that compiles to the same. The seed of a failure is in its message; `PROVOST_SEED` repeats it.
 
-#![expect(clippy::print_stdout, reason = "a randomised test prints its seed")]
 // Clippy's permission for tests covers functions marked #[test], not what they call.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 mod properties;
 
-use properties::choices::Choices;
+use properties::seeds::{rounds, with_seed};
 use properties::{date_holds, expression_holds, filter_holds, record, texts};
-use provost_model::Timestamp;
-
-fn seed() -> u64 {
-    std::env::var("PROVOST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| Timestamp::now().as_nanosecond() as u64)
-}
-
-fn with_seed(name: &str, rounds: usize, mut round: impl FnMut(&mut Choices<'_>)) {
-    let seed = seed();
-    println!("{name}: PROVOST_SEED={seed}");
-    let mut random = Choices::Seed(seed);
-    for _ in 0..rounds {
-        round(&mut random);
-    }
-}
-
-fn rounds() -> usize {
-    if std::env::var_os("PROVOST_SOAK").is_some() { 300_000 } else { 6_000 }
-}
 
 /// Runs a property on a generated text; a panic names the text.
 fn holds(text: &str, property: impl FnOnce() -> bool) -> bool {

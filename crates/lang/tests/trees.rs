@@ -1,8 +1,9 @@
 //! Any tree prints to a text that reads back to the same tree, places in the text aside.
 
-mod chance;
+mod properties;
 
-use chance::{Random, rounds, with_seed};
+use properties::choices::Choices;
+use properties::seeds::{rounds, with_seed};
 use provost_lang::{Comparison, Expression, Tree, TreeKind, functions};
 use provost_model::Value;
 
@@ -10,7 +11,7 @@ fn node(kind: TreeKind) -> Tree {
     Tree { span: 0..0, kind }
 }
 
-fn constant(random: &mut Random) -> Value {
+fn constant(random: &mut Choices<'_>) -> Value {
     const TEXTS: [&str; 8] = ["", "x", "a \"quoted\" text", "\\", "\\\\d+\\\"", "é🦀\n", "[a]", " , ) & "];
     const DECIMALS: [f64; 7] = [0.5, -0.25, 2.0, 1e300, 5e-324, 123_456_789_012_345_680.0, -1e19];
     match random.below(6) {
@@ -22,7 +23,7 @@ fn constant(random: &mut Random) -> Value {
     }
 }
 
-fn tree(random: &mut Random, depth: usize) -> Tree {
+fn tree(random: &mut Choices<'_>, depth: usize) -> Tree {
     const ATTRIBUTES: [&str; 6] =
         ["a", "first name", "name.familyName", "emails[type eq \"w]\"].value", "urn:x:2.0:User:y", "Cost [EUR]"];
     const OPERATORS: [Comparison; 6] = [

@@ -108,6 +108,15 @@ impl Value {
         }
     }
 
+    /// The values of a list, or the one value; none where it is unassigned.
+    pub fn elements(&self) -> &[Value] {
+        match self {
+            Value::List(values) => values,
+            value if value.is_unassigned() => &[],
+            value => std::slice::from_ref(value),
+        }
+    }
+
     /// The single value as text, the way the mapping language prints it: booleans as `True` and `False`, numbers in
     /// decimal. Null, lists and complex values have no single text.
     pub fn to_text(&self) -> Option<Cow<'_, str>> {

@@ -49,6 +49,16 @@ fn an_import_into_a_configuration_keeps_the_rest_and_exports_again() {
 }
 
 #[test]
+fn a_configuration_with_tables_takes_a_job_too() {
+    let folder = folder();
+    let shared = "default_domain: example.org\ntables: { countries: { DE: Germany } }\n";
+    folder.write("provost.yaml", &format!("{shared}{CONFIG}"));
+    folder.run(&[&IMPORT[..], &["--into", "provost.yaml"]].concat()).ok();
+    let written = std::fs::read_to_string(folder.path("provost.yaml")).unwrap_or_default();
+    assert!(written.starts_with(shared) && written.contains("  to-app:\n"), "{written}");
+}
+
+#[test]
 fn a_wrong_schema_is_told_by_place() {
     let folder = folder();
     folder.write("schema.json", "{\"synchronizationRules\":\n 7}");

@@ -41,7 +41,7 @@ pub struct EventRow {
     /// The object's display name.
     pub name: String,
     pub reason: String,
-    /// A JSON array of `{path, before, after}`, or, to be appended, text in a layout.
+    /// A JSON array of `{path, op, before, after}`, `op` only where values join others; or, to be appended, text in a layout.
     pub changes: String,
     /// JSON.
     pub detail: Option<String>,

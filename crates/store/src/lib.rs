@@ -5,8 +5,8 @@
 //! object. One file per table; the engines' differences end in [`db`].
 //!
 //! Rules: times are milliseconds since 1970 UTC, ids compare by bytes, JSON is text that the store does not look into
-//! (but see [`layout`]). A NUL character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for people (names, reasons,
-//! notes, messages), on both engines, because PostgreSQL cannot hold it.
+//! (but see [`layout`]). A NUL character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for
+//! people (names, reasons, notes, messages), on both engines, because PostgreSQL cannot hold it.
 
 pub mod config;
 pub mod cycle;

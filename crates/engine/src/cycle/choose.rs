@@ -9,9 +9,9 @@ use std::collections::hash_map::Entry;
 use std::sync::{Mutex, PoisonError};
 
 use provost_connector::{ConnectorError, Context, LookupRequest, Session};
-use provost_model::{ClassName, ObjectId, Text, Value};
+use provost_model::{ClassName, ObjectId, Record, Text, Value};
 
-use crate::decide::{Fault, Projected, Projection, fit};
+use crate::decide::{Decision, Fault, Projected, Projection, Subject, Verdict, answer, fit};
 use crate::rule::{Mapping, Rule};
 
 /// Class and path at the target, and the value as the target compares it.
@@ -37,8 +37,24 @@ impl Chosen {
     }
 }
 
+/// Goes on with a decision that waits for a choice; others stay as they are. Fails when the target could not be asked.
+pub(crate) async fn conclude(
+    target: &dyn Session,
+    cx: &Context,
+    chosen: &Chosen,
+    subject: &Subject<'_>,
+    record: &Record,
+    decision: Decision,
+) -> Result<Decision, ConnectorError> {
+    let Decision { verdict: Verdict::Choose(mut projection), name, .. } = decision else { return Ok(decision) };
+    Ok(match choose(target, cx, subject.rule, &record.id, chosen, &mut projection).await? {
+        Ok(()) => answer(subject, record, projection),
+        Err(fault) => Decision { reason: fault.message.clone().into(), verdict: Verdict::Fault(fault), name },
+    })
+}
+
 /// Puts a value in the place of every choice. A fault says that all are taken; an error, that the target could not be asked.
-pub(crate) async fn choose(
+async fn choose(
     target: &dyn Session,
     cx: &Context,
     rule: &Rule,

@@ -1,23 +1,17 @@
 //! Sensitive values of stored plans. A plan keeps `[masked]` in their place, since whoever may read a plan need not know a
 //! password; when it is sent they are worked out once more from the source object.
 
-use provost_model::{Attributes, Change, ChangeOp, Record, Timestamp, Value};
+use provost_model::{Attributes, Change, ChangeOp, Record, Timestamp};
 
 use crate::decide::{Projected, project};
 use crate::rule::{Mapping, Rule};
 
-fn masked<'r>(rule: &'r Rule, change: &Change) -> Option<(usize, &'r Mapping)> {
-    let found = rule.mappings.iter().enumerate().find(|(_, mapping)| *mapping.path == *change.path);
-    found.filter(|(_, mapping)| mapping.sensitive)
-}
-
-/// Whether some change has lost its value to the mask.
-pub(super) fn is_masked(rule: &Rule, changes: &[Change]) -> bool {
-    changes.iter().any(|change| masked(rule, change).is_some())
-}
-
 fn sensitive(rule: &Rule) -> impl Iterator<Item = (usize, &Mapping)> {
     rule.mappings.iter().enumerate().filter(|(_, mapping)| mapping.sensitive)
+}
+
+fn masked<'r>(rule: &'r Rule, change: &Change) -> Option<(usize, &'r Mapping)> {
+    sensitive(rule).find(|(_, mapping)| *mapping.path == *change.path)
 }
 
 /// What the target was read to hold, as a plan may keep it.
@@ -31,50 +25,53 @@ pub(super) fn mask_base(rule: &Rule, base: &Attributes) -> Attributes {
     base
 }
 
-/// Whether something of what the target held has lost its value to the mask.
-pub(super) fn is_base_masked(rule: &Rule, base: &Attributes) -> bool {
-    sensitive(rule).any(|(_, mapping)| base.find(&mapping.key).is_some())
+/// Whether some change, or something of what the target held, has lost its value to the mask.
+pub(super) fn is_masked(rule: &Rule, changes: &[Change], base: Option<&Attributes>) -> bool {
+    let in_base = |base: &Attributes| sensitive(rule).any(|(_, mapping)| base.find(&mapping.key).is_some());
+    changes.iter().any(|change| masked(rule, change).is_some()) || base.is_some_and(in_base)
 }
 
-/// Puts the values back, as far as the source still gives them: what no change of the plan touches was as wanted.
-pub(super) fn unmask_base(rule: &Rule, record: Option<&Record>, now: Timestamp, base: &mut Attributes) {
-    let projection = record.and_then(|record| project(rule, record, now).ok().flatten());
-    for (at, mapping) in sensitive(rule) {
-        if base.find(&mapping.key).is_none() {
-            continue;
-        }
-        match projection.as_ref().map(|projection| &projection.0[at]) {
-            Some(Projected::Value(value)) => base.set(mapping.key.clone(), value.clone()),
-            _ => {
-                base.remove(&mapping.key);
-            }
-        }
-    }
-}
-
-/// Puts the values back. An error says why that cannot be done; the changes must not be sent then.
+/// Puts the values back. An error says why a change has none; the changes must not be sent then. What the target held was as
+/// wanted where no change of the plan touches it, and is forgotten where the source does not give it any more.
 pub(super) fn unmask(
     rule: &Rule,
     record: Option<&Record>,
     now: Timestamp,
     changes: &mut [Change],
+    base: Option<&mut Attributes>,
 ) -> Result<(), String> {
-    let Some(record) = record else {
-        return Err("it sets a sensitive attribute, which a plan does not keep, and its source object is gone".into());
+    let sends_masked = is_masked(rule, changes, None);
+    let projection = match record {
+        Some(record) => project(rule, record, now).map_err(|fault| fault.message)?,
+        None if sends_masked => {
+            return Err(
+                "it sets a sensitive attribute, which a plan does not keep, and its source object is gone".into()
+            );
+        }
+        None => None,
     };
-    let projection = project(rule, record, now).map_err(|fault| fault.message)?;
+    let wanted = |at: usize| match projection.as_ref().map(|projection| &projection.0[at]) {
+        Some(Projected::Value(value)) => Some(value.clone()),
+        _ => None,
+    };
     for change in changes {
         let Some((at, mapping)) = masked(rule, change) else { continue };
         change.before = None;
-        if change.op == ChangeOp::Unset {
+        if change.op != ChangeOp::Unset {
+            let value = wanted(at).or_else(|| mapping.default.clone());
+            change.value = value.ok_or_else(|| format!("`{}` has no value any more", mapping.key))?;
+        }
+    }
+    let Some(base) = base else { return Ok(()) };
+    for (at, mapping) in sensitive(rule) {
+        if base.find(&mapping.key).is_none() {
             continue;
         }
-        match projection.as_ref().map(|projection| &projection.0[at]) {
-            Some(Projected::Value(value)) => change.value = value.clone(),
-            _ => match &mapping.default {
-                Some(value) => change.value = Value::clone(value),
-                None => return Err(format!("`{}` has no value any more", mapping.key)),
-            },
+        match wanted(at) {
+            Some(value) => base.set(mapping.key.clone(), value),
+            None => {
+                base.remove(&mapping.key);
+            }
         }
     }
     Ok(())
@@ -83,11 +80,11 @@ pub(super) fn unmask(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use provost_connector::{Capabilities, ClassCapabilities};
+    use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema, Value};
+    use serde_json::json;
 
     pub(in crate::cycle) const MASK: &str = "[masked]";
-    use provost_connector::{Capabilities, ClassCapabilities};
-    use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema};
-    use serde_json::json;
 
     /// A rule onto `password`, which is sensitive, `title` and `userName`.
     pub(in crate::cycle) fn job() -> crate::rule::Job {
@@ -120,22 +117,23 @@ pub(super) mod tests {
             [Change::set(name, "ada".into()), Change::set(password, MASK.into()).was(Some(MASK.into()))]
         };
         let mut changes = stored();
-        assert!(is_masked(rule, &changes) && !is_masked(rule, &changes[..1]));
+        assert!(is_masked(rule, &changes, None) && !is_masked(rule, &changes[..1], None));
         let ada = Record::new("person", "7").with("login", "ada");
-        unmask(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut changes).unwrap();
+        unmask(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut changes, None).unwrap();
         assert_eq!((changes[1].after(), &changes[1].before), (Some(&Value::text("first-ada")), &None));
         assert_eq!(changes[0].after(), Some(&Value::text("ada")));
-        assert!(unmask(rule, None, Timestamp::UNIX_EPOCH, &mut stored()).is_err());
+        assert!(unmask(rule, None, Timestamp::UNIX_EPOCH, &mut stored(), None).is_err());
 
         // Nor does it keep what the target held.
         let held = Attributes::from_iter([("userName", "ada"), ("password", "first-ada")]);
         let mut base = mask_base(rule, &held);
         assert_eq!(base, Attributes::from_iter([("userName", "ada"), ("password", MASK)]));
-        assert!(is_base_masked(rule, &base) && !is_base_masked(rule, &Attributes::from_iter([("userName", "ada")])));
+        assert!(is_masked(rule, &[], Some(&base)));
+        assert!(!is_masked(rule, &[], Some(&Attributes::from_iter([("userName", "ada")]))));
         let mut gone = base.clone();
-        unmask_base(rule, None, Timestamp::UNIX_EPOCH, &mut gone);
+        unmask(rule, None, Timestamp::UNIX_EPOCH, &mut [], Some(&mut gone)).unwrap();
         assert_eq!(gone, Attributes::from_iter([("userName", "ada")]));
-        unmask_base(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut base);
+        unmask(rule, Some(&ada), Timestamp::UNIX_EPOCH, &mut [], Some(&mut base)).unwrap();
         assert_eq!(base, held);
     }
 }

@@ -61,9 +61,9 @@ pub(crate) struct Cycle {
     pub cx: Context,
     /// The time of the cycle: `Now()` gives the same to everybody.
     pub now: Timestamp,
-    /// Store everything as planned and send nothing.
     /// The unique values that were chosen for objects of this cycle.
     pub chosen: choose::Chosen,
+    /// Store everything as planned and send nothing.
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.
     pub fresh: bool,

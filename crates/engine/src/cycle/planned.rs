@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Cycle;
 use super::intent::{Detail, Intent};
-use super::masked::{is_base_masked, is_masked, unmask, unmask_base};
+use super::masked::{is_masked, unmask};
 use super::notes::Notes;
 use super::pool::{Pool, Unit};
 use crate::decide::Act;
@@ -98,17 +98,11 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
         let stored: Vec<Stored> = serde_json::from_str(&event.changes)
             .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
         let mut changes: Vec<Change> = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
-        let mut masked_base = detail.base.as_mut().filter(|base| is_base_masked(cycle.rule(rule), base));
-        if masked_base.is_some() || is_masked(cycle.rule(rule), &changes) {
+        if is_masked(cycle.rule(rule), &changes, detail.base.as_ref()) {
             let found = cycle.source.get(&cycle.cx, &event.class, &event.source_id).await;
             let record = found.map_err(|error| super::planner::source(cycle, error))?;
-            if let Some(base) = &mut masked_base {
-                unmask_base(cycle.rule(rule), record.as_ref(), cycle.now, base);
-            }
-            if is_masked(cycle.rule(rule), &changes) {
-                unmask(cycle.rule(rule), record.as_ref(), cycle.now, &mut changes)
-                    .map_err(|why| broken(format!("the operation on `{}` cannot be sent: {why}", event.name)))?;
-            }
+            unmask(cycle.rule(rule), record.as_ref(), cycle.now, &mut changes, detail.base.as_mut())
+                .map_err(|why| broken(format!("the operation on `{}` cannot be sent: {why}", event.name)))?;
         }
         let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
         let link = links.remove(&(rule, event.source_id.clone())).map(Box::new);

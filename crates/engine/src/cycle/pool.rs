@@ -14,13 +14,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::Cycle;
-use super::choose::choose;
+use super::choose::conclude;
 use super::find::{look_up, matching_values};
 use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
 use super::queue::Queue;
-use crate::decide::{Decision, Fault, Projection, Source, Subject, Target, Verdict, answer, project};
+use crate::decide::{Fault, Projection, Source, Subject, Target, Verdict, answer, project};
 use crate::error::EngineError;
 use crate::progress::Progress;
 
@@ -235,20 +235,14 @@ pub(super) async fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Result
         target: Target::Matched(found),
         now: cycle.now,
     };
-    let mut decision = answer(&subject, &ask.record, ask.projection);
-    if let Verdict::Choose(mut projection) = decision.verdict {
-        let chosen = choose(&*cycle.target, &cycle.cx, rule, &ask.record.id, &cycle.chosen, &mut projection).await;
-        let fault = match chosen {
-            Ok(Ok(())) => None,
-            Ok(Err(fault)) => Some(fault),
-            Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
-            Err(error) => Some(unasked(&error)),
-        };
-        decision = match fault {
-            None => answer(&subject, &ask.record, projection),
-            Some(fault) => Decision { verdict: Verdict::Fault(fault), ..decision },
-        };
-    }
+    let decision = answer(&subject, &ask.record, ask.projection);
+    let name = decision.name.clone();
+    let concluded = conclude(&*cycle.target, &cycle.cx, &cycle.chosen, &subject, &ask.record, decision).await;
+    let decision = match concluded {
+        Ok(decision) => decision,
+        Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
+        Err(error) => return Ok(Decided::Note(Note::Fault(Place { name, ..ask.place }, unasked(&error)))),
+    };
     let place = Place { name: decision.name, ..ask.place };
     Ok(match decision.verdict {
         Verdict::Act(act) => {

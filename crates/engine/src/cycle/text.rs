@@ -105,14 +105,8 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
 
 /// A list with the values that were added to it.
 fn joined(have: Option<&Value>, added: &Value) -> Value {
-    let elements = |value: &Value| match value {
-        Value::List(values) => values.clone(),
-        value if value.is_unassigned() => Vec::new(),
-        value => vec![value.clone()],
-    };
-    let mut values = have.map(elements).unwrap_or_default();
-    values.extend(elements(added));
-    Value::List(values)
+    let have = have.map(Value::elements).unwrap_or_default();
+    Value::List(have.iter().chain(added.elements()).cloned().collect())
 }
 
 #[cfg(test)]

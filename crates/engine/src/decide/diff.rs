@@ -219,17 +219,14 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
 
 /// Those elements that the target has not, told apart by their `value` as multi-valued SCIM attributes are.
 fn missing_elements(have: Option<&Value>, want: &Value) -> Vec<Value> {
-    let elements = |value: &Value| match value {
-        Value::List(values) => values.clone(),
-        value if value.is_unassigned() => Vec::new(),
-        value => vec![value.clone()],
-    };
-    let key = |value: &Value| match value {
-        Value::Complex(element) => element.find("value").cloned(),
-        value => Some(value.clone()),
-    };
-    let have: Vec<Option<Value>> = have.map(elements).unwrap_or_default().iter().map(key).collect();
-    elements(want).into_iter().filter(|value| !have.contains(&key(value))).collect()
+    fn key(value: &Value) -> Option<&Value> {
+        match value {
+            Value::Complex(element) => element.find("value"),
+            value => Some(value),
+        }
+    }
+    let have: Vec<Option<&Value>> = have.map(Value::elements).unwrap_or_default().iter().map(key).collect();
+    want.elements().iter().filter(|value| !have.contains(&key(value))).cloned().collect()
 }
 
 /// A change of the enablement attribute makes an update a disable or an enable: guards and lanes look at that.

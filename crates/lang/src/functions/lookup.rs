@@ -9,7 +9,7 @@ use super::{Function, entry, example, form, needed, optional};
 use crate::datum::{Datum, NULL};
 use crate::error::code;
 use crate::program::{Arguments, Eval, Node, Prepared};
-use crate::{Environment, LangError};
+use crate::{Environment, LangError, nearest};
 
 pub(super) const FUNCTIONS: &[Function] = &[entry(
     "Lookup",
@@ -45,13 +45,8 @@ fn prepare(slots: &[Option<Node>], span: &Range<usize>, environment: &Environmen
     if let Some(table) = environment.table(name) {
         return Ok(Prepared::Table(table.clone()));
     }
-    let near = environment
-        .tables()
-        .map(|known| (strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
+    let hint = match nearest(name, environment.tables()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => "name it in the configuration under `tables:`".to_owned(),
     };
     Err(vec![LangError::new(code::UNKNOWN_TABLE, span.clone(), format!("there is no table `{name}`")).hint(hint)])

@@ -126,8 +126,10 @@ pub enum Nature {
     Pure,
     /// Depends on the surroundings, or has an effect beyond its value; never computed ahead.
     Contextual,
-    /// Differs from call to call: time or chance.
+    /// Differs from one time to another.
     Volatile,
+    /// Differs from call to call by chance.
+    Random,
 }
 
 /// Where a function comes from.
@@ -335,6 +337,9 @@ impl Function {
     }
     const fn volatile(self) -> Self {
         Self { nature: Nature::Volatile, ..self }
+    }
+    const fn random(self) -> Self {
+        Self { nature: Nature::Random, ..self }
     }
     const fn ours(self) -> Self {
         Self { origin: Origin::Provost, ..self }

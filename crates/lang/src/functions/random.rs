@@ -34,7 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "A new one with every evaluation: use it in mappings that apply on creation only.",
         "Version 4: 122 random bits of the operating system.",
     ])
-    .volatile(),
+    .random(),
     entry(
         "RandomString",
         &[form(&[
@@ -76,7 +76,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
          errors.",
         "Wrap it in Redact, so that a password does not stand in logs.",
     ])
-    .volatile(),
+    .random(),
 ];
 
 /// Random numbers below a bound, from a stock of bytes.

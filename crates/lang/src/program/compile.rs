@@ -8,7 +8,7 @@ use super::evaluate::Frame;
 use super::{Attribute, Call, Folded, Node, NodeKind, Prepared, check};
 use crate::datum::Datum;
 use crate::error::code;
-use crate::functions::{self, Form, Kind, Nature};
+use crate::functions::{self, Form, Nature};
 use crate::syntax::{Tree, TreeKind, quoted};
 use crate::{Context, Environment, LangError};
 
@@ -56,9 +56,9 @@ pub(crate) fn compile(tree: &Tree, environment: &Environment) -> (Compiled, Vec<
         }
         NodeKind::IgnoreAttribute | NodeKind::IgnoreObject => *is_constant = false,
         NodeKind::Call(call) => {
-            *is_volatile |= call.function.nature == Nature::Volatile;
+            *is_volatile |= matches!(call.function.nature, Nature::Volatile | Nature::Random);
             *is_constant &= call.function.nature == Nature::Pure;
-            *is_random |= call.function.nature == Nature::Volatile && call.function.returns != Kind::Date;
+            *is_random |= call.function.nature == Nature::Random;
             *lacks_domain |= matches!(call.prepared, Prepared::Domain(None));
             *adds |= call.function.name == functions::roles::ADDING;
             if call.function.name == "Redact" {

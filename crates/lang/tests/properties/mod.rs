@@ -5,6 +5,7 @@
 #![allow(clippy::panic, reason = "a property that does not hold ends the test")]
 
 pub mod choices;
+pub mod seeds;
 pub mod texts;
 
 use provost_lang::{Context, Expression, ScopeFilter};

@@ -275,8 +275,7 @@ impl Compiled {
         let expression = if question.tables.is_empty() {
             self.get(question.expression)
         } else {
-            let with_table = |environment: Environment, (name, table)| environment.with_table(name, table);
-            let environment = question.tables.into_iter().fold(self.environment.clone(), with_table);
+            let environment = self.environment.clone().with_tables(question.tables);
             own = Expression::compile_with(&question.expression, &environment);
             own.as_ref()
         };

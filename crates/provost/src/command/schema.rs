@@ -201,7 +201,11 @@ fn add(file: &Path, jobs: &[(JobName, JobSpec)]) -> Result<()> {
     // The result counts, not how the text was put together.
     let (after, _) = Configuration::parse(Source::of_file(file, new.clone()), base);
     let is_whole = after.is_some_and(|after| {
-        let is_there = |(name, spec): &(JobName, JobSpec)| after.jobs.get(name.as_str()) == Some(spec);
+        let is_there = |(name, spec): &(JobName, JobSpec)| {
+            let there = after.jobs.get(name.as_str());
+            // What all jobs share comes from the configuration, not from the schema.
+            there.is_some_and(|there| *there == JobSpec { shared: there.shared.clone(), ..spec.clone() })
+        };
         jobs.iter().all(is_there)
             && before.jobs.iter().all(|(name, spec)| after.jobs.get(name) == Some(spec))
             && before.connections == after.connections

@@ -140,5 +140,5 @@ fn read<'m>(path: &Path, columns: [(&str, &'m Mark); 2]) -> Result<Table, Wrong<
 /// The table of a file that somebody names on the command line: a JSON object of tables.
 pub fn of_json(text: &str) -> serde_json::Result<Environment> {
     let tables: std::collections::BTreeMap<Text, Table> = serde_json::from_str(text)?;
-    Ok(tables.into_iter().fold(Environment::new(), |environment, (name, table)| environment.with_table(name, table)))
+    Ok(Environment::new().with_tables(tables))
 }

@@ -57,8 +57,7 @@ pub(super) struct EvaluateQuestion {
 
 /// What a job's configuration would give.
 fn environment(tables: BTreeMap<Text, Table>, domain: Option<Text>) -> Environment {
-    let with_table = |given: Environment, (name, table)| given.with_table(name, table);
-    let environment = tables.into_iter().fold(Environment::new(), with_table);
+    let environment = Environment::new().with_tables(tables);
     match domain {
         Some(domain) => environment.with_default_domain(domain),
         None => environment,

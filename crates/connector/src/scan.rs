@@ -34,12 +34,23 @@ pub struct ScanRequest {
     /// Only these attributes are needed; none means all. A connector may return more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Vec<Text>>,
+    /// Attributes that are [`AttributeSchema::on_request`](provost_model::AttributeSchema) and needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requested: Vec<Text>,
     /// Objects a page should have; a hint.
     pub page_size: usize,
     /// Digests of what the engine has seen before. A connector with cheap raw digests answers
     /// [`ScanItem::Unchanged`] instead of building a record. Only in process.
     #[serde(skip)]
     pub known: Option<Arc<dyn KnownDigests>>,
+}
+
+impl ScanRequest {
+    /// Everything about every object of a class.
+    pub fn full(class: impl Into<ClassName>) -> Self {
+        let class = class.into();
+        Self { class, mode: ScanMode::Full, attributes: None, requested: Vec::new(), page_size: 1000, known: None }
+    }
 }
 
 impl fmt::Debug for ScanRequest {

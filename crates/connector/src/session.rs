@@ -53,10 +53,20 @@ pub trait Host: Send + Sync {
 pub struct FindRequest {
     pub class: ClassName,
     pub filter: Filter,
+    /// As in [`ScanRequest::requested`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requested: Vec<Text>,
     /// Objects a page should have; a hint.
     pub page_size: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
+}
+
+impl FindRequest {
+    /// The first few objects that satisfy the filter.
+    pub fn new(class: impl Into<ClassName>, filter: Filter) -> Self {
+        Self { class: class.into(), filter, requested: Vec::new(), page_size: 10, cursor: None }
+    }
 }
 
 /// Objects by the exact values of one attribute: how matching asks. At most [`Capabilities::max_lookup`] values.
@@ -92,7 +102,7 @@ pub trait Session: Send + Sync {
         let mut found = Vec::with_capacity(request.values.len());
         for value in &request.values {
             let filter = Filter::eq(request.path.clone(), value.clone());
-            let request = FindRequest { class: request.class.clone(), filter, page_size: 10, cursor: None };
+            let request = FindRequest::new(request.class.clone(), filter);
             found.push(self.find(cx, request).await?.records);
         }
         Ok(found)

@@ -175,7 +175,7 @@ async fn a_scan_walks_all_pages() {
 
         let mut found = 0;
         let filter = "userName sw \"u1\"".parse().unwrap();
-        let mut request = FindRequest { class: "User".into(), filter, page_size: 50, cursor: None };
+        let mut request = FindRequest { page_size: 50, ..FindRequest::new("User", filter) };
         loop {
             let page = session.find(&cx(), request.clone()).await.unwrap();
             found += page.records.len();

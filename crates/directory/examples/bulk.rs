@@ -152,7 +152,7 @@ async fn main() -> Result<(), Failed> {
         ("full scan", ScanMode::Full),
         ("changes from the start", ScanMode::Changes { cursor: Some(provost_connector::Cursor("0".into())) }),
     ] {
-        let request = ScanRequest { class: "User".into(), mode, attributes: None, page_size: page, known: None };
+        let request = ScanRequest { mode, page_size: page, ..ScanRequest::full("User") };
         let mut scan = session.scan(&Context::default(), request).await?;
         let mut seen = 0;
         loop {

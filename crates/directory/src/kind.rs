@@ -15,6 +15,9 @@ const KEY_MAX: usize = 1024;
 /// The place of `manager.value` inside the enterprise extension.
 const MANAGER: &str = "manager";
 
+/// The computed attribute of those who may belong to groups (RFC 7643 section 4.1.2).
+pub(crate) const GROUPS: &str = "groups";
+
 /// One resource type.
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -27,6 +30,8 @@ pub(crate) struct Kind {
     pub unique: bool,
     pub has_members: bool,
     pub has_manager: bool,
+    /// There is an attribute `groups`, which tells what the resource is a direct member of.
+    pub has_groups: bool,
     /// In the schema, but never stored: secrets, since nobody signs in here, and what is computed.
     dropped: Vec<Text>,
 }
@@ -54,6 +59,7 @@ impl Kind {
             unique,
             has_members: types.core.is(urn::GROUP),
             has_manager: types.extension(urn::ENTERPRISE_USER).is_some(),
+            has_groups: types.attribute(GROUPS).is_some(),
             dropped,
             types,
         }

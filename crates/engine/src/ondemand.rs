@@ -123,8 +123,11 @@ impl Engine {
         let mut found = Vec::new();
         let mut refused = None;
         for (at, rule) in opened.job.rules.iter().enumerate() {
-            let request =
-                FindRequest { class: rule.from.clone(), filter: filter.clone(), page_size: LIMIT + 1, cursor: None };
+            let request = FindRequest {
+                requested: rule.requested.clone(),
+                page_size: LIMIT + 1,
+                ..FindRequest::new(rule.from.clone(), filter.clone())
+            };
             match opened.source.find(cx, request).await {
                 Ok(page) => found.extend(page.records.into_iter().map(|record| (at, record))),
                 // A class that lacks the attribute has nothing to say; another one may.

@@ -69,6 +69,10 @@ pub struct AttributeSchema {
     pub unique: bool,
     /// Masked in plans, events and logs.
     pub sensitive: bool,
+    /// Costs the system something, so that it is read only when it is asked for by name (RFC 7643 section 7, `returned`
+    /// `request`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
     /// The classes a reference may point at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reference_classes: Vec<ClassName>,
@@ -87,6 +91,7 @@ impl Default for AttributeSchema {
             mutability: Mutability::ReadWrite,
             unique: false,
             sensitive: false,
+            on_request: false,
             reference_classes: Vec::new(),
             sub_attributes: Vec::new(),
         }

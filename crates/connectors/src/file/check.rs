@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use provost_connector::{CheckResult, CheckStatus, ConnectorError, ErrorCode, ScanMode, ScanRequest};
+use provost_connector::{CheckResult, CheckStatus, ConnectorError, ErrorCode, ScanRequest};
 use provost_model::Timestamp;
 
 use super::config::Config;
@@ -52,7 +52,7 @@ fn existing(config: &std::sync::Arc<Config>, checks: &mut Vec<CheckResult>) {
         config.clone(),
         rows,
         table,
-        ScanRequest { class: config.class.clone(), mode: ScanMode::Full, attributes: None, page_size: 0, known: None },
+        ScanRequest { page_size: 0, ..ScanRequest::full(config.class.clone()) },
     )));
 }
 

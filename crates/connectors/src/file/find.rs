@@ -5,9 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use provost_connector::{
-    ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanMode, ScanRequest,
-};
+use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanRequest};
 use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
 
 use super::cell;
@@ -153,7 +151,7 @@ pub(super) async fn lookup(
 fn open(config: &Arc<Config>) -> Result<Scanner, ConnectorError> {
     let (rows, table) = table::open(config)?;
     let class: ClassName = config.class.clone();
-    let request = ScanRequest { class, mode: ScanMode::Full, attributes: None, page_size: 0, known: None };
+    let request = ScanRequest { page_size: 0, ..ScanRequest::full(class) };
     Ok(Scanner::new(config.clone(), rows, table, request))
 }
 

@@ -160,7 +160,7 @@ async fn one_object_and_several() {
         async |id: &str| session.get(&cx, "Person", &id.into()).await.unwrap().map(|record| record.attributes.len());
     assert_eq!((get("B").await, get("b").await, get("D").await), (Some(3), None, None));
     let find = async |filter: &str, page_size, cursor| {
-        let request = FindRequest { class: "person".into(), filter: filter.parse().unwrap(), page_size, cursor };
+        let request = FindRequest { page_size, cursor, ..FindRequest::new("person", filter.parse().unwrap()) };
         let page = session.find(&cx, request).await.map_err(|error| explained(&error))?;
         let ids = page.records.iter().map(|r| r.id.as_str()).collect::<Vec<_>>().join(" ");
         Ok::<_, String>((ids, page.next))

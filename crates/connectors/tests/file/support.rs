@@ -63,7 +63,7 @@ impl Place {
 }
 
 pub fn request() -> ScanRequest {
-    ScanRequest { class: "person".into(), mode: ScanMode::Full, attributes: None, page_size: 3, known: None }
+    ScanRequest { page_size: 3, ..ScanRequest::full("person") }
 }
 
 /// A whole scan: `id {attributes}`, `= id` unchanged, `! fault`, and the end.

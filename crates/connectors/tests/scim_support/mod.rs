@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_connector::{
-    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, ScanItem, ScanMode, ScanRequest,
-    Secret, Session, Settings,
+    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, ScanItem, ScanRequest, Secret,
+    Session, Settings,
 };
 use provost_connectors::scim::ScimConnector;
 use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};
@@ -80,7 +80,7 @@ pub fn user(name: &str) -> Operation {
 }
 
 pub fn scan_request(class: &str, page_size: usize) -> ScanRequest {
-    ScanRequest { class: class.into(), mode: ScanMode::Full, attributes: None, page_size, known: None }
+    ScanRequest { page_size, ..ScanRequest::full(class) }
 }
 
 /// Reads a class to its end: the records, the pages, the connector's last word.

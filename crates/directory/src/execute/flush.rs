@@ -1,6 +1,7 @@
-//! What a round writes, in bulk, and what follows from deletions: groups lose the member, reports lose their manager.
+//! What a round writes, in bulk, and what follows from it: with a deletion groups lose the member and reports lose their
+//! manager, and members move in the feed when they join or leave a group, or it gets another name.
 //!
-//! Both follow at once rather than on the next read, so that the change feed shows every resource whose content changed.
+//! All follow at once rather than on the next read, so that the change feed shows every resource whose content changed.
 //! They go in pages of [`PAGE`], so that memory stays bounded whoever is deleted.
 
 use provost_model::{ObjectId, Text};
@@ -23,6 +24,8 @@ pub(super) struct Flush {
     adds: Vec<MemberRow>,
     removes: Vec<(ObjectId, ObjectId)>,
     deleted: Vec<ObjectId>,
+    /// Groups that got another name, which shows at their members.
+    renamed: Vec<ObjectId>,
 }
 
 impl Flush {
@@ -35,6 +38,7 @@ impl Flush {
             adds: Vec::new(),
             removes: Vec::new(),
             deleted: Vec::new(),
+            renamed: Vec::new(),
         }
     }
 
@@ -62,6 +66,10 @@ impl Flush {
         let rows = if same { &mut self.bodies } else { &mut self.updates };
         let body = body.unwrap_or(row.body);
         rows.push(ResourceRow { name_key, external_id, manager, body, ..row });
+    }
+
+    pub fn rename(&mut self, group: &ObjectId) {
+        self.renamed.push(group.clone());
     }
 
     pub fn delete(&mut self, row: ResourceRow) {
@@ -92,6 +100,7 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     tx.update_resources(&mut flush.updates).await?;
     tx.update_bodies(&mut flush.bodies).await?;
     tx.insert_resources(&mut flush.creates).await?;
+    move_members(directory, tx, &flush).await?;
     let removes: Vec<(&str, &str)> =
         flush.removes.iter().map(|(group, member)| (group.as_str(), member.as_str())).collect();
     tx.remove_members(&removes).await?;
@@ -99,6 +108,20 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     if !flush.deleted.is_empty() {
         leave_groups(directory, tx, &flush).await?;
         leave_reports(tx, &flush).await?;
+    }
+    Ok(())
+}
+
+/// Gives new places in the feed to those whose attribute `groups` changes: before the memberships are gone.
+async fn move_members(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
+    let mut moved: Vec<ObjectId> = flush.adds.iter().map(|member| member.member_id.clone()).collect();
+    moved.extend(flush.removes.iter().map(|(_, member)| member.clone()));
+    let groups: Vec<&str> = flush.renamed.iter().chain(&flush.deleted).map(ObjectId::as_str).collect();
+    moved.extend(tx.members_of(&groups).await?.into_iter().map(|member| member.member_id));
+    moved.sort_unstable();
+    moved.dedup();
+    for kind in directory.kinds().iter().filter(|kind| kind.has_groups) {
+        tx.move_resources(&kind.name, &moved).await?;
     }
     Ok(())
 }

@@ -180,6 +180,13 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
                 row.version += 1;
                 row.modified = flush.now;
             }
+            // The key has no letter case, the name has.
+            if kind.has_members
+                && body.is_some()
+                && parse(&row).is_ok_and(|before| before.find(&kind.naming) != attributes.find(&kind.naming))
+            {
+                flush.rename(&row.id);
+            }
             let written = resource(&row, attributes, None);
             if changed {
                 flush.update(row, columns, body);

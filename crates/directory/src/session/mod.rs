@@ -86,7 +86,7 @@ impl Session for DirectorySession {
             crate::DirectoryError::Scim(error) => error::unsupported(&error),
             other => to_connector(&other),
         })?;
-        let records = page.resources.into_iter().map(record::from_resource).collect();
+        let records = record::from_resources(&self.directory, kind, page.resources, &request.requested).await?;
         Ok(Page { records, next: page.next.map(|id| Cursor(id.0)) })
     }
 

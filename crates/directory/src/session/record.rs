@@ -3,50 +3,113 @@
 use std::collections::HashMap;
 
 use provost_connector::ConnectorError;
-use provost_model::{Attributes, Digest, ObjectId, Record, Value};
+use provost_model::{Attributes, Digest, ObjectId, Record, Text, Value};
 use provost_store::{MemberRow, ResourceRow, StoreError};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::store_error;
-use crate::kind::{Kind, manager};
+use crate::kind::{GROUPS, Kind, manager};
 use crate::resource::{Resource, etag, parse};
-use crate::{Directory, Member};
+use crate::{Directory, Member, Membership};
 
-/// The members of some groups.
-pub(super) type Lists = HashMap<ObjectId, Vec<MemberRow>>;
-
-/// The members of the groups among these rows; nothing is asked for other types.
-pub(super) async fn members(directory: &Directory, kind: &Kind, rows: &[ResourceRow]) -> Result<Lists, ConnectorError> {
-    let mut lists = Lists::new();
-    if kind.has_members {
-        let living = rows.iter().filter(|row| row.deleted.is_none());
-        let ids: Vec<&str> = living.map(|row| row.id.as_str()).collect();
-        for row in directory.store().members_of(&ids).await.map_err(|error| store_error(&error))? {
-            lists.entry(row.group_id.clone()).or_default().push(row);
-        }
-    }
-    Ok(lists)
+/// What is kept beside the rows of a page. A list is there for types that have it, and the groups only on request.
+pub(super) struct Lists {
+    members: Option<HashMap<ObjectId, Vec<MemberRow>>>,
+    groups: Option<HashMap<ObjectId, Vec<Membership>>>,
 }
 
-/// What tells whether a resource is as it was: its body, and the members' ids.
-pub(super) fn digest(row: &ResourceRow, members: Option<&[MemberRow]>) -> Digest {
-    let Some(members) = members else { return Digest::of_bytes(row.body.as_bytes()) };
+/// What is kept beside one row.
+#[derive(Default)]
+pub(super) struct Beside {
+    members: Option<Vec<MemberRow>>,
+    groups: Option<Vec<Membership>>,
+}
+
+impl Lists {
+    /// Two or three statements for a page at most, none for types without lists.
+    pub async fn load(
+        directory: &Directory,
+        kind: &Kind,
+        rows: &[ResourceRow],
+        requested: &[Text],
+    ) -> Result<Self, ConnectorError> {
+        let living = || rows.iter().filter(|row| row.deleted.is_none()).map(|row| row.id.clone());
+        let mut lists = Self { members: None, groups: None };
+        if kind.has_members {
+            let ids: Vec<ObjectId> = living().collect();
+            let members = lists.members.insert(HashMap::new());
+            for row in directory.store().members_of(&ids).await.map_err(|error| store_error(&error))? {
+                members.entry(row.group_id.clone()).or_default().push(row);
+            }
+        }
+        if wants_groups(kind, requested) {
+            lists.groups = Some(groups(directory, living().collect()).await?);
+        }
+        Ok(lists)
+    }
+
+    pub fn take(&mut self, id: &ObjectId) -> Beside {
+        Beside {
+            members: self.members.as_mut().map(|members| members.remove(id).unwrap_or_default()),
+            groups: self.groups.as_mut().map(|groups| groups.remove(id).unwrap_or_default()),
+        }
+    }
+}
+
+fn wants_groups(kind: &Kind, requested: &[Text]) -> bool {
+    kind.has_groups && requested.iter().any(|name| name.eq_ignore_ascii_case(GROUPS))
+}
+
+/// The groups of some resources by their names, as people expect to find them in a list.
+async fn groups(
+    directory: &Directory,
+    ids: Vec<ObjectId>,
+) -> Result<HashMap<ObjectId, Vec<Membership>>, ConnectorError> {
+    let mut groups: HashMap<ObjectId, Vec<Membership>> = HashMap::new();
+    for membership in directory.memberships(&ids).await.map_err(|error| store_error(&error))? {
+        groups.entry(membership.member.clone()).or_default().push(membership);
+    }
+    for list in groups.values_mut() {
+        list.sort_unstable_by(|a, b| (&a.display, &a.group).cmp(&(&b.display, &b.group)));
+    }
+    Ok(groups)
+}
+
+/// What tells whether a resource is as it was: its body, the members' ids, the groups with their names.
+pub(super) fn digest(row: &ResourceRow, beside: &Beside) -> Digest {
+    if let Beside { members: None, groups: None } = beside {
+        return Digest::of_bytes(row.body.as_bytes());
+    }
     let mut state = Xxh3::new();
-    state.update(row.body.as_bytes());
-    for member in members {
+    let mut put = |text: &str| {
+        state.update(text.as_bytes());
         state.update(&[0]);
-        state.update(member.member_id.as_bytes());
+    };
+    put(&row.body);
+    for member in beside.members.iter().flatten() {
+        put(&member.member_id);
+    }
+    for membership in beside.groups.iter().flatten() {
+        put(&membership.group);
+        put(&membership.display);
     }
     Digest(state.digest128())
 }
 
-/// The record of a row. Members are given for types that have them.
-pub(super) fn record(row: &ResourceRow, members: Option<Vec<MemberRow>>) -> Result<Record, StoreError> {
-    let digest = digest(row, members.as_deref());
-    let members = members.map(|members| members.into_iter().map(Member::from).collect());
-    let mut record = build(row.id.clone(), row.kind.as_str(), row.version, parse(row)?, row.manager.clone(), members);
-    record.raw_digest = Some(digest);
-    Ok(record)
+/// The record of a row.
+pub(super) fn record(row: &ResourceRow, beside: Beside) -> Result<Record, StoreError> {
+    let digest = digest(row, &beside);
+    let members = beside.members.map(|members| members.into_iter().map(Member::from).collect());
+    let parts = Parts {
+        id: row.id.clone(),
+        kind: &row.kind,
+        version: row.version,
+        attributes: parse(row)?,
+        manager: row.manager.clone(),
+        members,
+        groups: beside.groups,
+    };
+    Ok(Record { raw_digest: Some(digest), ..build(parts) })
 }
 
 /// The records of some rows, with their members.
@@ -55,25 +118,49 @@ pub(super) async fn records(
     kind: &Kind,
     rows: Vec<ResourceRow>,
 ) -> Result<Vec<Record>, ConnectorError> {
-    let mut lists = members(directory, kind, &rows).await?;
-    let one = |row: &ResourceRow| record(row, kind.has_members.then(|| lists.remove(&row.id).unwrap_or_default()));
+    let mut lists = Lists::load(directory, kind, &rows, &[]).await?;
+    let one = |row: &ResourceRow| record(row, lists.take(&row.id));
     rows.iter().map(one).collect::<Result<_, _>>().map_err(|error: StoreError| store_error(&error))
 }
 
-/// A resource as a record, without digest of its text.
-pub(super) fn from_resource(resource: Resource) -> Record {
-    let manager = manager(&resource.attributes).map(ObjectId::from);
-    build(resource.id, &resource.kind, resource.version, resource.attributes, manager, resource.members)
+/// Resources as records, without digests of their text.
+pub(super) async fn from_resources(
+    directory: &Directory,
+    kind: &Kind,
+    resources: Vec<Resource>,
+    requested: &[Text],
+) -> Result<Vec<Record>, ConnectorError> {
+    let mut lists = match wants_groups(kind, requested) {
+        true => Some(groups(directory, resources.iter().map(|resource| resource.id.clone()).collect()).await?),
+        false => None,
+    };
+    let one = |resource: Resource| {
+        build(Parts {
+            manager: manager(&resource.attributes).map(ObjectId::from),
+            kind: &resource.kind,
+            version: resource.version,
+            attributes: resource.attributes,
+            members: resource.members,
+            groups: lists.as_mut().map(|lists| lists.remove(&resource.id).unwrap_or_default()),
+            id: resource.id,
+        })
+    };
+    Ok(resources.into_iter().map(one).collect())
 }
 
-fn build(
+/// What a record is made of.
+struct Parts<'p> {
     id: ObjectId,
-    kind: &str,
+    kind: &'p str,
     version: i64,
-    mut attributes: Attributes,
+    attributes: Attributes,
     manager: Option<ObjectId>,
     members: Option<Vec<Member>>,
-) -> Record {
+    groups: Option<Vec<Membership>>,
+}
+
+fn build(parts: Parts<'_>) -> Record {
+    let Parts { id, kind, version, mut attributes, manager, members, groups } = parts;
     attributes.push("id", id.0.clone());
     if let Some(manager) = manager {
         attributes.push("manager", Value::reference(kind, manager));
@@ -81,6 +168,13 @@ fn build(
     if let Some(members) = members {
         let reference = |member: Member| Value::reference(member.kind, member.id);
         attributes.push("members", members.into_iter().map(reference).collect::<Vec<_>>());
+    }
+    if let Some(groups) = groups {
+        let group = |membership: Membership| {
+            let parts = [("value", membership.group.0), ("display", membership.display), ("type", "direct".into())];
+            Value::Complex(parts.into_iter().collect())
+        };
+        attributes.push(GROUPS, groups.into_iter().map(group).collect::<Vec<_>>());
     }
     Record { attributes, etag: Some(etag(version)), ..Record::new(kind, id) }
 }

@@ -11,8 +11,7 @@ use provost_model::{ObjectId, Text};
 use provost_store::ResourceRow;
 
 use super::error::{store_error, to_connector, unknown_class};
-use super::record::{self, Lists};
-use crate::kind::Kind;
+use super::record::{self, Beside, Lists};
 use crate::{Directory, DirectoryError};
 
 /// Rows of one page at most.
@@ -25,6 +24,7 @@ pub(super) struct DirectoryScan {
     place: Place,
     page: usize,
     wanted: Option<Vec<Text>>,
+    requested: Vec<Text>,
     known: Option<Arc<dyn KnownDigests>>,
     /// The feed's end when the scan began: everything up to it is seen by this scan.
     top: i64,
@@ -56,8 +56,8 @@ impl DirectoryScan {
             },
         };
         let page = request.page_size.clamp(1, PAGE);
-        let (wanted, known) = (request.attributes, request.known);
-        Ok(Self { directory, kind, place, page, wanted, known, top, count: 0 })
+        let ScanRequest { attributes: wanted, requested, known, .. } = request;
+        Ok(Self { directory, kind, place, page, wanted, requested, known, top, count: 0 })
     }
 
     fn end(&self) -> End {
@@ -88,20 +88,19 @@ impl DirectoryScan {
         Ok(rows)
     }
 
-    fn take(&mut self, kind: &Kind, row: ResourceRow, lists: &mut Lists, page: &mut ScanPage) {
+    fn take(&mut self, row: ResourceRow, beside: Beside, page: &mut ScanPage) {
         self.count += 1;
         if row.deleted.is_some() {
             page.items.push(ScanItem::Tombstone(row.id));
             return;
         }
-        let members = kind.has_members.then(|| lists.remove(&row.id).unwrap_or_default());
         if let Some(known) = &self.known
-            && known.is_unchanged(&row.id, record::digest(&row, members.as_deref()))
+            && known.is_unchanged(&row.id, record::digest(&row, &beside))
         {
             page.items.push(ScanItem::Unchanged(row.id));
             return;
         }
-        match record::record(&row, members) {
+        match record::record(&row, beside) {
             Ok(mut record) => {
                 provost_connector::scan::project(&mut record.attributes, self.wanted.as_deref());
                 page.items.push(ScanItem::Upsert(record));
@@ -123,10 +122,11 @@ impl Scan for DirectoryScan {
         let kind = directory.kind(&self.kind).ok_or_else(|| unknown_class(&self.kind))?;
         let rows = self.rows().await?;
         let last = rows.len() < self.page;
-        let mut lists = record::members(&directory, kind, &rows).await?;
+        let mut lists = Lists::load(&directory, kind, &rows, &self.requested).await?;
         let mut page = ScanPage { items: Vec::with_capacity(rows.len()), ..ScanPage::default() };
         for row in rows {
-            self.take(kind, row, &mut lists, &mut page);
+            let beside = lists.take(&row.id);
+            self.take(row, beside, &mut page);
         }
         page.end = last.then(|| self.end());
         Ok(page)

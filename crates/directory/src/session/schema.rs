@@ -5,7 +5,7 @@ use provost_model::{AttributePath, AttributeSchema, AttributeType, ClassSchema, 
 use provost_scim::schema::class_schema;
 
 use super::scan::PAGE;
-use crate::kind::Kind;
+use crate::kind::{GROUPS, Kind};
 
 /// The classes of all resource types.
 pub(crate) fn all(kinds: &[Kind]) -> Schema {
@@ -21,6 +21,9 @@ fn class(kind: &Kind) -> ClassSchema {
             reference_classes: vec![kind.name.as_str().into()],
             ..AttributeSchema::new("manager", AttributeType::Reference)
         });
+    }
+    if let Some(groups) = class.attributes.iter_mut().find(|attribute| attribute.name == GROUPS) {
+        groups.on_request = true;
     }
     if kind.has_members
         && let Some(members) = class.attributes.iter_mut().find(|attribute| attribute.name == "members")

@@ -253,7 +253,7 @@ async fn random_writes(place: Place) {
 /// Keeps the set of living users by the change feed alone.
 async fn follow(place: &Place, cursor: Cursor, users: &mut BTreeSet<ObjectId>) -> Cursor {
     let mode = ScanMode::Changes { cursor: Some(cursor) };
-    let request = ScanRequest { class: "User".into(), mode, attributes: None, page_size: 3, known: None };
+    let request = ScanRequest { mode, page_size: 3, ..ScanRequest::full("User") };
     let mut scan = place.session.scan(&cx(), request).await.unwrap();
     loop {
         let page = scan.next(&cx()).await.unwrap();

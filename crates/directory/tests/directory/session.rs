@@ -23,6 +23,7 @@ crate::on_both!(
     finding,
     full_scan,
     feed,
+    groups_of_a_user,
     known_digests,
     a_batch,
 );
@@ -308,10 +309,9 @@ async fn finding(place: Place) {
         place.create("User", crate::user(name)).await;
     }
     let ask = |text: &str, cursor: Option<Cursor>| FindRequest {
-        class: "User".into(),
-        filter: text.parse().unwrap(),
         page_size: 1,
         cursor,
+        ..FindRequest::new("User", text.parse().unwrap())
     };
     let (mut count, mut cursor) = (0, None);
     loop {
@@ -328,7 +328,7 @@ async fn finding(place: Place) {
 }
 
 async fn scan(place: &Place, class: &str, mode: ScanMode, known: Option<Arc<dyn KnownDigests>>) -> ScanPage {
-    let request = ScanRequest { class: class.into(), mode, attributes: None, page_size: 100, known };
+    let request = ScanRequest { mode, page_size: 100, known, ..ScanRequest::full(class) };
     let mut scan = place.session.scan(&cx(), request).await.unwrap();
     let mut all = ScanPage::default();
     loop {
@@ -408,10 +408,64 @@ async fn feed(place: Place) {
     assert_eq!(ids(&scan(&place, "User", since("0"), None).await), [('u', b), ('x', a)]);
 
     for wrong in ["1000000", "x", "-1"] {
-        let request =
-            ScanRequest { class: "User".into(), mode: since(wrong), attributes: None, page_size: 1, known: None };
+        let request = ScanRequest { mode: since(wrong), page_size: 1, ..ScanRequest::full("User") };
         assert_eq!(place.session.scan(&cx(), request).await.err().unwrap().code, ErrorCode::CursorExpired);
     }
+}
+
+/// The groups of a user are read on request, by scan and search, and move her in the feed when they change.
+async fn groups_of_a_user(place: Place) {
+    let requested = vec!["groups".into()];
+    let (a, b) = (place.create("User", crate::user("a")).await, place.create("User", crate::user("b")).await);
+    let group = place.create("Group", crate::group("g")).await;
+    let edit = |path: &str, op: ChangeOp, value: Value| {
+        operation(Action::Update, "Group", Some(&group), vec![change(path, op, value)])
+    };
+    let names = |record: &provost_model::Record| -> Option<Vec<String>> {
+        let display =
+            |group: &Value| group.as_complex().unwrap().find("display").unwrap().to_text().unwrap().into_owned();
+        Some(record.attributes.find("groups")?.elements().iter().map(display).collect())
+    };
+    let read = async |cursor: &str| {
+        let request = ScanRequest { mode: since(cursor), requested: requested.clone(), ..ScanRequest::full("User") };
+        let page = place.session.scan(&cx(), request).await.unwrap().next(&cx()).await.unwrap();
+        let shown = |item: &ScanItem| match item {
+            ScanItem::Upsert(record) => (record.id.clone(), names(record), record.raw_digest, record.etag.clone()),
+            other => panic!("{other:?}"),
+        };
+        let shown: Vec<_> = page.items.iter().map(shown).collect();
+        (shown, page.end.unwrap().cursor.unwrap().0)
+    };
+    let (first, cursor) = read("0").await;
+    assert_eq!(first.iter().map(|row| row.1.clone()).collect::<Vec<_>>(), [Some(vec![]), Some(vec![])]);
+
+    apply(&place, edit("members", ChangeOp::Add, texts([&a]))).await.unwrap();
+    let (joined, cursor) = read(&cursor).await;
+    assert_eq!(joined.len(), 1);
+    assert_eq!((&joined[0].0, &joined[0].1), (&a, &Some(vec!["g".to_owned()])));
+    assert_ne!(joined[0].2, first[0].2, "another digest");
+    assert_eq!(joined[0].3, first[0].3, "the user's version is as it was");
+
+    apply(&place, edit("displayName", ChangeOp::Set, "G".into())).await.unwrap();
+    let (renamed, cursor) = read(&cursor).await;
+    assert_eq!((renamed.len(), &renamed[0].1), (1, &Some(vec!["G".to_owned()])));
+    apply(&place, edit("externalId", ChangeOp::Set, "x".into())).await.unwrap();
+    assert_eq!(read(&cursor).await.0.len(), 0, "the name is what members show");
+
+    let found =
+        FindRequest { requested: requested.clone(), ..FindRequest::new("User", "userName eq \"a\"".parse().unwrap()) };
+    let found = place.session.find(&cx(), found).await.unwrap().records;
+    assert_eq!(names(&found[0]), Some(vec!["G".to_owned()]));
+    let unasked = FindRequest::new("User", "userName eq \"a\"".parse().unwrap());
+    assert_eq!(names(&place.session.find(&cx(), unasked).await.unwrap().records[0]), None);
+
+    apply(&place, edit("members", ChangeOp::Set, texts([&b]))).await.unwrap();
+    let (mut swapped, cursor) = read(&cursor).await;
+    swapped.sort_by_key(|row| row.0 != a);
+    assert_eq!(swapped.iter().map(|row| row.1.clone().unwrap().len()).collect::<Vec<_>>(), [0, 1]);
+    apply(&place, operation(Action::Delete, "Group", Some(&group), vec![])).await.unwrap();
+    let (left, _) = read(&cursor).await;
+    assert_eq!((left.len(), &left[0].0, &left[0].1), (1, &b, &Some(vec![])));
 }
 
 struct Known(Vec<(ObjectId, Digest)>);

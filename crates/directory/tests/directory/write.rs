@@ -121,13 +121,8 @@ async fn edits(place: Place) {
 }
 
 async fn seq(place: &Place) -> String {
-    let request = provost_connector::ScanRequest {
-        class: "User".into(),
-        mode: provost_connector::ScanMode::Changes { cursor: None },
-        attributes: None,
-        page_size: 10,
-        known: None,
-    };
+    let mode = provost_connector::ScanMode::Changes { cursor: None };
+    let request = provost_connector::ScanRequest { mode, ..provost_connector::ScanRequest::full("User") };
     let mut scan = place.session.scan(&crate::cx(), request).await.unwrap();
     scan.next(&crate::cx()).await.unwrap().end.unwrap().cursor.unwrap().0.to_string()
 }

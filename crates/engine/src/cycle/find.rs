@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt;
-use provost_connector::{ConnectorError, LookupRequest, ScanItem, ScanMode, ScanRequest, Scope};
+use provost_connector::{ConnectorError, LookupRequest, ScanItem, ScanRequest, Scope};
 use provost_lang::{Context as LangContext, Outcome};
 use provost_model::{Digest, Record, Timestamp, Value};
 
@@ -63,14 +63,8 @@ impl Finder {
 
     async fn index(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
         let mut index: Vec<HashSet<Digest>> = rule.matching.iter().map(|_| HashSet::new()).collect();
-        let request = ScanRequest {
-            class: rule.to.clone(),
-            mode: ScanMode::Full,
-            attributes: None,
-            page_size: 1000,
-            known: None,
-        };
-        let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
+        let mut scan =
+            cycle.target.scan(&cycle.cx, ScanRequest::full(rule.to.clone())).await.map_err(|e| target(cycle, e))?;
         loop {
             let page = scan.next(&cycle.cx).await.map_err(|e| target(cycle, e))?;
             for item in &page.items {

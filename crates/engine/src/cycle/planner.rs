@@ -193,7 +193,9 @@ impl<'c> Planner<'c> {
     fn request(&self, mode: ScanMode) -> ScanRequest {
         let known = (mode == ScanMode::Full && self.skips_unchanged() && self.known.len() > 0)
             .then(|| self.known.clone() as Arc<dyn provost_connector::KnownDigests>);
-        ScanRequest { class: self.rule().from.clone(), mode, attributes: None, page_size: PAGE, known }
+        let rule = self.rule();
+        let requested = rule.requested.clone();
+        ScanRequest { mode, page_size: PAGE, known, requested, ..ScanRequest::full(rule.from.clone()) }
     }
 
     /// Reads to the end. One page is fetched ahead while another is decided.

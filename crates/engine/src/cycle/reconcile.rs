@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use provost_connector::{ScanItem, ScanMode, ScanRequest};
+use provost_connector::{ScanItem, ScanRequest};
 use provost_model::{ObjectId, Record};
 use provost_store::{LinkRow, LinkState};
 
@@ -37,8 +37,7 @@ pub(super) async fn class(
     let rule = cycle.rule(at);
     let failed = |error| EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error };
     notes.flush().await?;
-    let request =
-        ScanRequest { class: rule.to.clone(), mode: ScanMode::Full, attributes: None, page_size: PAGE, known: None };
+    let request = ScanRequest { page_size: PAGE, ..ScanRequest::full(rule.to.clone()) };
     let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(failed)?;
     let mut seen = HashSet::new();
     let mut reconciled = Reconciled::default();

@@ -135,6 +135,7 @@ impl Check<'_> {
         if self.problems.len() > before {
             return None;
         }
+        let requested = requested(from, spec, &mappings, &matching, object_filter.as_ref());
         let enablement = can.and_then(|can| can.enablement.clone());
         let find = |wanted: &str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted));
         let tell = |wanted: &&str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted) && !m.sensitive);
@@ -147,6 +148,7 @@ impl Check<'_> {
             to: to.name.clone(),
             scope,
             redacted: redacted(&mappings, &matching),
+            requested,
             matching,
             has_choices: mappings.iter().any(|mapping| mapping.choice),
             has_references: mappings.iter().any(|mapping| mapping.reference),
@@ -335,6 +337,24 @@ impl Check<'_> {
             reference,
         })
     }
+}
+
+/// The source attributes that are read only on request, and that the rule reads.
+fn requested(
+    from: &ClassSchema,
+    spec: &RuleSpec,
+    mappings: &[Mapping],
+    matching: &[Matching],
+    object_filter: Option<&Expression>,
+) -> Vec<Text> {
+    let expressions = mappings.iter().map(|mapping| &mapping.expression).chain(matching.iter().map(|m| &m.source));
+    let names = expressions.chain(object_filter).flat_map(Expression::attributes);
+    let paths = names.filter_map(|name| name.parse::<AttributePath>().ok());
+    let scope = spec.scope.iter().flat_map(|text| ScopeFilter::attribute_places(text)).map(|(path, _)| path);
+    let read: Vec<AttributePath> = paths.chain(scope).collect();
+    let is_read = |name: &str| read.iter().any(|path| path.name.eq_ignore_ascii_case(name));
+    let on_request = from.attributes.iter().filter(|attribute| attribute.on_request);
+    on_request.map(|attribute| attribute.name.clone()).filter(|name| is_read(name)).collect()
 }
 
 /// The source attributes that must not be shown, because some expression of the rule redacts them.

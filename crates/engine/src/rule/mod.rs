@@ -60,6 +60,8 @@ pub struct Rule {
     pub volatile: bool,
     /// Some mapping chooses among several values.
     pub has_choices: bool,
+    /// Source attributes that are read only on request, and some expression or the scope reads.
+    pub requested: Vec<Text>,
     /// Source attributes that some expression redacts.
     pub redacted: Vec<Text>,
     /// Whether some mapping yields references.

@@ -80,6 +80,7 @@ fn to_model(attribute: &Attribute) -> AttributeSchema {
         mutability: attribute.mutability,
         unique: attribute.uniqueness != Uniqueness::None,
         sensitive: attribute.is_secret(),
+        on_request: attribute.returned == Returned::Request,
         sub_attributes: sub_attributes.collect(),
         reference_classes: if pointed.is_empty() { classes(&attribute.reference_types) } else { pointed },
     }
@@ -126,7 +127,11 @@ fn from_model(attribute: &AttributeSchema) -> Attribute {
         required: attribute.required,
         case_exact: attribute.case_exact,
         mutability: attribute.mutability,
-        returned: if attribute.sensitive { Returned::Never } else { Returned::Default },
+        returned: match (attribute.sensitive, attribute.on_request) {
+            (true, _) => Returned::Never,
+            (false, true) => Returned::Request,
+            (false, false) => Returned::Default,
+        },
         uniqueness: if attribute.unique { Uniqueness::Server } else { Uniqueness::None },
         reference_types: attribute.reference_classes.iter().map(|class| class.0.clone()).collect(),
         sub_attributes: attribute.sub_attributes.iter().map(from_model).collect(),

@@ -1,6 +1,7 @@
 //! Table `resource`: one row a user or group. Deleted ones stay as tombstones, which the change feed shows.
 
 use std::borrow::Borrow;
+use std::ops::RangeInclusive;
 
 use provost_model::{ObjectId, Text};
 use serde::{Deserialize, Serialize};
@@ -291,20 +292,45 @@ impl Transaction {
         self.each(&statement, rows, |row, put| row.values(put)).await.map(drop)
     }
 
+    /// Gives living resources among these new sequence numbers and leaves all else as it is: what is computed about them
+    /// changed.
+    pub async fn move_resources<I: Borrow<str>>(&mut self, kind: &str, ids: &[I]) -> Result<()> {
+        let ids = self.resources_among(kind, ids).await?;
+        let places: Vec<(i64, &str)> = self.numbers(ids.len()).await?.zip(ids.iter().map(ObjectId::as_str)).collect();
+        let mut statement = Each::new();
+        statement.push("with moved (seq, kind, id) as (").values(3);
+        statement.push(") update resource set seq = moved.seq from moved");
+        statement.push(" where resource.kind = moved.kind and resource.id = moved.id");
+        self.each(&statement, &places, |(seq, id), put| {
+            put((*seq).into());
+            put(kind.into());
+            put((*id).into());
+        })
+        .await
+        .map(drop)
+    }
+
     async fn number(&mut self, rows: &mut [ResourceRow]) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let count = rows.len() as i64;
-        let next = self.fixed(NEXT).value(count);
-        let last = match self.row(next).await? {
-            Some(mut row) => row.int()?,
-            None => return Err(StoreError::corrupt("sequence", "the row 'directory' is missing")),
-        };
-        for (row, seq) in rows.iter_mut().zip(last - count + 1..) {
+        let numbers = self.numbers(rows.len()).await?;
+        for (row, seq) in rows.iter_mut().zip(numbers) {
             row.seq = seq;
         }
         Ok(())
+    }
+
+    /// The next so many sequence numbers.
+    async fn numbers(&mut self, count: usize) -> Result<RangeInclusive<i64>> {
+        if count == 0 {
+            return Ok(RangeInclusive::new(1, 0));
+        }
+        let next = self.fixed(NEXT).value(count as i64);
+        match self.row(next).await? {
+            Some(mut row) => {
+                let last = row.int()?;
+                Ok(last - count as i64 + 1..=last)
+            }
+            None => Err(StoreError::corrupt("sequence", "the row 'directory' is missing")),
+        }
     }
 
     /// Takes the lock that orders directory writes before anything is read, so that what is checked stays true until the

@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 BENCH_ARGS ?=
 
-.PHONY: help deps check test bench soak clean
+.PHONY: help deps check test dist bench soak clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,9 +20,13 @@ test: deps check ## everything, against real peers
 	$(CARGO) test --workspace
 	@echo 'make test: every test passed'
 
+dist: ## the program as operators run it: target/dist/provost; takes longer to build than a release
+	$(CARGO) build --profile dist -p provost
+
 bench: ## ratios, side by side: make bench BENCH_ARGS='…'
-	$(CARGO) build --release -p provost-lang --example mapping_speed
-	$(CARGO) run --release -p provost-bench -- $(BENCH_ARGS)
+	$(CARGO) build --profile dist -p provost -p provost-bench
+	$(CARGO) build --profile dist -p provost-lang --example mapping_speed
+	$(CARGO) run --profile dist -p provost-bench -- $(BENCH_ARGS)
 
 soak: deps ## long fuzz and kill runs: the tests with soak in their name, then the fuzz targets
 	PROVOST_SOAK=1 $(CARGO) test --release --workspace -- --include-ignored soak

@@ -307,8 +307,7 @@ fn engine(arguments: &RunArgs) -> Result<Option<Box<dyn Engine>>> {
             let beside = std::env::current_exe().map_err(Error::io("find this program"))?.with_file_name("provost");
             let binary = arguments.provost.clone().unwrap_or(beside);
             let binary = binary.canonicalize().map_err(|source| {
-                let hint =
-                    "hint: build it (cargo build --release -p provost), name it with --provost, or use --engine none";
+                let hint = "hint: build it (make dist), name it with --provost, or use --engine none";
                 Error::Other(format!("no binary to measure at {}: {source}\n{hint}", binary.display()))
             })?;
             Ok(Some(Box::new(Provost { binary })))

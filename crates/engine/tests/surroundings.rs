@@ -112,6 +112,8 @@ async fn what_cannot_work_is_found_before_any_object_is_read() {
         ("objectFilter", json!(MAIL), "PRV-0209"),
         ("key", json!("Guid()"), "PRV-0528"),
         ("mail", json!("DefaultDomain()"), "PRV-0225"),
+        ("mail", json!("[emails[not (type REGEX MATCH \"w.*\")].value]"), "PRV-0210"),
+        ("mails[type Greater_Than 3].value", json!("[id]"), "PRV-0522"),
         ("mail", json!("Lookup(\"none\", [dept])"), "PRV-0216"),
     ] {
         let fixture = Fixture::askable(with(attribute, mapping.clone())).await;

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use provost_engine::spec::{ApplySpec, JobSpec, ReactionSpec};
+use provost_engine::spec::{ApplySpec, JobSpec, NullSpec, ReactionSpec};
 use provost_entra::{Imported, Known, Names, NoteKind, decode, export, import, job_yaml};
 use provost_model::JobName;
 
 const SCIM: &str = include_str!("schemas/scim.json");
 const FILTERS: &str = include_str!("schemas/filters.json");
+const WORKDAY: &str = include_str!("schemas/workday.json");
+const ROLES: &str = include_str!("schemas/roles.json");
 
 fn names(job: &str) -> Names {
     Names { job: job.into(), source: None, target: None }
@@ -90,6 +92,41 @@ fn rules_of_both_directions_become_two_jobs_and_scopes_filters() {
     assert!(!rule.flows.delete && rule.flows.create);
 }
 
+#[test]
+fn input_filters_become_scope_and_keep_the_accounts_of_who_drops_out() {
+    let imported = read(WORKDAY);
+    let rule = &imported.jobs[0].1.objects[0];
+    let staff = r#"WorkerType NOT EQUALS "Contingent" and Active IS TRUE"#;
+    let wanted = format!(r#"Country EQUALS "DEU" and {staff} or Country EQUALS "AUT" and {staff}"#);
+    assert_eq!(rule.scope.as_deref(), Some(wanted.as_str()));
+    assert_eq!(rule.leavers.out_of_scope, ReactionSpec::Keep);
+    let noted: Vec<(NoteKind, &str)> =
+        imported.notes.iter().map(|note| (note.kind, note.path.rsplit('.').next().unwrap_or_default())).collect();
+    assert!(noted.contains(&(NoteKind::Lost, "inputFilterGroups")), "{noted:?}");
+    assert!(noted.contains(&(NoteKind::Lost, "attributeMappings[5]")), "AttributeAddOnly: {noted:?}");
+}
+
+#[test]
+fn nulls_flow_where_both_sides_let_them() {
+    let imported = read(WORKDAY);
+    let attributes = &imported.jobs[0].1.objects[0].attributes;
+    let clears = |target: &str| attributes[target].when_null == NullSpec::Clear;
+    assert_eq!((clears("mobile"), clears("title"), clears("employeeID")), (true, false, false));
+    assert_eq!(attributes["userPrincipalName"].apply, ApplySpec::Create);
+}
+
+#[test]
+fn roles_and_empty_slots_are_taken_as_they_stand() {
+    let imported = read(ROLES);
+    let rule = &imported.jobs[0].1.objects[0];
+    let value = |target: &str| rule.attributes[target].value.as_str();
+    assert_eq!(value("roles"), "AppRoleAssignmentsComplex([appRoleAssignments])");
+    assert_eq!(value("nickName"), r#"Replace([userPrincipalName], , "(?<Suffix>@(.)*)", "Suffix", "", , )"#);
+    let matched: Vec<&str> = rule.matching.iter().map(|entry| entry.target.as_str()).collect();
+    assert_eq!(matched, ["userName", "externalId"], "by their priority");
+    assert!(rule.scope.is_none() && !rule.flows.delete);
+}
+
 fn round_trip(name: &JobName, job: &JobSpec) -> JobSpec {
     let exported = export(name, job, &Known::default());
     let text = serde_json::to_string_pretty(&exported.schema).unwrap();
@@ -99,7 +136,7 @@ fn round_trip(name: &JobName, job: &JobSpec) -> JobSpec {
 
 #[test]
 fn import_export_import_gives_the_same_job() {
-    for text in [SCIM, FILTERS] {
+    for text in [SCIM, FILTERS, WORKDAY, ROLES] {
         for (name, job) in read(text).jobs {
             // The attributes that Entra cannot switch accounts by are told with the job's target; here there is none.
             let mut once = round_trip(&name, &job);

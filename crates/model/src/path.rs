@@ -62,6 +62,22 @@ impl AttributePath {
             .collect()
     }
 
+    /// The first operator in the brackets that nothing can be selected by: patterns, and Entra's comparisons of whole
+    /// numbers. Paths read them, because whole filters may have such paths and judge them by other means.
+    ///
+    /// ```
+    /// use provost_model::{AttributePath, Operator};
+    ///
+    /// let path: AttributePath = "emails[type REGEX MATCH \"w.*\"].value".parse()?;
+    /// assert_eq!(path.unselectable(), Some(Operator::RegexMatch));
+    /// let path: AttributePath = "emails[type sw \"w\"].value".parse()?;
+    /// assert_eq!(path.unselectable(), None);
+    /// # Ok::<(), provost_model::filter::FilterError>(())
+    /// ```
+    pub fn unselectable(&self) -> Option<Operator> {
+        select::unselectable(self.filter.as_deref()?)
+    }
+
     /// Only a name, without URN, filter or sub-attribute.
     pub fn is_plain(&self) -> bool {
         self.schema.is_none() && self.filter.is_none() && self.sub.is_none()

@@ -210,6 +210,11 @@ impl Check<'_> {
                 return None;
             }
         };
+        if let Some(operator) = path.unselectable() {
+            let message = format!("`{text}`: `{}` cannot select elements of a list", operator.as_str());
+            report(self, BAD_PATH, place, message, Some("select with eq, as in emails[type eq \"work\"]".into()));
+            return None;
+        }
         if to.open || to.resolve(&path).is_some() || to.attribute(text).is_some() {
             return Some(path);
         }

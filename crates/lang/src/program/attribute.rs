@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use provost_model::{AttributePath, Attributes, Text, Value};
+use provost_model::{AttributePath, Attributes, Operator, Text, Value};
 
 use crate::Source;
 
@@ -51,6 +51,11 @@ impl Attribute {
     pub(crate) fn new(name: Text) -> Self {
         let path = name.parse::<AttributePath>().ok().filter(|path| !path.is_plain()).map(Box::new);
         Self { name, path, hint: Hint::default() }
+    }
+
+    /// An operator in its brackets that selects nothing.
+    pub(crate) fn unselectable(&self) -> Option<Operator> {
+        self.path.as_deref()?.unselectable()
     }
 
     pub(crate) fn read<'s>(&self, source: &'s dyn Source) -> Option<Cow<'s, Value>> {

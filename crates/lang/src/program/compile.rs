@@ -88,7 +88,7 @@ impl Compiler<'_> {
     fn node(&mut self, tree: &Tree, is_top: bool) -> Node {
         let kind = match &tree.kind {
             TreeKind::Constant(value) => NodeKind::Constant(value.clone()),
-            TreeKind::Attribute(name) => NodeKind::Attribute(Attribute::new(name.clone())),
+            TreeKind::Attribute(name) => self.attribute(name, &tree.span),
             TreeKind::Invalid => NodeKind::Constant(Value::Null),
             TreeKind::Word(word) => self.word(word, &tree.span),
             TreeKind::Compare { operator, left, right } => NodeKind::Compare {
@@ -102,6 +102,16 @@ impl Compiler<'_> {
             TreeKind::Call { name, name_span, arguments } => self.call(tree, name, name_span, arguments, is_top),
         };
         fold(Node { span: tree.span.clone(), kind })
+    }
+
+    fn attribute(&mut self, name: &Text, span: &Range<usize>) -> NodeKind {
+        let attribute = Attribute::new(name.clone());
+        if let Some(operator) = attribute.unselectable() {
+            let message = format!("`{}` cannot select elements of a list", operator.as_str());
+            let hint = "select with eq, ne, co, sw, ew, gt, ge, lt, le, pr or in; a scope can use all operators";
+            self.error(code::OPERAND, span, message, hint.to_owned());
+        }
+        NodeKind::Attribute(attribute)
     }
 
     /// A bare word that no parameter asks for.

@@ -1,7 +1,7 @@
 //! Which elements of a list a path selects: `emails[type eq "work" or primary eq true].value`.
 //!
-//! Enough for paths, and without regular expressions, which a path with such an operator never selects by. Whole filters on
-//! whole records are judged by `provost-lang`.
+//! Enough for paths, less what [`unselectable`] names, which the checks of mappings refuse. Whole filters on whole records are
+//! judged by `provost-lang`.
 
 use std::cmp::Ordering;
 
@@ -18,6 +18,19 @@ pub(crate) fn selects(filter: &Filter, element: &Value) -> bool {
             Some(Value::List(elements)) => elements.iter().any(|inner| selects(filter, inner)),
             Some(inner) => selects(filter, inner),
             None => false,
+        },
+    }
+}
+
+/// The first operator that [`selects`] has no answer to.
+pub(crate) fn unselectable(filter: &Filter) -> Option<Operator> {
+    use Operator::{GreaterThan, GreaterThanOrEquals, NotRegexMatch, RegexMatch};
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().find_map(unselectable),
+        Filter::Not(inner) | Filter::Each { filter: inner, .. } => unselectable(inner),
+        Filter::Term(term) => match term.op {
+            op @ (RegexMatch | NotRegexMatch | GreaterThan | GreaterThanOrEquals) => Some(op),
+            _ => term.path.unselectable(),
         },
     }
 }
@@ -77,11 +90,11 @@ fn holds(term: &Term, found: Option<&Value>) -> bool {
         EndsWith => texts(false, &|text, part| text.ends_with(part)),
         Within => texts(false, &|text, whole| whole.contains(text)),
         NotWithin => have.is_some() && !texts(false, &|text, whole| whole.contains(text)),
-        Gt | GreaterThan => ordered(&[Ordering::Greater]),
-        Ge | GreaterThanOrEquals => ordered(&[Ordering::Greater, Ordering::Equal]),
+        Gt => ordered(&[Ordering::Greater]),
+        Ge => ordered(&[Ordering::Greater, Ordering::Equal]),
         Lt => ordered(&[Ordering::Less]),
         Le => ordered(&[Ordering::Less, Ordering::Equal]),
-        RegexMatch | NotRegexMatch => false,
+        RegexMatch | NotRegexMatch | GreaterThan | GreaterThanOrEquals => false,
     }
 }
 

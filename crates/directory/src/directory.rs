@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use provost_connector::Session;
-use provost_model::{Clock, ObjectId, Schema};
+use provost_model::Clock;
 use provost_scim::Registry;
 use provost_store::{Lookup, Store, StoreError};
+use tokio::sync::OnceCell;
 
 use crate::kind::Kind;
 use crate::session::DirectorySession;
-use crate::{DirectoryError, Membership, Resource, Write, Written};
+use crate::{DirectoryError, Resource, Types, Write, Written};
 
 /// Users, groups and memberships in a store. Clones share everything.
 #[derive(Clone)]
@@ -21,30 +22,26 @@ pub struct Directory {
 struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
-    registry: Registry,
-    kinds: Vec<Kind>,
-}
-
-fn kinds(registry: &Registry) -> Vec<Kind> {
-    registry.types().iter().map(|types| Kind::new(types.clone())).collect()
+    types: Types,
+    /// Set when the indexes are known to be complete.
+    prepared: OnceCell<()>,
 }
 
 impl Directory {
     /// The directory in this store, with `User` (and the enterprise extension) and `Group`.
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        let registry = Registry::core();
-        let kinds = kinds(&registry);
-        Self { inner: Arc::new(Inner { store, clock, registry, kinds }) }
+        Self::with_types(store, clock, Types::core())
     }
 
-    /// The classes that the engine sees, which are the same in every directory.
-    pub fn schema() -> Schema {
-        crate::session::schema::all(&kinds(&Registry::core()))
+    /// The directory in this store, with these types. Resources of a type that is no longer there stay in the store, and
+    /// are there again with their type.
+    pub fn with_types(store: Store, clock: Arc<dyn Clock>, types: Types) -> Self {
+        Self { inner: Arc::new(Inner { store, clock, types, prepared: OnceCell::new() }) }
     }
 
     /// The resource types and their schemas.
     pub fn registry(&self) -> &Registry {
-        &self.inner.registry
+        self.inner.types.registry()
     }
 
     /// The directory as a connection of the engine.
@@ -65,28 +62,6 @@ impl Directory {
         Ok(self.with_members(kind, rows, true).await?.pop())
     }
 
-    /// The groups that these objects are direct members of, by object and group.
-    pub async fn memberships(&self, ids: &[ObjectId]) -> Result<Vec<Membership>, StoreError> {
-        let rows = self.store().memberships_of(ids).await?;
-        let mut groups: Vec<&str> = rows.iter().map(|row| row.group_id.as_str()).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        let mut names = std::collections::HashMap::with_capacity(groups.len());
-        for kind in self.kinds().iter().filter(|kind| kind.has_members) {
-            for row in self.store().resources_by(&kind.name, Lookup::Id, &groups).await? {
-                let attributes = crate::resource::parse(&row)?;
-                let name = attributes.find(&kind.naming).and_then(|name| name.as_text()).unwrap_or_default();
-                names.insert(row.id, provost_model::Text::from(name));
-            }
-        }
-        let membership = |row: provost_store::MemberRow| Membership {
-            display: names.get(&row.group_id).cloned().unwrap_or_default(),
-            member: row.member_id,
-            group: row.group_id,
-        };
-        Ok(rows.into_iter().map(membership).collect())
-    }
-
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
     }
@@ -96,7 +71,11 @@ impl Directory {
     }
 
     pub(crate) fn kinds(&self) -> &[Kind] {
-        &self.inner.kinds
+        self.inner.types.kinds()
+    }
+
+    pub(crate) fn prepared(&self) -> &OnceCell<()> {
+        &self.inner.prepared
     }
 
     /// The resource type of this name, in any letter case.

@@ -1,13 +1,14 @@
 //! What the directory knows about one resource type beyond its schema: which attribute names a resource, whether that name
-//! is unique, whether there are members and a manager, and what is never kept.
+//! is unique, what it is found by, whether there are members and a manager, and what is never kept.
 
 use std::sync::Arc;
 
-use provost_model::{Attributes, Mutability, ObjectId, Text, Value};
+use provost_model::{AttributePath, Attributes, Mutability, ObjectId, Text, Value};
 use provost_scim::schema::Attribute;
 use provost_scim::{TypeSchema, collate, urn};
 
 use crate::DirectoryError;
+use crate::index::{self, Index};
 
 /// Longer names and external ids are refused: PostgreSQL's indexes end at some 2,700 bytes.
 const KEY_MAX: usize = 1024;
@@ -24,10 +25,12 @@ pub(crate) struct Kind {
     pub types: Arc<TypeSchema>,
     /// `User`.
     pub name: Text,
-    /// The attribute that a resource is found by: `userName`, `displayName`.
-    pub naming: Text,
+    /// The attribute that a resource is called by: `userName`, `displayName`; none where the type has neither.
+    pub naming: Option<Text>,
     /// No two living resources have the same name.
     pub unique: bool,
+    /// What else it is found by.
+    pub indexes: Vec<Index>,
     pub has_members: bool,
     pub has_manager: bool,
     /// There is an attribute `groups`, which tells what the resource is a direct member of.
@@ -44,9 +47,15 @@ pub(crate) struct Columns {
     pub manager: Option<ObjectId>,
 }
 
+/// The name of those that have none: a column tells the living by it.
+const NAMELESS: &str = "-";
+
 impl Kind {
-    pub fn new(types: Arc<TypeSchema>) -> Self {
+    /// A type, with attributes to be found by beside those that are always indexed.
+    pub fn new(types: Arc<TypeSchema>, indexes: &[AttributePath]) -> Self {
         let unique = types.core.is(urn::USER);
+        let naming = if unique { "userName" } else { "displayName" };
+        let naming = types.core.attribute(naming).map(|attribute| attribute.name.clone());
         let not_kept = |attribute: &&Attribute| {
             attribute.is_secret() || (attribute.mutability == Mutability::ReadOnly && !attribute.name.is_empty())
         };
@@ -55,7 +64,8 @@ impl Kind {
         dropped.extend(["schemas", "id", "meta", "members"].map(Text::from));
         Self {
             name: types.name().into(),
-            naming: if unique { "userName".into() } else { "displayName".into() },
+            indexes: index::of(&types, naming.as_ref(), indexes),
+            naming,
             unique,
             has_members: types.core.is(urn::GROUP),
             has_manager: types.extension(urn::ENTERPRISE_USER).is_some(),
@@ -85,10 +95,16 @@ impl Kind {
 
     /// The columns of a resource with these attributes, and whether it may be stored at all.
     pub fn columns(&self, attributes: &Attributes) -> Result<Columns, DirectoryError> {
-        let name = match attributes.find(&self.naming) {
-            Some(Value::Text(name)) if !name.is_empty() => checked(&self.naming, name)?,
-            None | Some(Value::Text(_)) => return Err(DirectoryError::Required { attribute: self.naming.clone() }),
-            Some(_) => return Err(DirectoryError::invalid(self.naming.clone(), "has to be a text")),
+        let name_key = match &self.naming {
+            None => NAMELESS.to_owned(),
+            Some(naming) => match attributes.find(naming) {
+                Some(Value::Text(name)) if !name.is_empty() => self.name_key(checked(naming, name)?),
+                None | Some(Value::Text(_)) if self.needs_name(naming) => {
+                    return Err(DirectoryError::Required { attribute: naming.clone() });
+                }
+                None | Some(Value::Text(_)) => NAMELESS.to_owned(),
+                Some(_) => return Err(DirectoryError::invalid(naming.clone(), "has to be a text")),
+            },
         };
         let external_id = match attributes.find("externalId") {
             Some(Value::Text(id)) => Some(checked("externalId", id)?.to_owned()),
@@ -99,7 +115,11 @@ impl Kind {
             Some(id) => Some(checked(MANAGER, id)?.into()),
             None => None,
         };
-        Ok(Columns { name_key: self.name_key(name), external_id, manager })
+        Ok(Columns { name_key, external_id, manager })
+    }
+
+    fn needs_name(&self, naming: &str) -> bool {
+        self.unique || self.types.core.attribute(naming).is_some_and(|attribute| attribute.required)
     }
 }
 

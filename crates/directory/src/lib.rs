@@ -8,14 +8,18 @@
 pub mod directory;
 pub mod error;
 mod execute;
+mod index;
 mod kind;
+mod membership;
 pub mod query;
 pub mod resource;
 mod session;
+pub mod types;
 pub mod write;
 
 pub use directory::Directory;
 pub use error::DirectoryError;
-pub use query::{Found, Page, QueryPage};
+pub use query::{Found, Page, Position, QueryPage, Walk};
 pub use resource::{Member, Membership, Resource};
+pub use types::Types;
 pub use write::{Edit, MemberEdit, What, Write, Written};

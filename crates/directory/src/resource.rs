@@ -1,7 +1,12 @@
 //! One resource as it is read and as it is written down: a row's columns and its attributes as JSON text.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use provost_model::{Attributes, ObjectId, Text, Value};
 use provost_store::{MemberRow, ResourceRow, StoreError};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 
 /// A user, a group, or a resource of another type.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,13 +41,21 @@ impl Member {
     }
 }
 
-/// A group that an object is a direct member of.
+/// A group that an object is a member of, directly or through groups in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     pub member: ObjectId,
     pub group: ObjectId,
     /// The group's `displayName`.
     pub display: Text,
+    pub direct: bool,
+}
+
+impl Membership {
+    /// `direct` or `indirect` (RFC 7643 section 4.1.2, `groups.type`).
+    pub fn kind(&self) -> &'static str {
+        if self.direct { "direct" } else { "indirect" }
+    }
 }
 
 impl From<MemberRow> for Member {
@@ -88,10 +101,47 @@ pub(crate) fn version_of(etag: &str) -> Option<i64> {
 }
 
 pub(crate) fn parse(row: &ResourceRow) -> Result<Attributes, StoreError> {
-    serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt {
-        table: "resource",
-        reason: format!("body of {} {}: {error}", row.kind, row.id),
-    })
+    serde_json::from_str(&row.body).map_err(|error| corrupt(row, &error))
+}
+
+fn corrupt(row: &ResourceRow, error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt { table: "resource", reason: format!("body of {} {}: {error}", row.kind, row.id) }
+}
+
+/// The attributes of these names alone.
+pub(crate) fn parse_some(row: &ResourceRow, names: &[Text]) -> Result<Attributes, StoreError> {
+    let mut deserializer = serde_json::Deserializer::from_str(&row.body);
+    let read = Sieve(names).deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
+    read.map_err(|error| corrupt(row, &error))
+}
+
+struct Sieve<'n>(&'n [Text]);
+
+impl<'de> DeserializeSeed<'de> for Sieve<'_> {
+    type Value = Attributes;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Attributes, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sieve<'_> {
+    type Value = Attributes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+        let mut attributes = Attributes::with_capacity(self.0.len());
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            match self.0.iter().find(|wanted| wanted.eq_ignore_ascii_case(&name)) {
+                Some(wanted) => attributes.push(wanted.clone(), map.next_value::<Value>()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(attributes)
+    }
 }
 
 pub(crate) fn to_body(attributes: &Attributes) -> String {

@@ -17,6 +17,28 @@ pub fn fold(text: &str, exact: bool) -> Cow<'_, str> {
     Cow::Owned(text.to_lowercase())
 }
 
+/// How texts of an attribute compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collation {
+    /// Byte by byte.
+    Exact,
+    /// Without regard to letter case.
+    AnyCase,
+    /// As user names: [`username_key`].
+    UserName,
+}
+
+impl Collation {
+    /// The form in which texts are compared.
+    pub fn key(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Collation::Exact => Cow::Borrowed(text),
+            Collation::UserName if !text.is_ascii() => Cow::Owned(username_key(text)),
+            Collation::AnyCase | Collation::UserName => fold(text, false),
+        }
+    }
+}
+
 /// Whether two texts are equal under `caseExact`.
 pub fn same_text(one: &str, other: &str, exact: bool) -> bool {
     one == other || (!exact && (one.eq_ignore_ascii_case(other) || fold(one, false) == fold(other, false)))

@@ -5,9 +5,11 @@
 //! They go in pages of [`PAGE`], so that memory stays bounded whoever is deleted.
 
 use provost_model::{ObjectId, Text};
-use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
+use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction, ValueRow};
 
+use super::prepare::Keys;
 use crate::Directory;
+use crate::index::{Index, value_row};
 use crate::kind::{Columns, Kind, set_manager};
 use crate::resource::{parse, to_body};
 
@@ -21,6 +23,9 @@ pub(super) struct Flush {
     updates: Vec<ResourceRow>,
     /// Those of which only the content changed.
     bodies: Vec<ResourceRow>,
+    /// Values that resources are found by.
+    values: Vec<ValueRow>,
+    lost: Vec<ValueRow>,
     adds: Vec<MemberRow>,
     removes: Vec<(ObjectId, ObjectId)>,
     deleted: Vec<ObjectId>,
@@ -35,6 +40,8 @@ impl Flush {
             creates: Vec::new(),
             updates: Vec::new(),
             bodies: Vec::new(),
+            values: Vec::new(),
+            lost: Vec::new(),
             adds: Vec::new(),
             removes: Vec::new(),
             deleted: Vec::new(),
@@ -66,6 +73,13 @@ impl Flush {
         let rows = if same { &mut self.bodies } else { &mut self.updates };
         let body = body.unwrap_or(row.body);
         rows.push(ResourceRow { name_key, external_id, manager, body, ..row });
+    }
+
+    /// Gives a resource values to be found by, after it lost others.
+    pub fn keys(&mut self, kind: &Kind, id: &ObjectId, lost: Keys<'_>, keys: Keys<'_>) {
+        let row = |(index, key): (&Index, String)| value_row(kind, index, key, id);
+        self.lost.extend(lost.into_iter().map(row));
+        self.values.extend(keys.into_iter().map(row));
     }
 
     pub fn rename(&mut self, group: &ObjectId) {
@@ -100,6 +114,10 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     tx.update_resources(&mut flush.updates).await?;
     tx.update_bodies(&mut flush.bodies).await?;
     tx.insert_resources(&mut flush.creates).await?;
+    tx.remove_values(&flush.lost).await?;
+    // Neighbours in the index are written together.
+    flush.values.sort_unstable();
+    tx.add_values(&flush.values).await?;
     move_members(directory, tx, &flush).await?;
     let removes: Vec<(&str, &str)> =
         flush.removes.iter().map(|(group, member)| (group.as_str(), member.as_str())).collect();
@@ -112,14 +130,15 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     Ok(())
 }
 
-/// Gives new places in the feed to those whose attribute `groups` changes: before the memberships are gone.
+/// Gives new places in the feed to those whose attribute `groups` changes, members of groups in groups among them: before
+/// the memberships are gone.
 async fn move_members(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
-    let mut moved: Vec<ObjectId> = flush.adds.iter().map(|member| member.member_id.clone()).collect();
-    moved.extend(flush.removes.iter().map(|(_, member)| member.clone()));
-    let groups: Vec<&str> = flush.renamed.iter().chain(&flush.deleted).map(ObjectId::as_str).collect();
-    moved.extend(tx.members_of(&groups).await?.into_iter().map(|member| member.member_id));
-    moved.sort_unstable();
-    moved.dedup();
+    let mut changed: Vec<&str> = flush.adds.iter().map(|member| member.member_id.as_str()).collect();
+    changed.extend(flush.removes.iter().map(|(_, member)| member.as_str()));
+    changed.extend(flush.renamed.iter().chain(&flush.deleted).map(ObjectId::as_str));
+    changed.sort_unstable();
+    changed.dedup();
+    let moved = tx.members_below(&changed).await?;
     for kind in directory.kinds().iter().filter(|kind| kind.has_groups) {
         tx.move_resources(&kind.name, &moved).await?;
     }

@@ -42,6 +42,7 @@ impl Directory {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
+        self.prepare().await?;
         let tasks = writes.into_iter().map(|write| Task::new(self, write)).collect();
         let mut tx = self.store().begin().await?;
         tx.lock_directory().await?;

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use provost_model::{Attributes, ObjectId, Value};
 use provost_store::{MemberRow, ResourceRow};
 
+use crate::index::Index;
 use crate::kind::{Columns, Kind};
 use crate::resource::{parse, to_body};
 use crate::write::{MemberEdit, What, Write};
@@ -16,11 +17,11 @@ type Result<T, E = DirectoryError> = std::result::Result<T, E>;
 /// A write on its way.
 pub(super) struct Task<'d> {
     pub kind: &'d Kind,
-    job: Job,
+    job: Job<'d>,
 }
 
-enum Job {
-    Create(Step),
+enum Job<'d> {
+    Create(Step<'d>),
     /// Has to see what is there.
     Later(What),
 }
@@ -28,14 +29,36 @@ enum Job {
 /// A write that could be done if names and members allow it.
 pub(super) struct Prepared<'d> {
     pub kind: &'d Kind,
-    pub step: Step,
+    pub step: Step<'d>,
 }
 
-pub(super) enum Step {
-    Create { columns: Columns, attributes: Attributes, body: String, members: Vec<ObjectId> },
-    Edit { row: ResourceRow, columns: Columns, attributes: Attributes, body: Option<String>, delta: Delta },
-    Delete { row: ResourceRow },
+pub(super) enum Step<'d> {
+    Create {
+        columns: Columns,
+        keys: Keys<'d>,
+        attributes: Attributes,
+        body: String,
+        members: Vec<ObjectId>,
+    },
+    Edit {
+        row: ResourceRow,
+        columns: Columns,
+        /// The keys that the resource gets and loses.
+        keys: Keys<'d>,
+        lost: Keys<'d>,
+        attributes: Attributes,
+        body: Option<String>,
+        delta: Delta,
+    },
+    Delete {
+        row: ResourceRow,
+        lost: Keys<'d>,
+        attributes: Attributes,
+    },
 }
+
+/// Values that have rows of their own.
+pub(super) type Keys<'d> = Vec<(&'d Index, String)>;
 
 /// What is added to and removed from a group.
 #[derive(Default)]
@@ -87,28 +110,34 @@ impl<'d> Task<'d> {
     }
 }
 
-fn create(kind: &Kind, mut attributes: Attributes, members: Vec<Member>) -> Result<Step> {
+fn create<'d>(kind: &'d Kind, mut attributes: Attributes, members: Vec<Member>) -> Result<Step<'d>> {
     kind.clean(&mut attributes);
     let columns = kind.columns(&attributes)?;
     if !members.is_empty() {
         refuse_members(kind)?;
     }
     let members = distinct(members.into_iter().map(|member| member.id));
-    Ok(Step::Create { columns, body: to_body(&attributes), attributes, members })
+    Ok(Step::Create { columns, keys: kind.keys(&attributes), body: to_body(&attributes), attributes, members })
 }
 
-fn later(
-    kind: &Kind,
+fn later<'d>(
+    kind: &'d Kind,
     what: What,
     rows: &mut HashMap<ObjectId, ResourceRow>,
     current: &mut HashMap<ObjectId, Vec<MemberRow>>,
-) -> Result<Step> {
+) -> Result<Step<'d>> {
     match what {
         What::Create { attributes, members } => create(kind, attributes, members),
-        What::Delete { id, if_version } => Ok(Step::Delete { row: take(kind, id, if_version, rows)? }),
+        What::Delete { id, if_version } => {
+            let row = take(kind, id, if_version, rows)?;
+            // What cannot be read can be deleted still.
+            let attributes = parse(&row).unwrap_or_default();
+            Ok(Step::Delete { row, lost: kind.keys(&attributes), attributes })
+        }
         What::Edit { id, if_version, edit, members } => {
             let row = take(kind, id, if_version, rows)?;
             let mut attributes = parse(&row)?;
+            let mut lost = kind.keys(&attributes);
             let current = current.remove(&row.id).unwrap_or_default();
             let inline = members == MemberEdit::Inline && kind.has_members;
             if inline {
@@ -135,7 +164,16 @@ fn later(
             let body = to_body(&attributes);
             // Equal text is the usual sign of nothing to do; another order of names is the same content still.
             let body = (body != row.body && parse(&row)? != attributes).then_some(body);
-            Ok(Step::Edit { row, columns, attributes, body, delta })
+            let mut keys = Vec::new();
+            if body.is_some() {
+                keys = kind.keys(&attributes);
+                let had = lost.clone();
+                lost.retain(|key| !keys.contains(key));
+                keys.retain(|key| !had.contains(key));
+            } else {
+                lost.clear();
+            }
+            Ok(Step::Edit { row, columns, keys, lost, attributes, body, delta })
         }
     }
 }
@@ -198,12 +236,20 @@ fn distinct(ids: impl IntoIterator<Item = ObjectId>) -> Vec<ObjectId> {
     ids.into_iter().filter(|id| seen.insert(id.clone())).collect()
 }
 
-impl Step {
+impl Step<'_> {
     /// The ids that become members.
     pub fn added(&self) -> &[ObjectId] {
         match self {
             Step::Create { members, .. } => members,
             Step::Edit { delta, .. } => &delta.add,
+            Step::Delete { .. } => &[],
+        }
+    }
+
+    /// The values to be found by that it brings.
+    pub fn keys(&self) -> &[(&Index, String)] {
+        match self {
+            Step::Create { keys, .. } | Step::Edit { keys, .. } => keys,
             Step::Delete { .. } => &[],
         }
     }

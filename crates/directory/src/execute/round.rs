@@ -9,7 +9,7 @@ use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction};
 use super::Outcomes;
 use super::flush::{self, Flush};
 use super::id::Ids;
-use super::prepare::{Delta, Prepared, Step, Task};
+use super::prepare::{Delta, Keys, Prepared, Step, Task};
 use crate::kind::Kind;
 use crate::resource::parse;
 use crate::write::Written;
@@ -20,8 +20,8 @@ type Result<T, E = DirectoryError> = std::result::Result<T, E>;
 /// What the tables say about the writes of a round.
 #[derive(Default)]
 struct Known {
-    /// Who has a name, as far as the round asks.
-    names: HashMap<(Text, String), ObjectId>,
+    /// Who has a unique value, as far as the round asks: by resource type, attribute and key.
+    names: HashMap<(Text, Text, String), ObjectId>,
     /// What kind the objects are that become members.
     kinds: HashMap<ObjectId, Text>,
     /// Memberships, of those that are added or removed.
@@ -115,8 +115,10 @@ async fn learn(
         names.sort_unstable();
         names.dedup();
         let taken = tx.user_names_taken(&names).await?;
-        known.names.extend(taken.into_iter().map(|(name, id)| ((kind.name.clone(), name), id)));
+        let naming = kind.naming.clone().unwrap_or_default();
+        known.names.extend(taken.into_iter().map(|(name, id)| ((kind.name.clone(), naming.clone(), name), id)));
     }
+    learn_values(directory, tx, prepared, &mut known).await?;
     let mut wanted: Vec<&str> =
         prepared.iter().flatten().flat_map(|prepared| prepared.step.added()).map(ObjectId::as_str).collect();
     wanted.sort_unstable();
@@ -141,6 +143,30 @@ async fn learn(
     Ok(known)
 }
 
+/// Asks who has the values that are to be unique.
+async fn learn_values(
+    directory: &Directory,
+    tx: &mut Transaction,
+    prepared: &[Result<Prepared<'_>>],
+    known: &mut Known,
+) -> Result<(), StoreError> {
+    for kind in directory.kinds() {
+        for index in kind.indexes.iter().filter(|index| index.unique) {
+            let of_kind = prepared.iter().flatten().filter(|prepared| prepared.kind.name == kind.name);
+            let mut keys: Vec<&str> = of_kind
+                .flat_map(|prepared| prepared.step.keys())
+                .filter_map(|(of, key)| (of.path == index.path).then_some(key.as_str()))
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let owners = tx.value_owners(&kind.name, &index.path, &keys).await?;
+            let name = |key| (kind.name.clone(), index.path.clone(), key);
+            known.names.extend(owners.into_iter().map(|(key, id)| (name(key), id)));
+        }
+    }
+    Ok(())
+}
+
 /// Decides one write as if those before it were done, and notes what is to be written.
 fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mut Ids) -> Result<Written> {
     let Prepared { kind, step } = prepared;
@@ -148,22 +174,26 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
         return Err(DirectoryError::UnknownMember { id: id.clone() });
     }
     match step {
-        Step::Create { columns, attributes, body, members } => {
+        Step::Create { columns, keys, attributes, body, members } => {
             let id = ids.next();
-            known.claim(kind, &columns.name_key, &id)?;
+            known.claim(kind, &columns.name_key, &keys, &id)?;
             let members: Vec<Member> =
                 members.into_iter().map(|id| Member { kind: known.kinds[&id].clone(), id }).collect();
             for member in &members {
                 flush.add(&id, &member.id, &member.kind);
             }
+            flush.keys(kind, &id, Vec::new(), keys);
             let row = flush.create(kind, id, columns, body);
             let members = kind.has_members.then_some(members);
             Ok(Written { resource: resource(row, attributes, members), changed: true, created: true })
         }
-        Step::Edit { mut row, columns, attributes, body, mut delta } => {
+        Step::Edit { mut row, columns, keys, lost, attributes, body, mut delta } => {
+            known.claim(kind, &columns.name_key, &keys, &row.id)?;
             if columns.name_key != row.name_key {
-                known.claim(kind, &columns.name_key, &row.id)?;
-                known.release(kind, &row.name_key, &row.id);
+                known.release(kind, kind.naming.as_ref(), &row.name_key, &row.id);
+            }
+            for (index, key) in lost.iter().filter(|(index, _)| index.unique) {
+                known.release(kind, Some(&index.path), key, &row.id);
             }
             if !delta.exact {
                 delta.add.retain(|id| !known.pairs.contains(&(row.id.clone(), id.clone())));
@@ -183,20 +213,24 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
             // The key has no letter case, the name has.
             if kind.has_members
                 && body.is_some()
-                && parse(&row).is_ok_and(|before| before.find(&kind.naming) != attributes.find(&kind.naming))
+                && let Some(naming) = &kind.naming
+                && parse(&row).is_ok_and(|before| before.find(naming) != attributes.find(naming))
             {
                 flush.rename(&row.id);
             }
+            flush.keys(kind, &row.id, lost, keys);
             let written = resource(&row, attributes, None);
             if changed {
                 flush.update(row, columns, body);
             }
             Ok(Written { resource: written, changed, created: false })
         }
-        Step::Delete { row } => {
-            known.release(kind, &row.name_key, &row.id);
-            // What cannot be read can be deleted still.
-            let attributes = parse(&row).unwrap_or_default();
+        Step::Delete { row, lost, attributes } => {
+            known.release(kind, kind.naming.as_ref(), &row.name_key, &row.id);
+            for (index, key) in lost.iter().filter(|(index, _)| index.unique) {
+                known.release(kind, Some(&index.path), key, &row.id);
+            }
+            flush.keys(kind, &row.id, lost, Vec::new());
             let written = Written { resource: resource(&row, attributes, None), changed: true, created: false };
             flush.delete(row);
             Ok(written)
@@ -205,27 +239,31 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
 }
 
 impl Known {
-    /// Takes a name, unless somebody has it.
-    fn claim(&mut self, kind: &Kind, name_key: &str, id: &ObjectId) -> Result<()> {
-        if !kind.unique {
-            return Ok(());
-        }
-        let name = (kind.name.clone(), name_key.to_owned());
-        match self.names.get(&name) {
-            Some(owner) if owner != id => Err(DirectoryError::AlreadyExists {
-                kind: kind.name.clone(),
-                attribute: kind.naming.clone(),
-                existing_id: owner.clone(),
-            }),
-            _ => {
-                self.names.insert(name, id.clone());
-                Ok(())
+    /// Takes a name and values, unless somebody has one that is to be unique.
+    fn claim(&mut self, kind: &Kind, name_key: &str, keys: &Keys<'_>, id: &ObjectId) -> Result<()> {
+        let name = kind.naming.as_ref().filter(|_| kind.unique).map(|naming| (naming, name_key));
+        let values = keys.iter().filter(|(index, _)| index.unique).map(|(index, key)| (&index.path, key.as_str()));
+        let unique: Vec<_> = name
+            .into_iter()
+            .chain(values)
+            .map(|(path, key)| (kind.name.clone(), path.clone(), key.to_owned()))
+            .collect();
+        // All or none: a write that is refused takes nothing.
+        for name in &unique {
+            if let Some(owner) = self.names.get(name).filter(|owner| *owner != id) {
+                return Err(DirectoryError::AlreadyExists {
+                    kind: kind.name.clone(),
+                    attribute: name.1.clone(),
+                    existing_id: owner.clone(),
+                });
             }
         }
+        self.names.extend(unique.into_iter().map(|name| (name, id.clone())));
+        Ok(())
     }
 
-    fn release(&mut self, kind: &Kind, name_key: &str, id: &ObjectId) {
-        let name = (kind.name.clone(), name_key.to_owned());
+    fn release(&mut self, kind: &Kind, path: Option<&Text>, key: &str, id: &ObjectId) {
+        let name = (kind.name.clone(), path.cloned().unwrap_or_default(), key.to_owned());
         if self.names.get(&name) == Some(id) {
             self.names.remove(&name);
         }

@@ -1,18 +1,21 @@
-//! What a filter or sort key asks about that is not in a resource's body: `id`, `meta`, `members`, `groups`.
+//! What a filter or sort key asks about: which attributes of the body, and what is not in it (`id`, `meta`, `members`,
+//! `groups`). The rest of a body is passed over without being built, which is most of the cost of reading one.
 
 use std::collections::HashMap;
 
-use provost_model::{AttributePath, Attributes, Filter, ObjectId, Timestamp, Value};
+use provost_model::{AttributePath, Attributes, Filter, ObjectId, Text, Timestamp, Value};
 use provost_scim::schema::Target;
 use provost_store::{ResourceRow, StoreError};
 
 use crate::Directory;
 use crate::kind::Kind;
-use crate::resource::{etag, parse};
+use crate::resource::{etag, parse_some};
 
-/// What has to be added to the body before a resource is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What has to be known of a resource before it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Needs {
+    /// Attributes and extensions in the body.
+    names: Vec<Text>,
     id: bool,
     meta: bool,
     members: bool,
@@ -22,14 +25,21 @@ pub(crate) struct Needs {
 impl Needs {
     pub fn of(kind: &Kind, filter: &Filter) -> Self {
         let mut needs = Self::default();
-        filter.for_each_path(&mut |path| needs = needs.and(Self::of_path(kind, path)));
+        filter.for_each_path(&mut |path| needs = std::mem::take(&mut needs).and(Self::of_path(kind, path)));
         needs
     }
 
     pub fn of_path(kind: &Kind, path: &AttributePath) -> Self {
         let Some(Target::Attribute(place)) = kind.types.resolve(path) else { return Self::default() };
         let name = if place.extension.is_none() { place.attribute.name.as_str() } else { "" };
+        let names = match (place.extension, name) {
+            (Some(schema), _) => vec![schema.id.clone()],
+            // Which extensions there are.
+            (None, "schemas") => kind.types.extensions.iter().map(|extension| extension.schema.id.clone()).collect(),
+            (None, name) => vec![name.into()],
+        };
         Self {
+            names,
             id: name == "id",
             meta: name == "meta",
             members: name == "members" && kind.has_members,
@@ -37,8 +47,10 @@ impl Needs {
         }
     }
 
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
+        self.names.extend(other.names);
         Self {
+            names: self.names,
             id: self.id || other.id,
             meta: self.meta || other.meta,
             members: self.members || other.members,
@@ -46,9 +58,9 @@ impl Needs {
         }
     }
 
-    /// The rows with their attributes, completed by what is needed, in bulk.
+    /// The rows with the attributes that are needed, in bulk.
     pub async fn attributes(
-        self,
+        &self,
         directory: &Directory,
         rows: Vec<ResourceRow>,
     ) -> Result<Vec<(ResourceRow, Attributes)>, StoreError> {
@@ -62,12 +74,13 @@ impl Needs {
         }
         if self.groups {
             for found in directory.memberships(&ids.iter().map(|id| ObjectId::from(*id)).collect::<Vec<_>>()).await? {
-                let parts = [("value", found.group.0), ("display", found.display), ("type", "direct".into())];
+                let kind = found.kind().into();
+                let parts = [("value", found.group.0), ("display", found.display), ("type", kind)];
                 lists.entry(found.member).or_default().push(Value::Complex(parts.into_iter().collect()));
             }
         }
         let complete = |row: ResourceRow| {
-            let mut attributes = parse(&row)?;
+            let mut attributes = parse_some(&row, &self.names)?;
             if self.id {
                 attributes.push("id", row.id.0.clone());
             }

@@ -1,11 +1,11 @@
-//! Objects by exact values: indexed columns in bulk; other attributes by one pass over the class for all values.
+//! Objects by exact values: indexed columns and values in bulk; other attributes by one pass over the class for all values.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use provost_connector::{ConnectorError, Context, ErrorCode, LookupRequest};
 use provost_model::{Record, Value};
 use provost_scim::collate;
-use provost_store::{Lookup, ResourceRow};
+use provost_store::{Lookup, ResourceRow, StoreError};
 
 use super::error::store_error;
 use super::place::Place;
@@ -13,7 +13,7 @@ use super::record;
 use crate::Directory;
 use crate::kind::Kind;
 use crate::query::PAGE;
-use crate::query::access::{column, key, text_of};
+use crate::query::access::{column, index, key, text_of};
 use crate::resource::parse;
 
 /// For each value the objects that have it.
@@ -86,7 +86,35 @@ async fn by_reading(
     let exact = leaf.target().is_exact();
     let fold = |value: &Value| value.to_text().map(|text| collate::fold(&text, exact).into_owned());
     let keys: Vec<Option<String>> = request.values.iter().map(fold).collect();
-    let wanted: std::collections::HashSet<&str> = keys.iter().flatten().map(String::as_str).collect();
+    let wanted: HashSet<&str> = keys.iter().flatten().map(String::as_str).collect();
+    let pick = |row: &ResourceRow| -> Result<Option<Vec<String>>, StoreError> {
+        let attributes = parse(row)?;
+        let values: Vec<String> = leaf.values(&attributes).into_iter().filter_map(fold).collect();
+        Ok(values.iter().any(|value| wanted.contains(value.as_str())).then_some(values))
+    };
+    if let Some(index) = index(kind, &request.path) {
+        let store = directory.store();
+        directory.prepare().await.map_err(|error| store_error(&error))?;
+        let mut sought: Vec<String> = request.values.iter().filter_map(|value| Some(index.key(value)?.0)).collect();
+        sought.retain(|key| !key.contains('\0'));
+        sought.sort_unstable();
+        sought.dedup();
+        let mut ids =
+            store.value_owners(&kind.name, &index.path, &sought).await.map_err(|error| store_error(&error))?;
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = store.resources_by(&kind.name, Lookup::Id, &ids).await.map_err(|error| store_error(&error))?;
+        let (mut hits, mut has) = (Vec::new(), Vec::new());
+        for row in rows {
+            if let Some(values) = pick(&row).map_err(|error| store_error(&error))? {
+                hits.push(row);
+                has.push(values);
+            }
+        }
+        let records = record::records(directory, kind, hits).await?;
+        drop(wanted);
+        return Ok(deal(keys, has.into_iter().zip(records)));
+    }
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         cx.check()?;
@@ -96,9 +124,7 @@ async fn by_reading(
         after = rows.last().map(|row| row.id.to_string());
         let (mut hits, mut has) = (Vec::new(), Vec::new());
         for row in rows {
-            let attributes = parse(&row).map_err(|error| store_error(&error))?;
-            let values: Vec<String> = leaf.values(&attributes).into_iter().filter_map(fold).collect();
-            if values.iter().any(|value| wanted.contains(value.as_str())) {
+            if let Some(values) = pick(&row).map_err(|error| store_error(&error))? {
                 hits.push(row);
                 has.push(values);
             }

@@ -19,9 +19,9 @@ use provost_connector::{
 use provost_model::{ObjectId, Operation, Record, Schema};
 use provost_store::Lookup;
 
-use crate::Directory;
 use crate::directory::storable;
 use crate::kind::Kind;
+use crate::{Directory, Walk};
 
 use error::{store_error, to_connector};
 
@@ -78,16 +78,16 @@ impl Session for DirectorySession {
     async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
         cx.check()?;
         let kind = self.kind(&request.class)?;
-        let after = request.cursor.as_ref().map(|cursor| cursor.0.as_str());
-        let size = request.page_size.clamp(1, scan::PAGE);
-        let page = self.directory.page(&kind.name, Some(&request.filter), after, size, true).await;
+        let after = request.cursor.as_ref().map(|cursor| ObjectId(cursor.0.clone()));
+        let walk = Walk::by_id(after, request.page_size.clamp(1, scan::PAGE), true);
+        let page = self.directory.walk(&kind.name, Some(&request.filter), walk).await;
         let page = page.map_err(|error| match error {
             // The filter cannot be evaluated exactly.
             crate::DirectoryError::Scim(error) => error::unsupported(&error),
             other => to_connector(&other),
         })?;
         let records = record::from_resources(&self.directory, kind, page.resources, &request.requested).await?;
-        Ok(Page { records, next: page.next.map(|id| Cursor(id.0)) })
+        Ok(Page { records, next: page.next.map(|next| Cursor(next.id.0)) })
     }
 
     async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {

@@ -92,6 +92,7 @@ pub(super) fn digest(row: &ResourceRow, beside: &Beside) -> Digest {
     for membership in beside.groups.iter().flatten() {
         put(&membership.group);
         put(&membership.display);
+        put(membership.kind());
     }
     Digest(state.digest128())
 }
@@ -171,7 +172,8 @@ fn build(parts: Parts<'_>) -> Record {
     }
     if let Some(groups) = groups {
         let group = |membership: Membership| {
-            let parts = [("value", membership.group.0), ("display", membership.display), ("type", "direct".into())];
+            let kind = membership.kind().into();
+            let parts = [("value", membership.group.0), ("display", membership.display), ("type", kind)];
             Value::Complex(parts.into_iter().collect())
         };
         attributes.push(GROUPS, groups.into_iter().map(group).collect::<Vec<_>>());

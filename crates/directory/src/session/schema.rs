@@ -58,7 +58,7 @@ fn class_capabilities(kind: &Kind) -> ClassCapabilities {
         update: true,
         delete: true,
         enablement,
-        lookup: vec![kind.naming.clone(), "externalId".into(), "id".into()],
+        lookup: kind.naming.iter().cloned().chain(["externalId".into(), "id".into()]).collect(),
         count: true,
         max_values_per_change: Some(PAGE),
         references_in_create: true,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
+mod indexes;
 mod members;
 mod model;
 mod query;
@@ -11,7 +12,7 @@ mod write;
 use std::sync::Arc;
 
 use provost_connector::{Applied, ConnectorError, Context, Done, Outcome, Session};
-use provost_directory::{Directory, DirectoryError, Resource, Write, Written};
+use provost_directory::{Directory, DirectoryError, Resource, Types, Write, Written};
 use provost_model::clock::ManualClock;
 use provost_model::{Action, Attributes, Change, ChangeOp, Clock as _, ObjectId, Operation, Timestamp, Value};
 use provost_store::Store;
@@ -23,13 +24,15 @@ pub struct Place {
     pub directory: Directory,
     pub session: Arc<dyn Session>,
     pub clock: ManualClock,
+    pub store: Store,
 }
 
 async fn place(url: &str) -> Place {
     let clock = ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap());
-    let directory = Directory::new(Store::open(url).await.unwrap(), Arc::new(clock.clone()));
+    let store = Store::open(url).await.unwrap();
+    let directory = Directory::new(store.clone(), Arc::new(clock.clone()));
     assert_eq!(clock.now_ms(), 1_700_000_000_000);
-    Place { session: directory.session(), directory, clock }
+    Place { session: directory.session(), directory, clock, store }
 }
 
 pub async fn sqlite() -> Place {
@@ -77,6 +80,12 @@ pub fn group(name: &str) -> Attributes {
 }
 
 impl Place {
+    /// The same store with other types.
+    pub fn with_types(&self, types: Types) -> Place {
+        let directory = Directory::with_types(self.store.clone(), Arc::new(self.clock.clone()), types);
+        Place { session: directory.session(), directory, clock: self.clock.clone(), store: self.store.clone() }
+    }
+
     pub async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, DirectoryError>> {
         self.directory.write(writes).await.unwrap()
     }

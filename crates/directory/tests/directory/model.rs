@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provost_connector::{Cursor, ScanItem, ScanMode, ScanRequest};
-use provost_directory::{DirectoryError, Member, MemberEdit, What, Write, Written};
+use provost_directory::{DirectoryError, Member, MemberEdit, Walk, What, Write, Written};
 use provost_model::{Attributes, ObjectId, Value};
 
 use crate::{Place, cx};
@@ -194,7 +194,7 @@ impl Model {
     async fn compare(&mut self, place: &Place) {
         let mut found = BTreeMap::new();
         for kind in ["User", "Group"] {
-            for resource in place.directory.page(kind, None, None, 10_000, true).await.unwrap().resources {
+            for resource in place.directory.walk(kind, None, Walk::by_id(None, 10_000, true)).await.unwrap().resources {
                 let text = |name: &str| Some(resource.attributes.find(name)?.as_text()?.to_owned());
                 let manager: provost_model::AttributePath =
                     format!("{}:manager.value", crate::ENTERPRISE).parse().unwrap();

@@ -1,6 +1,6 @@
 //! Filters, paging and sorting.
 
-use provost_directory::{DirectoryError, MemberEdit, QueryPage, Write};
+use provost_directory::{DirectoryError, MemberEdit, QueryPage, Walk, Write};
 use provost_model::{Explain as _, Filter, ObjectId, Value};
 use provost_scim::list::{Sort, SortOrder};
 
@@ -156,16 +156,32 @@ async fn keyset(place: Place) {
     let ids = many(&place, 2_100).await;
     for (text, all) in [(None, ids.clone()), (Some("title eq \"x\""), ids.iter().step_by(3).cloned().collect())] {
         let filter = text.map(filter);
-        let (mut got, mut after) = (Vec::new(), None::<ObjectId>);
-        loop {
-            let page = place.directory.page("User", filter.as_ref(), after.as_deref(), 333, false).await.unwrap();
-            got.extend(page.resources.into_iter().map(|resource| resource.id));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let got = walked(&place, filter.as_ref(), Walk::by_id(None, 333, false)).await;
         assert_eq!(got, all);
+    }
+    // Sorted by what many share, by what nobody has, both ways round.
+    for (by, order) in
+        [("title", SortOrder::Ascending), ("title", SortOrder::Descending), ("nickName", SortOrder::Descending)]
+    {
+        let sort = Some(Sort { by: by.parse().unwrap(), order });
+        let got = walked(&place, None, Walk { sort: sort.clone(), ..Walk::by_id(None, 333, false) }).await;
+        let page = QueryPage { count: 10_000, sort, ..QueryPage::default() };
+        let all = place.directory.query("User", None, page).await.unwrap();
+        assert_eq!(got, all.resources.into_iter().map(|resource| resource.id).collect::<Vec<_>>(), "{by} {order:?}");
+    }
+}
+
+/// The ids that a walk passes, to its end.
+async fn walked(place: &Place, filter: Option<&Filter>, mut walk: Walk) -> Vec<ObjectId> {
+    let mut got = Vec::new();
+    loop {
+        let page = place.directory.walk("User", filter, walk.clone()).await.unwrap();
+        assert!(page.resources.len() <= walk.count);
+        got.extend(page.resources.into_iter().map(|resource| resource.id));
+        walk.after = page.next;
+        if walk.after.is_none() {
+            return got;
+        }
     }
 }
 

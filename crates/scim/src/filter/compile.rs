@@ -4,9 +4,10 @@ use provost_model::{AttributePath, AttributeType, Filter, Operator, Term, Value}
 
 use super::test::{Operand, Test};
 use super::{Missing, Node, Slot};
+use crate::collate::Collation;
 use crate::resource::value::boolean;
 use crate::schema::{Attribute, Target};
-use crate::{ScimError, TypeSchema, collate};
+use crate::{ScimError, TypeSchema, collate, urn};
 
 /// What names in a filter are relative to.
 pub(super) enum Compiler<'a> {
@@ -47,8 +48,14 @@ impl<'a> Compiler<'a> {
             }
             attribute = value;
         }
-        let operand = operand(attribute, term)?;
-        Ok(Node::Test(Test { slot, op: term.op, operand, exact: attribute.is_exact() }))
+        let collation = match self {
+            // The name that is unique, and compares in the same way everywhere (RFC 7644 section 5).
+            Compiler::Resource(types, _) if types.core.is(urn::USER) && slot.is_user_name() => Collation::UserName,
+            _ if attribute.is_exact() => Collation::Exact,
+            _ => Collation::AnyCase,
+        };
+        let operand = operand(attribute, term, collation)?;
+        Ok(Node::Test(Test { slot, op: term.op, operand, collation }))
     }
 
     /// Where the value sits and the attribute it belongs to; none when the type lacks it and that may be.
@@ -101,7 +108,7 @@ impl<'a> Compiler<'a> {
 }
 
 /// The operand in the attribute's type, if operator and operand fit it (RFC 7644 table 3).
-fn operand(attribute: &Attribute, term: &Term) -> Result<Operand, ScimError> {
+fn operand(attribute: &Attribute, term: &Term, collation: Collation) -> Result<Operand, ScimError> {
     let refuse = |why: &str| Err(ScimError::invalid_filter(format!("{} {}: {why}", term.path, term.op.as_str())));
     let (ordering, part) = match term.op {
         Operator::Pr => return Ok(Operand::Null),
@@ -113,7 +120,7 @@ fn operand(attribute: &Attribute, term: &Term) -> Result<Operand, ScimError> {
     if term.value.is_null() {
         return if ordering || part { refuse("null has no order and no parts") } else { Ok(Operand::Null) };
     }
-    let text = |text: &str| Operand::Text(collate::fold(text, attribute.is_exact()).into());
+    let text = |text: &str| Operand::Text(collation.key(text).into());
     match (attribute.kind, &term.value) {
         (AttributeType::Boolean, _) if ordering || part => refuse("booleans have no order and no parts"),
         (AttributeType::Binary, _) if ordering => refuse("binary values have no order"),

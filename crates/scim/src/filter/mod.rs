@@ -100,6 +100,12 @@ enum Slot {
     Itself,
 }
 
+impl Slot {
+    fn is_user_name(&self) -> bool {
+        matches!(self, Slot::Attribute { extension: None, name, sub: None } if name == "userName")
+    }
+}
+
 impl Node {
     fn holds(&self, scope: &Scope<'_>) -> bool {
         match self {

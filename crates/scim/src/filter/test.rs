@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use provost_model::{Attributes, Operator, Value};
 
 use super::{ResourceFilter, Slot};
-use crate::collate;
+use crate::collate::{self, Collation};
 
 /// What a comparison looks at.
 pub(super) enum Scope<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Test {
     pub slot: Slot,
     pub op: Operator,
     pub operand: Operand,
-    pub exact: bool,
+    pub collation: Collation,
 }
 
 /// The operand, ready to compare: texts are folded already.
@@ -104,8 +104,8 @@ impl Test {
 
     fn text(&self, value: &Value, holds: impl Fn(&str, &str) -> bool) -> bool {
         match (value, &self.operand) {
-            (Value::Text(have), Operand::Text(want)) => holds(&collate::fold(have, self.exact), want),
-            (Value::Reference(have), Operand::Text(want)) => holds(&collate::fold(&have.id, self.exact), want),
+            (Value::Text(have), Operand::Text(want)) => holds(&self.collation.key(have), want),
+            (Value::Reference(have), Operand::Text(want)) => holds(&self.collation.key(&have.id), want),
             _ => false,
         }
     }
@@ -113,11 +113,9 @@ impl Test {
     /// How the value compares with the operand; none when they cannot be compared.
     fn order(&self, value: &Value) -> Option<Ordering> {
         match (value, &self.operand) {
-            (Value::Text(have), Operand::Text(want)) => Some(collate::fold(have, self.exact).as_ref().cmp(want)),
+            (Value::Text(have), Operand::Text(want)) => Some(self.collation.key(have).as_ref().cmp(want)),
             (Value::Text(have), Operand::Time(want)) => Some(collate::instant(have)?.cmp(want)),
-            (Value::Reference(have), Operand::Text(want)) => {
-                Some(collate::fold(&have.id, self.exact).as_ref().cmp(want))
-            }
+            (Value::Reference(have), Operand::Text(want)) => Some(self.collation.key(&have.id).as_ref().cmp(want)),
             (Value::Boolean(have), Operand::Boolean(want)) => Some(have.cmp(want)),
             (Value::Integer(have), Operand::Integer(want)) => Some(have.cmp(want)),
             (Value::Integer(have), Operand::Decimal(want)) => (*have as f64).partial_cmp(want),

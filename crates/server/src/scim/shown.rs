@@ -115,10 +115,11 @@ impl<'r> Presenter<'r> {
     fn membership(&self, membership: Membership) -> Value {
         let mut parts = Attributes::with_capacity(4);
         let address = self.address("Group", &membership.group);
+        let kind = membership.kind();
         parts.push("value", membership.group.0);
         parts.push("$ref", address);
         parts.push("display", membership.display);
-        parts.push("type", "direct");
+        parts.push("type", kind);
         Value::Complex(parts)
     }
 

@@ -99,6 +99,23 @@ impl Transaction {
         Ok(found)
     }
 
+    /// These and all members of those that are groups, and of the groups in them; ascending, each once.
+    pub async fn members_below<I: Borrow<str>>(&mut self, ids: &[I]) -> Result<Vec<ObjectId>> {
+        let ids = texts(ids);
+        let mut found: Vec<ObjectId> = ids.iter().map(|id| ObjectId::from(*id)).collect();
+        for chunk in ids.chunks(LIST_MAX) {
+            let mut sql = self.sql();
+            sql.push("with recursive below (id) as (select member_id from member where group_id in ").list(chunk);
+            sql.push(" union select m.member_id from member m join below b on m.group_id = b.id) select id from below");
+            for mut row in self.rows(sql).await? {
+                found.push(row.id()?);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
     /// The groups that have any of these as members, each once per five hundred ids.
     pub async fn groups_with<I: Borrow<str>>(&mut self, members: &[I]) -> Result<Vec<ObjectId>> {
         let members = texts(members);

@@ -11,7 +11,7 @@ use crate::store::texts;
 use crate::{Result, Store, StoreError, Transaction};
 
 /// The kind whose names are unique.
-const USER: &str = "User";
+pub(super) const USER: &str = "User";
 
 const NEXT: &str = "update sequence set value = value + $1 where name = 'directory' returning value";
 

@@ -1,0 +1,96 @@
+//! Which groups an object belongs to: those it is a member of, and those that these are in, however deep. Groups may be in
+//! each other in a circle; each is named once.
+
+use std::collections::{HashMap, HashSet};
+
+use provost_model::{ObjectId, Text};
+use provost_store::{Lookup, StoreError};
+
+use crate::resource::parse;
+use crate::{Directory, Membership};
+
+impl Directory {
+    /// The groups of these objects, by object; direct ones first, each list by group. One statement per level of nesting.
+    pub async fn memberships(&self, ids: &[ObjectId]) -> Result<Vec<Membership>, StoreError> {
+        let direct = self.store().memberships_of(ids).await?;
+        let first: HashSet<ObjectId> = direct.iter().map(|row| row.group_id.clone()).collect();
+        let parents = self.parents(&first).await?;
+        let mut found = Vec::with_capacity(direct.len());
+        let mut rows = direct.into_iter().peekable();
+        while let Some(row) = rows.next() {
+            let member = row.member_id;
+            let mut groups = vec![row.group_id];
+            while let Some(next) = rows.next_if(|next| next.member_id == member) {
+                groups.push(next.group_id);
+            }
+            let indirect = above(&groups, &parents);
+            let membership = |direct| {
+                let member = member.clone();
+                move |group| Membership { member: member.clone(), group, display: Text::default(), direct }
+            };
+            found.extend(groups.into_iter().map(membership(true)));
+            found.extend(indirect.into_iter().map(membership(false)));
+        }
+        self.name(&mut found).await?;
+        Ok(found)
+    }
+
+    /// The groups that each group is in, for these groups and all above them.
+    async fn parents(&self, first: &HashSet<ObjectId>) -> Result<HashMap<ObjectId, Vec<ObjectId>>, StoreError> {
+        let mut parents: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
+        let mut seen = first.clone();
+        let mut level: Vec<ObjectId> = first.iter().cloned().collect();
+        while !level.is_empty() {
+            level.sort_unstable();
+            let mut next = Vec::new();
+            for row in self.store().memberships_of(&level).await? {
+                if seen.insert(row.group_id.clone()) {
+                    next.push(row.group_id.clone());
+                }
+                parents.entry(row.member_id).or_default().push(row.group_id);
+            }
+            level = next;
+        }
+        Ok(parents)
+    }
+
+    /// Fills in what the groups are called.
+    async fn name(&self, found: &mut [Membership]) -> Result<(), StoreError> {
+        let mut groups: Vec<&str> = found.iter().map(|membership| membership.group.as_str()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let mut names = HashMap::with_capacity(groups.len());
+        for kind in self.kinds().iter().filter(|kind| kind.has_members) {
+            for row in self.store().resources_by(&kind.name, Lookup::Id, &groups).await? {
+                let attributes = parse(&row)?;
+                let naming = kind.naming.as_deref().unwrap_or_default();
+                let name = attributes.find(naming).and_then(|name| name.as_text()).unwrap_or_default();
+                names.insert(row.id, Text::from(name));
+            }
+        }
+        for membership in found {
+            membership.display = names.get(&membership.group).cloned().unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// The groups above these that are not among them, by id.
+fn above(groups: &[ObjectId], parents: &HashMap<ObjectId, Vec<ObjectId>>) -> Vec<ObjectId> {
+    if parents.is_empty() {
+        return Vec::new();
+    }
+    let mut seen: HashSet<&ObjectId> = groups.iter().collect();
+    let mut open: Vec<&ObjectId> = groups.iter().collect();
+    let mut found = Vec::new();
+    while let Some(group) = open.pop() {
+        for parent in parents.get(group).into_iter().flatten() {
+            if seen.insert(parent) {
+                found.push(parent.clone());
+                open.push(parent);
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}

@@ -44,6 +44,11 @@ impl Directory {
         self.inner.types.registry()
     }
 
+    /// What it holds.
+    pub fn types(&self) -> &Types {
+        &self.inner.types
+    }
+
     /// The directory as a connection of the engine.
     pub fn session(&self) -> Arc<dyn Session> {
         Arc::new(DirectorySession::new(self.clone()))

@@ -1,12 +1,14 @@
 //! Which groups an object belongs to: those it is a member of, and those that these are in, however deep. Groups may be in
 //! each other in a circle; each is named once.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 
 use provost_model::{ObjectId, Text};
 use provost_store::{Lookup, StoreError};
 
-use crate::resource::parse;
+use crate::query::PAGE;
+use crate::resource::parse_some;
 use crate::{Directory, Membership};
 
 impl Directory {
@@ -54,20 +56,29 @@ impl Directory {
         Ok(parents)
     }
 
+    /// What these are called: by `displayName`, else by the name that the type is found by.
+    pub async fn names<I: Borrow<str>>(&self, ids: &[I]) -> Result<HashMap<ObjectId, Text>, StoreError> {
+        const DISPLAY_NAME: Text = Text::const_new("displayName");
+        let mut names = HashMap::with_capacity(ids.len());
+        for kind in self.kinds() {
+            let wanted: Vec<Text> = kind.naming.iter().cloned().chain([DISPLAY_NAME]).collect();
+            for page in ids.chunks(PAGE) {
+                for row in self.store().resources_by(&kind.name, Lookup::Id, page).await? {
+                    let found = parse_some(&row, &wanted)?;
+                    let mut texts = wanted.iter().rev().filter_map(|name| found.find(name)?.as_text());
+                    names.insert(row.id, texts.next().unwrap_or_default().into());
+                }
+            }
+        }
+        Ok(names)
+    }
+
     /// Fills in what the groups are called.
     async fn name(&self, found: &mut [Membership]) -> Result<(), StoreError> {
         let mut groups: Vec<&str> = found.iter().map(|membership| membership.group.as_str()).collect();
         groups.sort_unstable();
         groups.dedup();
-        let mut names = HashMap::with_capacity(groups.len());
-        for kind in self.kinds().iter().filter(|kind| kind.has_members) {
-            for row in self.store().resources_by(&kind.name, Lookup::Id, &groups).await? {
-                let attributes = parse(&row)?;
-                let naming = kind.naming.as_deref().unwrap_or_default();
-                let name = attributes.find(naming).and_then(|name| name.as_text()).unwrap_or_default();
-                names.insert(row.id, Text::from(name));
-            }
-        }
+        let names = self.names(&groups).await?;
         for membership in found {
             membership.display = names.get(&membership.group).cloned().unwrap_or_default();
         }

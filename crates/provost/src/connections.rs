@@ -55,7 +55,7 @@ impl Configured {
             }
             _ => {
                 let file = spec.and_then(|spec| self.configuration.directory_file(spec));
-                crate::setup::directory(&self.store, file).await?
+                crate::setup::directory(&self.store, file, self.configuration.types.clone()).await?
             }
         };
         Ok(stack(session, RetryPolicy::default(), None))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Context, ErrorCode, Session};
-use provost_directory::Directory;
+use provost_directory::{Directory, Types};
 use provost_engine::Engine;
 use provost_engine::spec::JobSpec;
 use provost_model::{JobName, SystemClock};
@@ -92,7 +92,7 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The directory as a connection; in a database file of its own where one is named.
-pub async fn directory(store: &Store, file: Option<PathBuf>) -> Result<Arc<dyn Session>, ConnectorError> {
+pub async fn directory(store: &Store, file: Option<PathBuf>, types: Types) -> Result<Arc<dyn Session>, ConnectorError> {
     let store = match file {
         None => store.clone(),
         Some(path) => Store::open(&format!("sqlite:{}", path.display())).await.map_err(|error| {
@@ -100,7 +100,7 @@ pub async fn directory(store: &Store, file: Option<PathBuf>) -> Result<Arc<dyn S
             failed.at("database").hint("check the path and that the folder can be written to")
         })?,
     };
-    Ok(Directory::new(store, Arc::new(SystemClock)).session())
+    Ok(Directory::with_types(store, Arc::new(SystemClock), types).session())
 }
 
 /// A context that Ctrl-C and SIGTERM cancel. The second one ends the program at once.

@@ -9,6 +9,7 @@ use provost_store::Store;
 
 use crate::auth::Tokens;
 use crate::metrics::Metrics;
+use crate::scim::CursorKey;
 use crate::writer::Writer;
 
 /// Who may call.
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub token: Token,
     pub tokens: Arc<Tokens>,
+    pub cursors: Arc<CursorKey>,
     /// The address that clients use, where it is not the one of the request.
     pub public_url: Option<String>,
     pub writer: Writer,
@@ -42,8 +44,9 @@ impl ServerState {
     pub fn new(directory: Directory, store: Store, clock: Arc<dyn Clock>, token: Token) -> Self {
         let metrics = Arc::new(Metrics::default());
         let writer = Writer::start(directory.clone(), metrics.clone());
-        let tokens = Arc::default();
-        Self(Arc::new(Inner { directory, store, clock, token, tokens, public_url: None, writer, metrics }))
+        let (tokens, cursors) = (Arc::default(), Arc::default());
+        let public_url = None;
+        Self(Arc::new(Inner { directory, store, clock, token, tokens, cursors, public_url, writer, metrics }))
     }
 
     /// The base of all addresses in answers, `https://id.example.org`, for a server behind a proxy. Else answers repeat

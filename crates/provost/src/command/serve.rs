@@ -34,7 +34,8 @@ pub async fn run(global: &Global, args: ServeArgs, output: Output) -> Result<Exi
 /// Serves the directory on `listener` and runs the scheduled jobs until `cx` is cancelled.
 pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output: Output) -> Result<Exit> {
     let clock = Arc::new(SystemClock);
-    let directory = Directory::new(setup.store.clone(), clock.clone());
+    let directory = Directory::with_types(setup.store.clone(), clock.clone(), setup.configuration.types.clone());
+    directory.prepare().await?;
     let state = ServerState::new(directory, setup.store.clone(), clock, Token::Stored);
     let stop = cx.cancel.clone();
     let server = tokio::spawn(serve(listener, state, async move { stop.cancelled().await }));

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use provost_connector::{Capabilities, Connector, SettingProblem, Settings};
-use provost_directory::Directory;
 use provost_engine::rule::{compile, nearest};
 use provost_engine::spec::JobSpec;
 use provost_model::{ClassName, ClassSchema, ConnectionName, JobName, Schema};
@@ -158,9 +157,9 @@ impl Configuration {
 
     /// The schema of a connection, where it is known without going online.
     pub fn known_schema(&self, name: &ConnectionName, connectors: &[Arc<dyn Connector>]) -> Option<Schema> {
-        let Some(spec) = self.connections.get(name) else { return (name == DIRECTORY).then(Directory::schema) };
+        let Some(spec) = self.connections.get(name) else { return (name == DIRECTORY).then(|| self.types.schema()) };
         if spec.connector == DIRECTORY {
-            return Some(Directory::schema());
+            return Some(self.types.schema());
         }
         let connector = connectors.iter().find(|connector| connector.manifest().name == spec.connector)?;
         connector.known_schema(&self.settings(spec))

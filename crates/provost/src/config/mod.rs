@@ -4,6 +4,7 @@
 //! that it connects is the engine's to check ([`check`] asks it what can be known offline).
 
 pub mod check;
+mod directory;
 mod document;
 mod place;
 mod reader;
@@ -15,6 +16,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use provost_directory::Types;
 use provost_engine::error::{EngineError, RuleProblem};
 use provost_engine::rule::nearest;
 use provost_engine::spec::JobSpec;
@@ -31,7 +33,7 @@ use reader::{Fault, What};
 /// The name of the connection to Provost's own store of users and groups, which is always there.
 pub const DIRECTORY: &str = "directory";
 
-const SECTIONS: [&str; 5] = ["connections", "jobs", "server", "default_domain", "tables"];
+const SECTIONS: [&str; 6] = ["connections", "jobs", "server", "default_domain", "tables", "directory"];
 
 /// A configuration file that was read.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Configuration {
     pub connections: BTreeMap<ConnectionName, ConnectionSpec>,
     pub jobs: BTreeMap<JobName, JobSpec>,
     pub server: ServerSpec,
+    /// What the directory holds.
+    pub types: Types,
     source: Source,
     tree: Node,
 }
@@ -102,9 +106,10 @@ impl Configuration {
         let (connections, mut jobs, server) = (reading.connections(&tree), reading.jobs(&tree), reading.server(&tree));
         let environment = reading.environment(&tree, &base);
         jobs.values_mut().for_each(|job| job.shared = environment.clone());
+        let types = reading.directory(&tree, &base);
         reading.sections(&tree);
         let mut problems = reading.problems;
-        let configuration = Self { base, connections, jobs, server, source, tree };
+        let configuration = Self { base, connections, jobs, server, types, source, tree };
         configuration.references(&mut problems);
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         (Some(configuration), problems)

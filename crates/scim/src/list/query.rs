@@ -19,6 +19,8 @@ pub struct Query {
     pub page: Page,
     /// As sent; see [`Query::limit`].
     pub count: Option<i64>,
+    /// All of it but the page and the count, as text: equal for queries that ask for the same (RFC 9865 section 2.1).
+    pub identity: String,
 }
 
 /// Where a page starts.
@@ -118,6 +120,14 @@ struct Parts {
 
 impl Parts {
     fn finish(self) -> Result<Query, ScimError> {
+        let identity = serde_json::json!([
+            self.filter.as_deref().map_or("", str::trim),
+            self.sort_by.as_deref().unwrap_or_default(),
+            self.sort_order.as_deref().unwrap_or_default().to_ascii_lowercase(),
+            self.attributes,
+            self.excluded,
+        ]);
+        let identity = identity.to_string();
         let filter = self.filter.filter(|text| !text.trim().is_empty()).map(|text| filter::parse(&text)).transpose()?;
         let order = match self.sort_order {
             Some(word) if word.eq_ignore_ascii_case("descending") => SortOrder::Descending,
@@ -136,7 +146,7 @@ impl Parts {
         };
         let projection =
             Projection::new(self.attributes.iter().map(String::as_str), self.excluded.iter().map(String::as_str))?;
-        Ok(Query { filter, projection, sort, page, count: self.count })
+        Ok(Query { filter, projection, sort, page, count: self.count, identity })
     }
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use provost_model::{AttributePath, AttributeType, Attributes, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::resource::value::is_primary;
 use crate::schema::{Attribute, Target};
@@ -39,7 +40,7 @@ impl SortOrder {
 }
 
 /// What a resource is sorted by. A missing value is the greatest: last ascending, first descending.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum SortKey {
     /// False before true.
     Boolean(bool),
@@ -47,7 +48,7 @@ pub enum SortKey {
     Number(f64),
     /// Chronological.
     Time(Timestamp),
-    /// Folded where letter case does not count.
+    /// Folded where letter case does not count; the first 400 bytes.
     Text(String),
     /// The resource has no value.
     Missing,
@@ -110,6 +111,14 @@ impl Sort {
     }
 }
 
+/// What texts are sorted by at most, bytes: a cursor carries the key of the last resource in an address.
+const KEY_MAX: usize = 400;
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(KEY_MAX));
+    text
+}
+
 fn key_of(attribute: &Attribute, value: &Value) -> SortKey {
     match value {
         Value::Boolean(value) => SortKey::Boolean(*value),
@@ -118,7 +127,7 @@ fn key_of(attribute: &Attribute, value: &Value) -> SortKey {
         Value::Text(text) if attribute.kind == AttributeType::DateTime => {
             collate::instant(text).map_or(SortKey::Missing, SortKey::Time)
         }
-        Value::Text(text) => SortKey::Text(collate::fold(text, attribute.is_exact()).into_owned()),
+        Value::Text(text) => SortKey::Text(cut(collate::fold(text, attribute.is_exact()).into_owned())),
         Value::Reference(reference) => SortKey::Text(reference.id.as_str().to_owned()),
         Value::Null | Value::List(_) | Value::Complex(_) => SortKey::Missing,
     }

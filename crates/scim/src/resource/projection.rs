@@ -94,6 +94,13 @@ impl<'a> View<'a> {
         self.types.attribute(attribute).is_none_or(|attribute| self.keeps(None, attribute).is_some())
     }
 
+    /// Whether this part of a core attribute would be shown.
+    pub fn shows_part(&self, attribute: &str, sub: &str) -> bool {
+        let Some(attribute) = self.types.attribute(attribute) else { return false };
+        let parts = self.keeps(None, attribute);
+        parts.zip(attribute.sub_attribute(sub)).is_some_and(|(parts, sub)| parts.keeps(sub))
+    }
+
     /// The resource as it is shown: `schemas` computed, then `id`, the attributes, `meta`. Unassigned and secret
     /// attributes are left out; names that no schema knows are shown only when everything is.
     pub fn present(&self, resource: Attributes) -> Attributes {

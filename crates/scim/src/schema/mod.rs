@@ -3,6 +3,7 @@
 //! The core schemas are JSON files beside this crate; schemas of other parties are read leniently, since many targets
 //! publish odd ones. [`Registry`] holds what a service offers, [`TypeSchema`] answers questions about one resource type.
 
+pub mod check;
 mod class;
 mod config;
 mod keyword;

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use provost_directory::Directory;
+use provost_directory::Types;
 use provost_engine::rule::{read_expression, read_filter};
 use provost_lang::{Context, Environment, Expression, LangError, Outcome, Table, nearest};
 use provost_model::{AttributeSchema, Attributes, ClassSchema, Code, Place, Severity, Text, Timestamp, Value};
@@ -103,16 +103,17 @@ enum Evaluated {
     Errors(Vec<Finding>),
 }
 
-pub(super) async fn check_expression(body: Body) -> Result<Response, Refusal> {
+pub(super) async fn check_expression(State(state): State<ServerState>, body: Body) -> Result<Response, Refusal> {
     let question: ExpressionQuestion = read(body).await?;
     let environment = environment(question.tables, question.domain);
-    let (_, found) = read_expression(&question.expression, &class(question.schema)?, &environment);
+    let (_, found) =
+        read_expression(&question.expression, &class(state.0.directory.types(), question.schema)?, &environment);
     Ok(findings(found))
 }
 
-pub(super) async fn check_filter(body: Body) -> Result<Response, Refusal> {
+pub(super) async fn check_filter(State(state): State<ServerState>, body: Body) -> Result<Response, Refusal> {
     let question: FilterQuestion = read(body).await?;
-    let (_, found) = read_filter(&question.filter, &class(question.schema)?);
+    let (_, found) = read_filter(&question.filter, &class(state.0.directory.types(), question.schema)?);
     Ok(findings(found))
 }
 
@@ -156,14 +157,14 @@ fn findings(found: Vec<LangError>) -> Response {
     answer(StatusCode::OK, &Findings { errors: found.into_iter().map(Finding::from).collect() })
 }
 
-fn class(known: Option<Known>) -> Result<ClassSchema, Refusal> {
+fn class(types: &Types, known: Option<Known>) -> Result<ClassSchema, Refusal> {
     match known {
         None => Ok(ClassSchema { open: true, ..ClassSchema::default() }),
         Some(Known::Attributes(attributes)) => {
             Ok(ClassSchema { name: "source".into(), attributes, ..ClassSchema::default() })
         }
         Some(Known::Class(name)) => {
-            let schema = Directory::schema();
+            let schema = types.schema();
             if let Some(class) = schema.class(&name) {
                 return Ok(class.clone());
             }

@@ -1,12 +1,13 @@
 //! The resources of one type: list, filter, search, create (RFC 7644 sections 3.3 and 3.4.2).
 
 use axum::http::Method;
-use provost_directory::{Member, QueryPage, What, Write};
+use provost_directory::{Member, QueryPage, Walk, What, Write};
 use provost_model::{Attributes, ObjectId, Text, Value};
 use provost_scim::list::Page;
 use provost_scim::{ListResponse, Policy, Query, ScimError, TypeSchema, normalize};
 
 use super::answer::Answer;
+use super::cursor::{self, Place};
 use super::request::Request;
 use super::resource::{refused, write};
 use super::shown::Presenter;
@@ -31,28 +32,70 @@ pub(super) async fn search(request: &Request<'_>, types: &TypeSchema) -> Result<
 }
 
 async fn list(request: &Request<'_>, types: &TypeSchema, query: Query) -> Result<Answer, ScimError> {
-    let start_index = start_index(&query)?;
     let presenter = Presenter::new(request, types, &query);
-    let page = QueryPage {
-        start_index,
-        count: query.limit(DEFAULT_RESULTS, MAX_RESULTS),
-        sort: query.sort,
-        members: presenter.members(),
+    let count = query.limit(DEFAULT_RESULTS, MAX_RESULTS);
+    let start_index = match &query.page {
+        Page::Index(start) => *start,
+        Page::Cursor(cursor) => return walk(request, types, &query, cursor, &presenter).await,
     };
+    let page = QueryPage { start_index, count, sort: query.sort, members: presenter.members() };
     let found = request.state.directory.query(types.name(), query.filter.as_ref(), page).await.map_err(refused)?;
     Ok(listed(found.total, start_index, presenter.page(found.resources).await?))
 }
 
-/// Where the page starts, from 1.
-pub(super) fn start_index(query: &Query) -> Result<u64, ScimError> {
-    match &query.page {
-        Page::Index(start) => Ok(*start),
-        Page::Cursor(_) => Err(ScimError::invalid_cursor("cursor paging is not supported; use startIndex")),
+/// A page of a walk by cursor (RFC 9865).
+async fn walk(
+    request: &Request<'_>,
+    types: &TypeSchema,
+    query: &Query,
+    cursor: &str,
+    presenter: &Presenter<'_>,
+) -> Result<Answer, ScimError> {
+    let count = query.limit(DEFAULT_RESULTS, MAX_RESULTS);
+    let place = match cursor {
+        "" => None,
+        cursor => Some(cursor::read(request.state, query, count, cursor).await?),
+    };
+    if place.as_ref().is_some_and(|place| place.kind != types.name()) {
+        return Err(ScimError::invalid_cursor("the cursor belongs to another endpoint"));
     }
+    let directory = &request.state.directory;
+    let total = match &place {
+        Some(place) => place.total,
+        // Counting the matches of a filter may mean to read everything.
+        None if query.filter.is_some() && count > 0 => None,
+        None => {
+            let page = QueryPage { count: 0, ..QueryPage::default() };
+            Some(directory.query(types.name(), query.filter.as_ref(), page).await.map_err(refused)?.total)
+        }
+    };
+    if count == 0 {
+        return Ok(answer(ListResponse::at_cursor(total, Vec::new(), None)));
+    }
+    let first = place.is_none();
+    let walk = Walk {
+        after: place.map(|place| place.after),
+        count: count as usize,
+        sort: query.sort.clone(),
+        members: presenter.members(),
+    };
+    let found = directory.walk(types.name(), query.filter.as_ref(), walk).await.map_err(refused)?;
+    let total = total.or_else(|| (first && found.next.is_none()).then_some(found.resources.len() as u64));
+    let next = match found.next {
+        Some(after) => {
+            let place = Place { kind: types.name().into(), after, total };
+            Some(cursor::write(request.state, query, count, place).await?)
+        }
+        None => None,
+    };
+    Ok(answer(ListResponse::at_cursor(total, presenter.page(found.resources).await?, next)))
 }
 
 pub(super) fn listed(total: u64, start_index: u64, resources: Vec<Attributes>) -> Answer {
-    let response = ListResponse::indexed(total, start_index, resources);
+    answer(ListResponse::indexed(total, start_index, resources))
+}
+
+pub(super) fn answer(response: ListResponse<Attributes>) -> Answer {
     Answer::json(200, serde_json::to_vec(&response).expect("attributes are JSON with text keys, written to memory"))
 }
 

@@ -6,6 +6,7 @@ use provost_scim::schema::{AuthenticationScheme, Filtering, Pagination, ServiceP
 
 use super::answer::Answer;
 use super::collection::{DEFAULT_RESULTS, MAX_RESULTS};
+use super::cursor::TIMEOUT_S;
 use super::request::Request;
 
 /// The answer of a discovery endpoint; `None` when the path is none.
@@ -39,12 +40,12 @@ fn config() -> ServiceProviderConfig {
         sort: yes,
         etag: yes,
         pagination: Some(Pagination {
-            cursor: false,
+            cursor: true,
             index: true,
             default_pagination_method: Some("index".into()),
             default_page_size: Some(DEFAULT_RESULTS),
             max_page_size: Some(MAX_RESULTS),
-            cursor_timeout: None,
+            cursor_timeout: Some(TIMEOUT_S),
         }),
         authentication_schemes: vec![AuthenticationScheme::bearer()],
         ..ServiceProviderConfig::default()

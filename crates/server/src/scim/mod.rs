@@ -5,6 +5,7 @@
 
 mod answer;
 mod collection;
+mod cursor;
 mod discovery;
 mod request;
 mod resource;
@@ -23,6 +24,7 @@ use crate::ServerState;
 use crate::auth::{Caller, authenticate};
 
 use answer::Answer;
+pub(crate) use cursor::CursorKey;
 use request::{Request, accepts_only_json, read};
 
 pub(crate) async fn handle(State(state): State<ServerState>, request: HttpRequest<Body>) -> Response<Body> {

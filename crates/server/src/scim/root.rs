@@ -4,12 +4,14 @@
 //! passed over here. What a type lacks never matches.
 
 use axum::http::Method;
-use provost_directory::QueryPage;
+use provost_directory::{Position, QueryPage, Walk};
 use provost_model::{AttributePath, Filter, Term, Value};
-use provost_scim::{Query, ScimError, TypeSchema};
+use provost_scim::list::Page;
+use provost_scim::{ListResponse, Query, ScimError, TypeSchema};
 
 use super::answer::Answer;
-use super::collection::{DEFAULT_RESULTS, MAX_RESULTS, listed, start_index};
+use super::collection::{DEFAULT_RESULTS, MAX_RESULTS, answer, listed};
+use super::cursor::{self, Place};
 use super::request::Request;
 use super::resource::refused;
 use super::shown::Presenter;
@@ -29,8 +31,11 @@ pub(super) async fn search(request: &Request<'_>) -> Result<Answer, ScimError> {
 }
 
 async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimError> {
-    let start = start_index(&query)?;
     let count = query.limit(DEFAULT_RESULTS, MAX_RESULTS);
+    let start = match &query.page {
+        Page::Index(start) => *start,
+        Page::Cursor(cursor) => return walk(request, &query, count, cursor).await,
+    };
     let directory = &request.state.directory;
     let (mut total, mut resources) = (0, Vec::new());
     for types in directory.registry().types() {
@@ -48,6 +53,47 @@ async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimE
         total += found.total;
     }
     Ok(listed(total, start, resources))
+}
+
+/// The same by cursor: a page may begin in one type and end in another.
+async fn walk(request: &Request<'_>, query: &Query, count: u64, cursor: &str) -> Result<Answer, ScimError> {
+    let directory = &request.state.directory;
+    let mut place = match cursor {
+        "" => None,
+        cursor => Some(cursor::read(request.state, query, count, cursor).await?),
+    };
+    let all = directory.registry().types();
+    let first = match &place {
+        None => 0,
+        Some(place) => all
+            .iter()
+            .position(|types| types.name() == place.kind)
+            .ok_or_else(|| ScimError::invalid_cursor("the cursor's resource type is no longer there"))?,
+    };
+    let mut resources = Vec::new();
+    for (at, types) in all.iter().enumerate().skip(first) {
+        let left = count as usize - resources.len();
+        if left == 0 {
+            break;
+        }
+        let presenter = Presenter::new(request, types, query);
+        let filter = query.filter.as_ref().map(|filter| within(filter, types));
+        let after = place.take().filter(|place| place.kind == types.name()).map(|place| place.after.id);
+        let walk = Walk::by_id(after, left, presenter.members());
+        let found = directory.walk(types.name(), filter.as_ref(), walk).await.map_err(refused)?;
+        let last = found.resources.last().map(|resource| resource.id.clone());
+        resources.extend(presenter.page(found.resources).await?);
+        let after = match (found.next, last) {
+            (Some(next), _) => next,
+            // The page ends with the type, and there are others.
+            (None, Some(id)) if resources.len() == count as usize && at + 1 < all.len() => Position { id, key: None },
+            _ => continue,
+        };
+        let place = Place { kind: types.name().into(), after, total: None };
+        let next = cursor::write(request.state, query, count, place).await?;
+        return Ok(answer(ListResponse::at_cursor(None, resources, Some(next))));
+    }
+    Ok(answer(ListResponse::at_cursor(None, resources, None)))
 }
 
 /// The filter for one type, with terms on attributes that it lacks replaced by one that nothing satisfies.

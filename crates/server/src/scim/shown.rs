@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use provost_directory::{Member, Membership, Resource};
-use provost_model::{Attributes, ObjectId, Timestamp, Value};
+use provost_model::{Attributes, ObjectId, Text, Timestamp, Value};
 use provost_scim::resource::View;
-use provost_scim::{Query, Registry, ScimError, TypeSchema};
+use provost_scim::{Query, Registry, ScimError, TypeSchema, urn};
 
 use super::request::Request;
 use super::resource::unavailable;
+
+/// What resources are called, by id.
+type Names = HashMap<ObjectId, Text>;
 
 /// Shows resources of one type.
 pub(super) struct Presenter<'r> {
@@ -40,7 +43,7 @@ impl<'r> Presenter<'r> {
 
     /// A resource that was just made: whoever is new is in no group.
     pub fn created(&self, resource: Resource) -> Shown {
-        self.present(resource, Vec::new())
+        self.present(resource, Vec::new(), &Names::new())
     }
 
     /// One resource, completed by what the directory keeps elsewhere.
@@ -57,7 +60,20 @@ impl<'r> Presenter<'r> {
         } else {
             Vec::new()
         };
-        Ok(self.present(resource, groups))
+        let names = self.names(std::slice::from_ref(&resource)).await?;
+        Ok(self.present(resource, groups, &names))
+    }
+
+    /// What the members of these are called, where that is asked for.
+    async fn names(&self, resources: &[Resource]) -> Result<Names, ScimError> {
+        if !self.types.core.is(urn::GROUP) || !self.view.shows_part("members", "display") {
+            return Ok(Names::new());
+        }
+        let members = resources.iter().flat_map(|resource| resource.members.iter().flatten());
+        let mut ids: Vec<&str> = members.map(|member| member.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.request.state.directory.names(&ids).await.map_err(unavailable)
     }
 
     /// A page of resources.
@@ -69,14 +85,15 @@ impl<'r> Presenter<'r> {
                 groups.entry(found.member.clone()).or_default().push(found);
             }
         }
+        let names = self.names(&resources).await?;
         let shown = resources.into_iter().map(|resource| {
             let groups = groups.remove(&resource.id).unwrap_or_default();
-            self.present(resource, groups).body
+            self.present(resource, groups, &names).body
         });
         Ok(shown.collect())
     }
 
-    fn present(&self, resource: Resource, groups: Vec<Membership>) -> Shown {
+    fn present(&self, resource: Resource, groups: Vec<Membership>, names: &Names) -> Shown {
         let etag = etag(resource.version);
         let location = format!("{}{}/{}", self.request.base, self.types.resource_type.endpoint, resource.id);
         let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default().to_string();
@@ -92,7 +109,7 @@ impl<'r> Presenter<'r> {
             attributes.push(name, value);
         }
         if let Some(members) = resource.members.filter(|members| !members.is_empty()) {
-            let shown = members.into_iter().map(|member| self.member(member)).collect();
+            let shown = members.into_iter().map(|member| self.member(member, names)).collect();
             attributes.push("members", Value::List(shown));
         }
         if !groups.is_empty() {
@@ -103,12 +120,16 @@ impl<'r> Presenter<'r> {
         Shown { etag, location, body: self.view.present(attributes) }
     }
 
-    fn member(&self, member: Member) -> Value {
-        let mut parts = Attributes::with_capacity(3);
+    fn member(&self, member: Member, names: &Names) -> Value {
+        let mut parts = Attributes::with_capacity(4);
+        let display = names.get(&member.id).cloned();
         let address = self.address(&member.kind, &member.id);
         parts.push("value", member.id.0);
         parts.push("$ref", address);
         parts.push("type", member.kind);
+        if let Some(display) = display {
+            parts.push("display", display);
+        }
         Value::Complex(parts)
     }
 

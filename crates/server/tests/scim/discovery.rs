@@ -13,7 +13,7 @@ async fn the_service_describes_itself(service: Service) {
         assert_eq!(config.body[feature]["supported"], json!(supported), "{feature}");
     }
     assert_eq!(config.text("/authenticationSchemes/0/type"), "oauthbearertoken");
-    assert_eq!(config.body["pagination"]["cursor"], json!(false));
+    assert_eq!(config.body["pagination"]["cursor"], json!(true));
 
     let types = service.get("/ResourceTypes").await;
     assert_eq!(types.body["totalResults"], 2);

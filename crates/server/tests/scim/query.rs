@@ -1,9 +1,16 @@
+use std::sync::Arc;
+
+use provost_connector::Secret;
+use provost_model::Timestamp;
+use provost_model::clock::ManualClock;
+use provost_server::Token;
+use provost_store::Store;
 use provost_testkit::http::encode;
 use serde_json::{Value, json};
 
-use crate::{ENTERPRISE, SEARCH, Service, USER, ids, on_both, refused};
+use crate::{ENTERPRISE, SEARCH, Service, TOKEN, USER, ids, on_both, refused};
 
-on_both!(filters, pages, sorting, search_at_the_root);
+on_both!(filters, pages, cursors, wrong_cursors, sorting, search_at_the_root);
 
 async fn people(service: &Service) {
     for (number, name) in ["ada", "bob", "Carol", "dave"].iter().enumerate() {
@@ -86,7 +93,104 @@ async fn pages(service: Service) {
         assert_eq!(have, (200, Some(total), here), "{query}");
     }
     refused(&service.get("/Users?count=ten").await, 400, "invalidValue");
-    refused(&service.get("/Users?cursor=").await, 400, "invalidCursor");
+}
+
+/// Goes through all pages; the ids in the order they came, and the number of pages.
+async fn walk(service: &Service, path: &str) -> (Vec<String>, usize) {
+    let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    let sign = if path.contains('?') { '&' } else { '?' };
+    loop {
+        let page = service.get(&format!("{path}{sign}cursor={cursor}")).await;
+        assert_eq!((page.status, page.body.get("startIndex")), (200, None), "{:?}", page.body);
+        let resources = page.body["Resources"].as_array().unwrap();
+        assert_eq!(page.body["itemsPerPage"], resources.len());
+        seen.extend(resources.iter().map(|each| each["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        match page.body.get("nextCursor") {
+            Some(next) => cursor = next.as_str().unwrap().to_owned(),
+            None => return (seen, pages),
+        }
+        assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)), "{cursor}");
+    }
+}
+
+async fn cursors(service: Service) {
+    people(&service).await;
+    for name in ["eve", "fay", "Gus"] {
+        service.user(name).await;
+    }
+    let group = service.group("staff", &[]).await;
+    let all = service.get("/Users").await;
+    let all: Vec<String> = ids(&all).into_iter().map(str::to_owned).collect();
+    for (count, pages) in [(1, 7), (2, 4), (7, 1), (100, 1)] {
+        assert_eq!(walk(&service, &format!("/Users?count={count}")).await, (all.clone(), pages));
+    }
+    let (title, _) = walk(&service, "/Users?filter=title+pr&count=3").await;
+    assert_eq!(title.len(), 4);
+    for order in ["ascending", "descending"] {
+        let query = format!("/Users?sortBy=title&sortOrder={order}");
+        let sorted = service.get(&query).await;
+        let sorted: Vec<&str> =
+            sorted.body["Resources"].as_array().unwrap().iter().map(|each| each["id"].as_str().unwrap()).collect();
+        assert_eq!(walk(&service, &format!("{query}&count=2")).await.0, sorted, "{order}");
+    }
+    // Over all types, a page at a time, also where a page ends with a type.
+    for count in [3, 7, 8] {
+        let (seen, _) = walk(&service, &format!("/?count={count}")).await;
+        assert_eq!(seen, [all.clone(), vec![group.clone()]].concat());
+    }
+    // The total is there where it costs nothing to know.
+    assert_eq!(service.get("/Users?cursor=&count=2").await.body["totalResults"], 7);
+    assert_eq!(service.get("/Users?cursor=&count=2&filter=title+pr").await.body.get("totalResults"), None);
+    assert_eq!(service.get("/Users?cursor=&count=0&filter=title+pr").await.body["totalResults"], 4);
+    // What comes and goes meanwhile neither hides nor repeats others.
+    let first = service.get("/Users?cursor=&count=3").await;
+    service.send("DELETE", &format!("/Users/{}", all[2]), Value::Null).await;
+    service.send("DELETE", &format!("/Users/{}", all[4]), Value::Null).await;
+    let late = service.user("zed").await;
+    let rest = service.get(&format!("/Users?count=3&cursor={}", first.text("/nextCursor"))).await;
+    assert_eq!(ids(&rest), [all[3].as_str(), all[5].as_str(), all[6].as_str()]);
+    let end = service.get(&format!("/Users?count=3&cursor={}", rest.text("/nextCursor"))).await;
+    assert_eq!(ids(&end), [late]);
+    let body = json!({ "schemas": [SEARCH], "cursor": rest.text("/nextCursor"), "count": 3 });
+    assert_eq!(ids(&service.send("POST", "/Users/.search", body).await), ids(&end));
+}
+
+async fn wrong_cursors(service: Service) {
+    people(&service).await;
+    let cursor = service.get("/Users?cursor=&count=2&filter=title+pr").await.text("/nextCursor").to_owned();
+    let mut forged = cursor.clone().into_bytes();
+    forged[5] = if forged[5] == b'A' { b'B' } else { b'A' };
+    let forged = String::from_utf8(forged).unwrap();
+    for (query, keyword) in [
+        (format!("/Users?cursor={forged}&count=2&filter=title+pr"), "invalidCursor"),
+        ("/Users?cursor=abc&count=2".into(), "invalidCursor"),
+        ("/Users?cursor=%00%ff&count=2".into(), "invalidCursor"),
+        (format!("/Users?cursor={cursor}&count=2"), "invalidCursor"),
+        (format!("/Users?cursor={cursor}&count=2&filter=title+pr&sortBy=title"), "invalidCursor"),
+        (format!("/Users?cursor={cursor}&count=2&filter=title+pr&attributes=title"), "invalidCursor"),
+        (format!("/Groups?cursor={cursor}&count=2&filter=title+pr"), "invalidCursor"),
+        (format!("/Users?cursor={cursor}&count=3&filter=title+pr"), "invalidCount"),
+        (format!("/Users?cursor={cursor}&filter=title+pr"), "invalidCount"),
+    ] {
+        refused(&service.get(&query).await, 400, keyword);
+    }
+    let cursor = service.get("/Users?cursor=&count=2").await.text("/nextCursor").to_owned();
+    refused(&service.get(&format!("/Groups?cursor={cursor}&count=2")).await, 400, "invalidCursor");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cursors_expire() {
+    let clock = ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap());
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let service = Service::start(store, Arc::new(clock.clone()), Token::Fixed(Secret::new(TOKEN))).await;
+    people(&service).await;
+    let cursor = service.get("/Users?cursor=&count=2").await.text("/nextCursor").to_owned();
+    clock.advance_ms(3_599_000);
+    let query = format!("/Users?cursor={cursor}&count=2");
+    assert_eq!(service.get(&query).await.status, 200);
+    clock.advance_ms(1_000);
+    refused(&service.get(&query).await, 400, "expiredCursor");
 }
 
 async fn sorting(service: Service) {

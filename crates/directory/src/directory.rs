@@ -17,6 +17,7 @@ use crate::{DirectoryError, Resource, Types, Write, Written};
 #[derive(Clone)]
 pub struct Directory {
     inner: Arc<Inner>,
+    keep_unknown_members: bool,
 }
 
 struct Inner {
@@ -36,7 +37,19 @@ impl Directory {
     /// The directory in this store, with these types. Resources of a type that is no longer there stay in the store, and
     /// are there again with their type.
     pub fn with_types(store: Store, clock: Arc<dyn Clock>, types: Types) -> Self {
-        Self { inner: Arc::new(Inner { store, clock, types, prepared: OnceCell::new() }) }
+        let inner = Arc::new(Inner { store, clock, types, prepared: OnceCell::new() });
+        Self { inner, keep_unknown_members: false }
+    }
+
+    /// The same directory, which takes members that it does not have as they are named, and shows them to SCIM clients
+    /// alone: to a job they are nobody. RFC 7643 does not ask a service to know its members, and clients exist that send
+    /// members first.
+    pub fn keep_unknown_members(self) -> Self {
+        Self { keep_unknown_members: true, ..self }
+    }
+
+    pub(crate) fn keeps_unknown_members(&self) -> bool {
+        self.keep_unknown_members
     }
 
     /// The resource types and their schemas.

@@ -11,7 +11,7 @@ use crate::DirectoryError;
 use crate::index::{self, Index};
 
 /// Longer names and external ids are refused: PostgreSQL's indexes end at some 2,700 bytes.
-const KEY_MAX: usize = 1024;
+pub(crate) const KEY_MAX: usize = 1024;
 
 /// The place of `manager.value` inside the enterprise extension.
 const MANAGER: &str = "manager";

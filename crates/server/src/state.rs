@@ -43,7 +43,7 @@ impl ServerState {
     /// Needs a tokio runtime: writes go through a task that commits what arrives together in one transaction.
     pub fn new(directory: Directory, store: Store, clock: Arc<dyn Clock>, token: Token) -> Self {
         let metrics = Arc::new(Metrics::default());
-        let writer = Writer::start(directory.clone(), metrics.clone());
+        let writer = Writer::start(directory.clone().keep_unknown_members(), metrics.clone());
         let (tokens, cursors) = (Arc::default(), Arc::default());
         let public_url = None;
         Self(Arc::new(Inner { directory, store, clock, token, tokens, cursors, public_url, writer, metrics }))

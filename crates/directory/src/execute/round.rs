@@ -10,7 +10,7 @@ use super::Outcomes;
 use super::flush::{self, Flush};
 use super::id::Ids;
 use super::prepare::{Delta, Keys, Prepared, Step, Task};
-use crate::kind::Kind;
+use crate::kind::{KEY_MAX, Kind};
 use crate::resource::parse;
 use crate::write::Written;
 use crate::{Directory, DirectoryError, Member, Resource};
@@ -131,6 +131,10 @@ async fn learn(
         if wanted.is_empty() {
             break;
         }
+    }
+    if directory.keeps_unknown_members() {
+        let storable = wanted.into_iter().filter(|id| id.len() <= KEY_MAX && !id.starts_with("bulkId:"));
+        known.kinds.extend(storable.map(|id| (ObjectId::from(id), Text::default())));
     }
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     for prepared in prepared.iter().flatten() {

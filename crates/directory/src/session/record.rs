@@ -168,7 +168,9 @@ fn build(parts: Parts<'_>) -> Record {
     }
     if let Some(members) = members {
         let reference = |member: Member| Value::reference(member.kind, member.id);
-        attributes.push("members", members.into_iter().map(reference).collect::<Vec<_>>());
+        // One without a kind is not in the directory.
+        let known = members.into_iter().filter(|member| !member.kind.is_empty());
+        attributes.push("members", known.map(reference).collect::<Vec<_>>());
     }
     if let Some(groups) = groups {
         let group = |membership: Membership| {

@@ -125,8 +125,11 @@ impl<'r> Presenter<'r> {
         let display = names.get(&member.id).cloned();
         let address = self.address(&member.kind, &member.id);
         parts.push("value", member.id.0);
-        parts.push("$ref", address);
-        parts.push("type", member.kind);
+        // One that the directory does not have.
+        if !member.kind.is_empty() {
+            parts.push("$ref", address);
+            parts.push("type", member.kind);
+        }
         if let Some(display) = display {
             parts.push("display", display);
         }

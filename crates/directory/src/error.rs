@@ -52,7 +52,7 @@ impl Explain for DirectoryError {
 
     fn hint(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
-            Self::UnknownKind { .. } => "the directory has User and Group",
+            Self::UnknownKind { .. } => "the directory has User, Group, and what `directory:` of the configuration declares",
             Self::NotFound { .. } => "look for it by userName or externalId; it may have been deleted",
             Self::AlreadyExists { .. } => "update the one that is there, or choose another value",
             Self::VersionMismatch { .. } => "read it again and repeat the change on what it is now",

@@ -101,6 +101,39 @@ fn each_mistake_has_its_place_and_hint() {
 }
 
 #[test]
+fn types_of_the_directory_are_checked() {
+    let badge = "directory:\n  schemas: [{ id: 'urn:example:Badge', attributes: [{ name: number }] }]\n";
+    let type_ = |text: &str| format!("{badge}  resource_types: [{{ {text} }}]\njobs:");
+    let good = Folder::new();
+    let text = type_("name: Badge, endpoint: /Badges, schema: 'urn:example:Badge'");
+    good.write("provost.yaml", &GOOD.replacen("jobs:", &text, 1));
+    good.run(&["config", "check"]).ok();
+    let mistakes = [
+        (
+            type_("name: Badge, endpoint: /Badges, schema: 'urn:example:Bage'"),
+            &["PRV-0111", ":6:", "urn:example:Bage"][..],
+        ),
+        (type_("name: Badge, endpoint: /Users, schema: 'urn:example:Badge'"), &["PRV-0111", "`/Users` is taken"]),
+        (type_("name: user, endpoint: /Badges, schema: 'urn:example:Badge'"), &["PRV-0111", "`user` already"]),
+        (type_("name: Badge, endpoint: /Badges, shema: x"), &["PRV-0104", "did you mean `schema`?"]),
+        (format!("{badge}  extensions: {{ Usr: ['urn:example:Badge'] }}\njobs:"), &["PRV-0111", "did you mean `User`?"]),
+        (format!("{badge}  indexes: {{ User: [nickname, nick] }}\njobs:"), &["PRV-0111", "no attribute `nick`"]),
+        (format!("{badge}  index: {{}}\njobs:"), &["PRV-0104", "did you mean `indexes`?"]),
+        ("directory: { schemas: [none.json] }\njobs:".into(), &["PRV-0111", ":4:24", "none.json"]),
+        (
+            "directory: { schemas: [{ id: 'urn:a:B', attributes: [{ name: a, type: txt }] }] }\njobs:".into(),
+            &["PRV-0111", "attributes[0].type: \"txt\""],
+        ),
+    ];
+    for (to, wanted) in mistakes {
+        let said = check("jobs:", &to);
+        for part in wanted {
+            assert!(said.contains(part), "{to}: {part} is not in\n{said}");
+        }
+    }
+}
+
+#[test]
 fn a_key_that_stands_there_twice_is_refused() {
     assert_eq!(
         check("    target: directory\n", "    target: directory\n    source: hr\n"),

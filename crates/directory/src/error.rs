@@ -1,4 +1,4 @@
-//! Why the directory refuses something, codes `PRV-0650` to `PRV-0656`. What SCIM or the store say keeps their codes.
+//! Why the directory refuses something, codes `PRV-0650` to `PRV-0657`. What SCIM or the store say keeps their codes.
 
 use std::borrow::Cow;
 
@@ -21,6 +21,8 @@ pub enum DirectoryError {
     Required { attribute: Text },
     #[error("member {id} does not exist")]
     UnknownMember { id: ObjectId },
+    #[error("{path}: there is no {wanted} {id}")]
+    UnknownReference { path: Text, wanted: Text, id: ObjectId },
     #[error("{path}: {reason}")]
     Invalid { path: Text, reason: String },
     #[error(transparent)]
@@ -45,6 +47,7 @@ impl Explain for DirectoryError {
             Self::Required { .. } => "PRV-0654",
             Self::UnknownMember { .. } => "PRV-0655",
             Self::Invalid { .. } => "PRV-0656",
+            Self::UnknownReference { .. } => "PRV-0657",
             Self::Scim(error) => return error.code(),
             Self::Store(error) => return error.code(),
         })
@@ -52,13 +55,16 @@ impl Explain for DirectoryError {
 
     fn hint(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
-            Self::UnknownKind { .. } => "the directory has User, Group, and what `directory:` of the configuration declares",
+            Self::UnknownKind { .. } => {
+                "the directory has User, Group, and what `directory:` of the configuration declares"
+            }
             Self::NotFound { .. } => "look for it by userName or externalId; it may have been deleted",
             Self::AlreadyExists { .. } => "update the one that is there, or choose another value",
             Self::VersionMismatch { .. } => "read it again and repeat the change on what it is now",
             Self::Required { .. } => "map a value to it that every object has",
             Self::UnknownMember { .. } => "create the member first, or leave it out",
             Self::Invalid { .. } => "correct the mapping or the request",
+            Self::UnknownReference { .. } => "create it first, or name another one by its id",
             Self::Scim(error) => return error.hint(),
             Self::Store(error) => return error.hint(),
         }))

@@ -14,6 +14,7 @@ use provost_store::{StoreError, ValueRow};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Directory;
+use crate::assignment::{ASSIGNMENT, ENDS, IDENTITY, identity};
 use crate::kind::Kind;
 use crate::query::PAGE;
 use crate::resource::parse;
@@ -35,10 +36,20 @@ pub(crate) struct Index {
     pub path: Text,
     /// No two living resources of the type have the same value.
     pub unique: bool,
-    extension: Option<Text>,
-    attribute: Text,
-    sub: Option<Text>,
+    source: Source,
     exact: bool,
+}
+
+/// Where values come from.
+#[derive(Debug, Clone, PartialEq)]
+enum Source {
+    Attribute {
+        extension: Option<Text>,
+        attribute: Text,
+        sub: Option<Text>,
+    },
+    /// What makes an assignment the one it is.
+    Identity,
 }
 
 /// The indexes of a type: e-mail addresses and display names of users, what a schema wants to be unique, and `more`.
@@ -46,7 +57,9 @@ pub(crate) struct Index {
 pub(crate) fn of(types: &TypeSchema, naming: Option<&Text>, more: &[AttributePath]) -> Vec<Index> {
     let mut indexes: Vec<Index> = Vec::new();
     let mut add = |index: Option<Index>| {
-        let Some(index) = index.filter(|index| naming != Some(&index.path)) else { return };
+        // The name has a column, where user names are kept unique; other types' names are not.
+        let needed = |index: &Index| naming != Some(&index.path) || (index.unique && !types.core.is(urn::USER));
+        let Some(index) = index.filter(needed) else { return };
         if indexes.iter().all(|have| have.path != index.path) {
             indexes.push(index);
         }
@@ -65,6 +78,12 @@ pub(crate) fn of(types: &TypeSchema, naming: Option<&Text>, more: &[AttributePat
                 add(Index::new(extension.clone(), attribute, sub));
             }
         }
+    }
+    if types.core.is(ASSIGNMENT) {
+        for (end, _) in ENDS {
+            add(at(types, &AttributePath { sub: Some("value".into()), ..AttributePath::name(end) }));
+        }
+        add(Some(Index { path: IDENTITY.into(), unique: true, source: Source::Identity, exact: true }));
     }
     more.iter().for_each(|path| add(at(types, path)));
     indexes
@@ -95,9 +114,11 @@ impl Index {
         Some(Self {
             path: path.into(),
             unique: leaf.uniqueness != Uniqueness::None,
-            extension,
-            attribute: attribute.name.clone(),
-            sub: sub.map(|sub| sub.name.clone()),
+            source: Source::Attribute {
+                extension,
+                attribute: attribute.name.clone(),
+                sub: sub.map(|sub| sub.name.clone()),
+            },
             exact: leaf.is_exact(),
         })
     }
@@ -130,16 +151,23 @@ impl Index {
 
     /// The keys of a resource, each once.
     pub fn keys(&self, attributes: &Attributes) -> Vec<String> {
-        let holder = match &self.extension {
+        let Source::Attribute { extension, attribute, sub } = &self.source else {
+            return identity(attributes)
+                .and_then(|text| self.key(&Value::text(text)))
+                .map(|(key, _)| key)
+                .into_iter()
+                .collect();
+        };
+        let holder = match extension {
             Some(urn) => attributes.find(urn).and_then(Value::as_complex),
             None => Some(attributes),
         };
-        let elements = match holder.and_then(|holder| holder.find(&self.attribute)) {
+        let elements = match holder.and_then(|holder| holder.find(attribute)) {
             Some(Value::List(list)) => list.as_slice(),
             Some(single) => std::slice::from_ref(single),
             None => &[],
         };
-        let value = |element: &Value| match (&self.sub, element) {
+        let value = |element: &Value| match (sub, element) {
             (Some(sub), Value::Complex(parts)) => parts.find(sub).and_then(|value| self.key(value)),
             _ => self.key(element),
         };

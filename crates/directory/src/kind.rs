@@ -8,6 +8,7 @@ use provost_scim::schema::Attribute;
 use provost_scim::{TypeSchema, collate, urn};
 
 use crate::DirectoryError;
+use crate::assignment::{APPLICATION, ASSIGNMENT};
 use crate::index::{self, Index};
 
 /// Longer names and external ids are refused: PostgreSQL's indexes end at some 2,700 bytes.
@@ -33,6 +34,10 @@ pub(crate) struct Kind {
     pub indexes: Vec<Index>,
     pub has_members: bool,
     pub has_manager: bool,
+    /// Those that are assigned to applications: users and groups.
+    pub is_assignable: bool,
+    pub is_application: bool,
+    pub is_assignment: bool,
     /// There is an attribute `groups`, which tells what the resource is a direct member of.
     pub has_groups: bool,
     /// In the schema, but never stored: secrets, since nobody signs in here, and what is computed.
@@ -69,6 +74,9 @@ impl Kind {
             unique,
             has_members: types.core.is(urn::GROUP),
             has_manager: types.extension(urn::ENTERPRISE_USER).is_some(),
+            is_assignable: types.core.is(urn::USER) || types.core.is(urn::GROUP),
+            is_application: types.core.is(APPLICATION),
+            is_assignment: types.core.is(ASSIGNMENT),
             has_groups: types.attribute(GROUPS).is_some(),
             dropped,
             types,

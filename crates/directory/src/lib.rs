@@ -5,6 +5,7 @@
 //! SCIM means is `provost-scim`'s, what the tables hold is `provost-store`'s.
 //! Start with [`write`], then [`execute`].
 
+mod assignment;
 pub mod directory;
 pub mod error;
 mod execute;

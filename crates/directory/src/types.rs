@@ -7,6 +7,7 @@ use std::sync::Arc;
 use provost_model::{AttributePath, Schema, Text};
 use provost_scim::Registry;
 
+use crate::assignment::{APPLICATION, ASSIGNMENT};
 use crate::kind::Kind;
 
 /// What a directory holds. Cheap to clone.
@@ -16,13 +17,22 @@ pub struct Types(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    /// Without applications and assignments.
+    public: Registry,
     kinds: Vec<Kind>,
 }
 
 impl Types {
-    /// `User` with the enterprise extension, and `Group`.
+    /// What every directory has.
     pub fn core() -> Self {
-        Self::new(Registry::core(), &BTreeMap::new())
+        Self::new(Self::core_registry(), &BTreeMap::new())
+    }
+
+    /// What every directory has: `User` with the enterprise extension, `Group`, `Application` and `Assignment`.
+    pub fn core_registry() -> Registry {
+        let mut registry = Registry::core();
+        crate::assignment::add_types(&mut registry);
+        registry
     }
 
     /// These types. `indexes` names attributes, by resource type, that resources are looked up by: those are found at once,
@@ -34,7 +44,8 @@ impl Types {
             found.map_or(&[][..], |(_, paths)| paths.as_slice())
         };
         let kinds = registry.types().iter().map(|types| Kind::new(types.clone(), more(types.name()))).collect();
-        Self(Arc::new(Inner { registry, kinds }))
+        let public = registry.without(&[APPLICATION, ASSIGNMENT]);
+        Self(Arc::new(Inner { registry, public, kinds }))
     }
 
     /// The classes that the engine sees.
@@ -45,6 +56,11 @@ impl Types {
     /// The resource types and their schemas.
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// The same for SCIM clients: applications and who is assigned to them are Provost's own affair.
+    pub fn public_registry(&self) -> &Registry {
+        &self.0.public
     }
 
     pub(crate) fn kinds(&self) -> &[Kind] {

@@ -75,8 +75,8 @@ impl Engine {
         })?;
         let mut explanation = self.outline(opened, rule, &record.id, link.as_ref(), decision).await?;
         explanation.source = source_values(rule, record);
+        explanation.in_scope = rule.leaves_out(&record.attributes).is_none();
         if let Some(scope) = &rule.scope {
-            explanation.in_scope = scope.matches(&record.attributes);
             explanation.scope =
                 scope.clauses(&record.attributes).into_iter().map(|verdict| clause_trace(rule, verdict)).collect();
         }

@@ -23,6 +23,9 @@ pub struct JobSpec {
     /// What `DefaultDomain()` gives in this job; else that of the whole configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<String>,
+    /// Which application the job serves, where the source knows who is assigned to applications.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<AssignedSpec>,
     /// Examples that `provost test` runs through the rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<TestSpec>,
@@ -38,6 +41,56 @@ impl JobSpec {
             Some(domain) => self.shared.clone().with_default_domain(domain.as_str()),
             None => self.shared.clone(),
         }
+    }
+}
+
+/// `assigned: Slack`, or in full `{application: Slack, scope: all}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssignedSpec {
+    /// By its name.
+    pub application: String,
+    pub scope: AssignedScope,
+}
+
+/// Who is provisioned. Scoping filters narrow it down further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssignedScope {
+    /// Those who are assigned, by themselves or through a group.
+    #[default]
+    Only,
+    /// Everybody; the assignments give roles alone.
+    All,
+}
+
+impl<'de> Deserialize<'de> for AssignedSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Assigned;
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Full {
+            application: String,
+            #[serde(default)]
+            scope: AssignedScope,
+        }
+
+        impl<'de> Visitor<'de> for Assigned {
+            type Value = AssignedSpec;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the name of an application")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<AssignedSpec, E> {
+                Ok(AssignedSpec { application: name.to_owned(), scope: AssignedScope::Only })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AssignedSpec, A::Error> {
+                let Full { application, scope } = Full::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(AssignedSpec { application, scope })
+            }
+        }
+
+        deserializer.deserialize_any(Assigned)
     }
 }
 

@@ -143,6 +143,7 @@ impl Jobs<'_> {
             objects,
             guards: GuardsSpec::default(),
             default_domain: None,
+            assigned: None,
             tests: Vec::new(),
             shared: provost_lang::Environment::default(),
         };

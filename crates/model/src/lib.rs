@@ -28,5 +28,5 @@ pub use operation::{Action, Change, ChangeOp, Operation};
 pub use path::AttributePath;
 pub use place::Place;
 pub use record::{Incomplete, Record};
-pub use schema::{AttributeSchema, AttributeType, ClassSchema, Mutability, Schema};
+pub use schema::{APP_ROLE_ASSIGNMENTS, AttributeSchema, AttributeType, ClassSchema, Mutability, Schema};
 pub use value::{Reference, Value};

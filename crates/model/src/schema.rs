@@ -53,6 +53,10 @@ impl ClassSchema {
     }
 }
 
+/// The attribute of a user or group that tells what applications it is assigned to, by the name that Entra ID's mappings use.
+/// A list of complex values with `value` (the role), `displayName`, `application`, `applicationId` and `direct`.
+pub const APP_ROLE_ASSIGNMENTS: &str = "appRoleAssignments";
+
 /// One attribute and its characteristics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

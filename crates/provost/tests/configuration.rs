@@ -116,7 +116,10 @@ fn types_of_the_directory_are_checked() {
         (type_("name: Badge, endpoint: /Users, schema: 'urn:example:Badge'"), &["PRV-0111", "`/Users` is taken"]),
         (type_("name: user, endpoint: /Badges, schema: 'urn:example:Badge'"), &["PRV-0111", "`user` already"]),
         (type_("name: Badge, endpoint: /Badges, shema: x"), &["PRV-0104", "did you mean `schema`?"]),
-        (format!("{badge}  extensions: {{ Usr: ['urn:example:Badge'] }}\njobs:"), &["PRV-0111", "did you mean `User`?"]),
+        (
+            format!("{badge}  extensions: {{ Usr: ['urn:example:Badge'] }}\njobs:"),
+            &["PRV-0111", "did you mean `User`?"],
+        ),
         (format!("{badge}  indexes: {{ User: [nickname, nick] }}\njobs:"), &["PRV-0111", "no attribute `nick`"]),
         (format!("{badge}  index: {{}}\njobs:"), &["PRV-0104", "did you mean `indexes`?"]),
         ("directory: { schemas: [none.json] }\njobs:".into(), &["PRV-0111", ":4:24", "none.json"]),

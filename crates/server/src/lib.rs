@@ -33,6 +33,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/api/v1/scim", any(scim::handle_all))
+        .route("/api/v1/scim/{*rest}", any(scim::handle_all))
         .nest("/api/v1", api::routes(state.clone()))
         .with_state(state)
 }

@@ -4,11 +4,12 @@
 //! All follow at once rather than on the next read, so that the change feed shows every resource whose content changed.
 //! They go in pages of [`PAGE`], so that memory stays bounded whoever is deleted.
 
-use provost_model::{ObjectId, Text};
+use provost_model::{Attributes, ObjectId, Text};
 use provost_store::{Lookup, MemberRow, ResourceRow, StoreError, Transaction, ValueRow};
 
 use super::prepare::Keys;
 use crate::Directory;
+use crate::assignment::{ENDS, end};
 use crate::index::{Index, value_row};
 use crate::kind::{Columns, Kind, set_manager};
 use crate::resource::{parse, to_body};
@@ -31,6 +32,10 @@ pub(super) struct Flush {
     deleted: Vec<ObjectId>,
     /// Groups that got another name, which shows at their members.
     renamed: Vec<ObjectId>,
+    /// Users and groups whose assignments change.
+    assigned: Vec<ObjectId>,
+    /// Applications of which something changes that shows at those who are assigned.
+    applications: Vec<ObjectId>,
 }
 
 impl Flush {
@@ -46,6 +51,8 @@ impl Flush {
             removes: Vec::new(),
             deleted: Vec::new(),
             renamed: Vec::new(),
+            assigned: Vec::new(),
+            applications: Vec::new(),
         }
     }
 
@@ -82,22 +89,24 @@ impl Flush {
         self.values.extend(keys.into_iter().map(row));
     }
 
+    /// Notes whom an assignment is about.
+    pub fn assign(&mut self, kind: &Kind, attributes: &Attributes) {
+        if kind.is_assignment {
+            self.assigned.extend(end(attributes, "principal").map(ObjectId::from));
+        }
+    }
+
+    pub fn change_application(&mut self, id: &ObjectId) {
+        self.applications.push(id.clone());
+    }
+
     pub fn rename(&mut self, group: &ObjectId) {
         self.renamed.push(group.clone());
     }
 
     pub fn delete(&mut self, row: ResourceRow) {
         self.deleted.push(row.id.clone());
-        self.updates.push(ResourceRow {
-            version: row.version + 1,
-            name_key: String::new(),
-            external_id: None,
-            manager: None,
-            modified: self.now,
-            deleted: Some(self.now),
-            body: String::new(),
-            ..row
-        });
+        self.updates.push(tombstone(row, self.now));
     }
 
     pub fn add(&mut self, group: &ObjectId, member: &ObjectId, kind: &Text) {
@@ -118,11 +127,13 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     // Neighbours in the index are written together.
     flush.values.sort_unstable();
     tx.add_values(&flush.values).await?;
+    let gone = follow_assignments(directory, tx, &mut flush).await?;
     move_members(directory, tx, &flush).await?;
     let removes: Vec<(&str, &str)> =
         flush.removes.iter().map(|(group, member)| (group.as_str(), member.as_str())).collect();
     tx.remove_members(&removes).await?;
     tx.add_members(&flush.adds).await?;
+    delete_assignments(tx, gone, flush.now).await?;
     if !flush.deleted.is_empty() {
         leave_groups(directory, tx, &flush).await?;
         leave_reports(tx, &flush).await?;
@@ -130,17 +141,82 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     Ok(())
 }
 
-/// Gives new places in the feed to those whose attribute `groups` changes, members of groups in groups among them: before
+/// An assignment that goes with what it names.
+struct Gone {
+    row: ResourceRow,
+    values: Vec<ValueRow>,
+}
+
+/// Finds who is assigned to applications that change, and the assignments that go with what is deleted.
+async fn follow_assignments(
+    directory: &Directory,
+    tx: &mut Transaction,
+    flush: &mut Flush,
+) -> Result<Vec<Gone>, StoreError> {
+    let Some(kind) = directory.kinds().iter().find(|kind| kind.is_assignment) else { return Ok(Vec::new()) };
+    let deleted: Vec<&str> = flush.deleted.iter().map(ObjectId::as_str).collect();
+    let changed: Vec<&str> = flush.applications.iter().map(ObjectId::as_str).collect();
+    let mut ids: Vec<ObjectId> = Vec::new();
+    for (path, of) in [("principal.value", &deleted), ("application.value", &changed)] {
+        ids.extend(tx.value_owners(&kind.name, path, of).await?.into_iter().map(|(_, id)| id));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let mut gone = Vec::new();
+    for page in ids.chunks(PAGE) {
+        for row in tx.resources_by(&kind.name, Lookup::Id, page).await? {
+            let attributes = parse(&row).unwrap_or_default();
+            flush.assign(kind, &attributes);
+            let ends = ENDS.iter().filter_map(|(name, _)| end(&attributes, name));
+            if ends.into_iter().any(|id| flush.deleted.iter().any(|deleted| deleted == id)) {
+                let values = kind.keys(&attributes).into_iter();
+                let values = values.map(|(index, key)| value_row(kind, index, key, &row.id)).collect();
+                gone.push(Gone { row, values });
+            }
+        }
+    }
+    Ok(gone)
+}
+
+async fn delete_assignments(tx: &mut Transaction, gone: Vec<Gone>, now: i64) -> Result<(), StoreError> {
+    let (mut rows, mut values) = (Vec::with_capacity(gone.len()), Vec::new());
+    for one in gone {
+        rows.push(tombstone(one.row, now));
+        values.extend(one.values);
+    }
+    tx.update_resources(&mut rows).await?;
+    tx.remove_values(&values).await
+}
+
+/// What is left of a deleted resource.
+fn tombstone(row: ResourceRow, now: i64) -> ResourceRow {
+    ResourceRow {
+        version: row.version + 1,
+        name_key: String::new(),
+        external_id: None,
+        manager: None,
+        modified: now,
+        deleted: Some(now),
+        body: String::new(),
+        ..row
+    }
+}
+
+/// Gives new places in the feed to those whose attribute `groups` changes, or what they are assigned to, members of groups in groups among them: before
 /// the memberships are gone.
 async fn move_members(directory: &Directory, tx: &mut Transaction, flush: &Flush) -> Result<(), StoreError> {
     let mut changed: Vec<&str> = flush.adds.iter().map(|member| member.member_id.as_str()).collect();
     changed.extend(flush.removes.iter().map(|(_, member)| member.as_str()));
-    changed.extend(flush.renamed.iter().chain(&flush.deleted).map(ObjectId::as_str));
+    changed.extend(flush.renamed.iter().chain(&flush.deleted).chain(&flush.assigned).map(ObjectId::as_str));
     changed.sort_unstable();
     changed.dedup();
     let moved = tx.members_below(&changed).await?;
-    for kind in directory.kinds().iter().filter(|kind| kind.has_groups) {
-        tx.move_resources(&kind.name, &moved).await?;
+    for kind in directory.kinds() {
+        if kind.has_groups {
+            tx.move_resources(&kind.name, &moved).await?;
+        } else if kind.is_assignable {
+            tx.move_resources(&kind.name, &flush.assigned).await?;
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use provost_model::{Attributes, ObjectId, Value};
 use provost_store::{MemberRow, ResourceRow};
 
+use crate::assignment::{ENDS, end};
 use crate::index::Index;
 use crate::kind::{Columns, Kind};
 use crate::resource::{parse, to_body};
@@ -252,5 +253,14 @@ impl Step<'_> {
             Step::Create { keys, .. } | Step::Edit { keys, .. } => keys,
             Step::Delete { .. } => &[],
         }
+    }
+
+    /// The ids that an assignment names.
+    pub fn ends(&self) -> impl Iterator<Item = &str> {
+        let attributes = match self {
+            Step::Create { attributes, .. } | Step::Edit { attributes, .. } => Some(attributes),
+            Step::Delete { .. } => None,
+        };
+        attributes.into_iter().flat_map(|attributes| ENDS.iter().filter_map(|(name, _)| end(attributes, name)))
     }
 }

@@ -10,6 +10,7 @@ use super::Outcomes;
 use super::flush::{self, Flush};
 use super::id::Ids;
 use super::prepare::{Delta, Keys, Prepared, Step, Task};
+use crate::assignment::{ENDS, end};
 use crate::kind::{KEY_MAX, Kind};
 use crate::resource::parse;
 use crate::write::Written;
@@ -121,6 +122,9 @@ async fn learn(
     learn_values(directory, tx, prepared, &mut known).await?;
     let mut wanted: Vec<&str> =
         prepared.iter().flatten().flat_map(|prepared| prepared.step.added()).map(ObjectId::as_str).collect();
+    let assigned = prepared.iter().flatten().filter(|prepared| prepared.kind.is_assignment);
+    let ends: HashSet<String> = assigned.flat_map(|prepared| prepared.step.ends()).map(str::to_owned).collect();
+    wanted.extend(ends.iter().map(String::as_str));
     wanted.sort_unstable();
     wanted.dedup();
     wanted.retain(|id| !id.contains('\0'));
@@ -133,7 +137,8 @@ async fn learn(
         }
     }
     if directory.keeps_unknown_members() {
-        let storable = wanted.into_iter().filter(|id| id.len() <= KEY_MAX && !id.starts_with("bulkId:"));
+        let named = |id: &&str| !ends.contains(*id) && id.len() <= KEY_MAX && !id.starts_with("bulkId:");
+        let storable = wanted.into_iter().filter(named);
         known.kinds.extend(storable.map(|id| (ObjectId::from(id), Text::default())));
     }
     let mut pairs: Vec<(&str, &str)> = Vec::new();
@@ -177,6 +182,9 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
     if let Some(id) = step.added().iter().find(|id| !known.kinds.contains_key(*id)) {
         return Err(DirectoryError::UnknownMember { id: id.clone() });
     }
+    if kind.is_assignment {
+        known.check_ends(&step)?;
+    }
     match step {
         Step::Create { columns, keys, attributes, body, members } => {
             let id = ids.next();
@@ -187,6 +195,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
                 flush.add(&id, &member.id, &member.kind);
             }
             flush.keys(kind, &id, Vec::new(), keys);
+            flush.assign(kind, &attributes);
             let row = flush.create(kind, id, columns, body);
             let members = kind.has_members.then_some(members);
             Ok(Written { resource: resource(row, attributes, members), changed: true, created: true })
@@ -223,6 +232,12 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
                 flush.rename(&row.id);
             }
             flush.keys(kind, &row.id, lost, keys);
+            if body.is_some() {
+                flush.assign(kind, &attributes);
+                if kind.is_application {
+                    flush.change_application(&row.id);
+                }
+            }
             let written = resource(&row, attributes, None);
             if changed {
                 flush.update(row, columns, body);
@@ -235,6 +250,10 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
                 known.release(kind, Some(&index.path), key, &row.id);
             }
             flush.keys(kind, &row.id, lost, Vec::new());
+            flush.assign(kind, &attributes);
+            if kind.is_application {
+                flush.change_application(&row.id);
+            }
             let written = Written { resource: resource(&row, attributes, None), changed: true, created: false };
             flush.delete(row);
             Ok(written)
@@ -243,6 +262,23 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
 }
 
 impl Known {
+    /// An assignment names an application and a principal that are there.
+    fn check_ends(&self, step: &Step<'_>) -> Result<()> {
+        let (Step::Create { attributes, .. } | Step::Edit { attributes, .. }) = step else { return Ok(()) };
+        for (name, kinds) in ENDS {
+            let Some(id) = end(attributes, name) else {
+                return Err(DirectoryError::Required { attribute: format!("{name}.value").into() });
+            };
+            let kind = self.kinds.get(id).map(Text::as_str);
+            if !kind.is_some_and(|kind| kinds.contains(&kind)) {
+                let path = format!("{name}.value").into();
+                let wanted = kinds.join(" or ").into();
+                return Err(DirectoryError::UnknownReference { path, wanted, id: id.into() });
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a name and values, unless somebody has one that is to be unique.
     fn claim(&mut self, kind: &Kind, name_key: &str, keys: &Keys<'_>, id: &ObjectId) -> Result<()> {
         let name = kind.naming.as_ref().filter(|_| kind.unique).map(|naming| (naming, name_key));

@@ -40,7 +40,9 @@ pub(super) fn to_connector(error: &DirectoryError) -> ConnectorError {
         }
         DirectoryError::VersionMismatch { .. } => new(ErrorCode::PreconditionFailed),
         DirectoryError::Required { attribute } => new(ErrorCode::MissingRequired).at(attribute.clone()),
-        DirectoryError::UnknownMember { .. } => new(ErrorCode::Dependency).at("members"),
+        DirectoryError::UnknownMember { .. } | DirectoryError::UnknownReference { .. } => {
+            new(ErrorCode::Dependency).at("members")
+        }
         DirectoryError::Invalid { path, .. } => new(ErrorCode::InvalidValue).at(path.clone()),
         DirectoryError::Scim(_) => new(ErrorCode::InvalidValue),
         DirectoryError::Store(StoreError::Corrupt { .. }) => new(ErrorCode::Internal),

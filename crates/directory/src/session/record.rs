@@ -7,7 +7,8 @@ use provost_model::{Attributes, Digest, ObjectId, Record, Text, Value};
 use provost_store::{MemberRow, ResourceRow, StoreError};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::error::store_error;
+use super::error::{store_error, to_connector};
+use crate::assignment::{ASSIGNMENTS, Asked};
 use crate::kind::{GROUPS, Kind, manager};
 use crate::resource::{Resource, etag, parse};
 use crate::{Directory, Member, Membership};
@@ -16,6 +17,7 @@ use crate::{Directory, Member, Membership};
 pub(super) struct Lists {
     members: Option<HashMap<ObjectId, Vec<MemberRow>>>,
     groups: Option<HashMap<ObjectId, Vec<Membership>>>,
+    assignments: Option<HashMap<ObjectId, Vec<Value>>>,
 }
 
 /// What is kept beside one row.
@@ -23,6 +25,7 @@ pub(super) struct Lists {
 pub(super) struct Beside {
     members: Option<Vec<MemberRow>>,
     groups: Option<Vec<Membership>>,
+    assignments: Option<Vec<Value>>,
 }
 
 impl Lists {
@@ -34,7 +37,7 @@ impl Lists {
         requested: &[Text],
     ) -> Result<Self, ConnectorError> {
         let living = || rows.iter().filter(|row| row.deleted.is_none()).map(|row| row.id.clone());
-        let mut lists = Self { members: None, groups: None };
+        let mut lists = Self { members: None, groups: None, assignments: None };
         if kind.has_members {
             let ids: Vec<ObjectId> = living().collect();
             let members = lists.members.insert(HashMap::new());
@@ -45,6 +48,7 @@ impl Lists {
         if wants_groups(kind, requested) {
             lists.groups = Some(groups(directory, living().collect()).await?);
         }
+        lists.assignments = assignments(directory, kind, || living().collect(), requested).await?;
         Ok(lists)
     }
 
@@ -52,7 +56,24 @@ impl Lists {
         Beside {
             members: self.members.as_mut().map(|members| members.remove(id).unwrap_or_default()),
             groups: self.groups.as_mut().map(|groups| groups.remove(id).unwrap_or_default()),
+            assignments: self.assignments.as_mut().map(|all| all.remove(id).unwrap_or_default()),
         }
+    }
+}
+
+/// What some resources are assigned to, if that is asked for.
+async fn assignments(
+    directory: &Directory,
+    kind: &Kind,
+    ids: impl FnOnce() -> Vec<ObjectId>,
+    requested: &[Text],
+) -> Result<Option<HashMap<ObjectId, Vec<Value>>>, ConnectorError> {
+    if !kind.is_assignable || requested.is_empty() {
+        return Ok(None);
+    }
+    match Asked::read(requested).map_err(|error| to_connector(&error))? {
+        None => Ok(None),
+        Some(asked) => directory.assignments(kind, ids(), &asked).await.map(Some).map_err(|error| store_error(&error)),
     }
 }
 
@@ -77,7 +98,7 @@ async fn groups(
 
 /// What tells whether a resource is as it was: its body, the members' ids, the groups with their names.
 pub(super) fn digest(row: &ResourceRow, beside: &Beside) -> Digest {
-    if let Beside { members: None, groups: None } = beside {
+    if let Beside { members: None, groups: None, assignments: None } = beside {
         return Digest::of_bytes(row.body.as_bytes());
     }
     let mut state = Xxh3::new();
@@ -94,6 +115,9 @@ pub(super) fn digest(row: &ResourceRow, beside: &Beside) -> Digest {
         put(&membership.display);
         put(membership.kind());
     }
+    for assignment in beside.assignments.iter().flatten() {
+        put(&assignment.to_json().to_string());
+    }
     Digest(state.digest128())
 }
 
@@ -109,6 +133,7 @@ pub(super) fn record(row: &ResourceRow, beside: Beside) -> Result<Record, StoreE
         manager: row.manager.clone(),
         members,
         groups: beside.groups,
+        assignments: beside.assignments,
     };
     Ok(Record { raw_digest: Some(digest), ..build(parts) })
 }
@@ -135,8 +160,11 @@ pub(super) async fn from_resources(
         true => Some(groups(directory, resources.iter().map(|resource| resource.id.clone()).collect()).await?),
         false => None,
     };
+    let ids = || resources.iter().map(|resource| resource.id.clone()).collect();
+    let mut assigned = assignments(directory, kind, ids, requested).await?;
     let one = |resource: Resource| {
         build(Parts {
+            assignments: assigned.as_mut().map(|all| all.remove(&resource.id).unwrap_or_default()),
             manager: manager(&resource.attributes).map(ObjectId::from),
             kind: &resource.kind,
             version: resource.version,
@@ -158,10 +186,11 @@ struct Parts<'p> {
     manager: Option<ObjectId>,
     members: Option<Vec<Member>>,
     groups: Option<Vec<Membership>>,
+    assignments: Option<Vec<Value>>,
 }
 
 fn build(parts: Parts<'_>) -> Record {
-    let Parts { id, kind, version, mut attributes, manager, members, groups } = parts;
+    let Parts { id, kind, version, mut attributes, manager, members, groups, assignments } = parts;
     attributes.push("id", id.0.clone());
     if let Some(manager) = manager {
         attributes.push("manager", Value::reference(kind, manager));
@@ -179,6 +208,9 @@ fn build(parts: Parts<'_>) -> Record {
             Value::Complex(parts.into_iter().collect())
         };
         attributes.push(GROUPS, groups.into_iter().map(group).collect::<Vec<_>>());
+    }
+    if let Some(assignments) = assignments {
+        attributes.push(ASSIGNMENTS, assignments);
     }
     Record { attributes, etag: Some(etag(version)), ..Record::new(kind, id) }
 }

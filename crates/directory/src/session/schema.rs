@@ -25,6 +25,9 @@ fn class(kind: &Kind) -> ClassSchema {
     if let Some(groups) = class.attributes.iter_mut().find(|attribute| attribute.name == GROUPS) {
         groups.on_request = true;
     }
+    if kind.is_assignable {
+        class.attributes.push(crate::assignment::schema());
+    }
     if kind.has_members
         && let Some(members) = class.attributes.iter_mut().find(|attribute| attribute.name == "members")
     {

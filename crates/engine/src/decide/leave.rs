@@ -9,12 +9,12 @@ use super::diff::{parse_sent, switch};
 use super::{Act, Decision, Subject, Verdict};
 use crate::spec::ReactionSpec;
 
-pub(super) fn out_of_scope(subject: &Subject<'_>, record: &Record) -> Decision {
+pub(super) fn out_of_scope(subject: &Subject<'_>, record: &Record, why: &'static str) -> Decision {
     let name = subject.link.map_or_else(|| Text::from(record.id.as_str()), |link| link.name.as_str().into());
     if subject.link.is_none_or(|link| link.target_id.is_none()) {
-        return Decision { verdict: Verdict::Skip, reason: "out of scope".into(), name };
+        return Decision { verdict: Verdict::Skip, reason: why.into(), name };
     }
-    let (verdict, reason) = react(subject, &subject.rule.out_of_scope, "out of scope");
+    let (verdict, reason) = react(subject, &subject.rule.out_of_scope, why);
     Decision { verdict, reason, name }
 }
 

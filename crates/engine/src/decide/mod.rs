@@ -129,8 +129,8 @@ pub fn decide(subject: &Subject<'_>) -> Decision {
 
 fn present(subject: &Subject<'_>, record: &Record) -> Decision {
     let rule = subject.rule;
-    if rule.scope.as_ref().is_some_and(|scope| !scope.matches(&record.attributes)) {
-        return leave::out_of_scope(subject, record);
+    if let Some(why) = rule.leaves_out(&record.attributes) {
+        return leave::out_of_scope(subject, record, why);
     }
     let projection = match project(rule, record, subject.now) {
         Ok(Some(projection)) => projection,

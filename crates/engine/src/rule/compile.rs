@@ -5,14 +5,15 @@ use std::sync::Arc;
 use provost_connector::{Capabilities, ClassCapabilities};
 use provost_lang::{Environment, Expression, LangError, ScopeFilter, code, nearest};
 use provost_model::{
-    AttributePath, AttributeType, ClassSchema, Code, Digest, JobName, Mutability, Schema, Severity, Text,
+    APP_ROLE_ASSIGNMENTS, AttributePath, AttributeType, ClassSchema, Code, Digest, Filter, JobName, Mutability, Schema,
+    Severity, Text, Value,
 };
 use provost_store::Layout;
 
 use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
-use crate::spec::{ApplySpec, JobSpec, MappingSpec, RuleSpec};
+use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, RuleSpec};
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
 const BAD_PATH: Code = Code::new("PRV-0522");
@@ -42,7 +43,9 @@ pub fn compile(
         .enumerate()
         .filter_map(|(at, rule)| {
             let at = format!("jobs.{name}.objects[{at}]");
-            let mut check = Check { at, environment: &environment, problems: &mut problems, warnings: &mut warnings };
+            let assigned = spec.assigned.as_ref();
+            let (problems, warnings) = (&mut problems, &mut warnings);
+            let mut check = Check { at, environment: &environment, assigned, problems, warnings };
             check.rule(rule, source, target, capabilities)
         })
         .collect();
@@ -57,6 +60,9 @@ pub fn compile(
         return Err(problems);
     }
     let mut text = serde_json::to_vec(&spec.objects).unwrap_or_default();
+    if let Some(assigned) = &spec.assigned {
+        text.extend(serde_json::to_vec(assigned).unwrap_or_default());
+    }
     if environment != Environment::default() {
         // A value of a table is as much a part of the rules as one that stands in a mapping.
         text.extend(serde_json::to_vec(&environment).unwrap_or_default());
@@ -75,6 +81,7 @@ pub fn compile(
 struct Check<'p> {
     at: String,
     environment: &'p Environment,
+    assigned: Option<&'p AssignedSpec>,
     problems: &'p mut Vec<RuleProblem>,
     warnings: &'p mut Vec<RuleProblem>,
 }
@@ -117,6 +124,7 @@ impl Check<'_> {
         let can = capabilities.class(&to.name);
         let before = self.problems.len();
 
+        self.assignments(spec, from);
         let scope = spec.scope.as_ref().and_then(|text| self.scope(text, from));
         let matching = self.matching(spec, from, to);
         let mut object_filter = None;
@@ -135,7 +143,8 @@ impl Check<'_> {
         if self.problems.len() > before {
             return None;
         }
-        let requested = requested(from, spec, &mappings, &matching, object_filter.as_ref());
+        let requested = requested(from, spec, self.assigned, &mappings, &matching, object_filter.as_ref());
+        let assigned_only = self.assigned.is_some_and(|assigned| assigned.scope == AssignedScope::Only);
         let enablement = can.and_then(|can| can.enablement.clone());
         let find = |wanted: &str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted));
         let tell = |wanted: &&str| mappings.iter().position(|m| m.key.eq_ignore_ascii_case(wanted) && !m.sensitive);
@@ -147,6 +156,7 @@ impl Check<'_> {
             from: from.name.clone(),
             to: to.name.clone(),
             scope,
+            assigned_only,
             redacted: redacted(&mappings, &matching),
             requested,
             matching,
@@ -179,6 +189,16 @@ impl Check<'_> {
             self.problem(UNKNOWN_CLASS, key, format!("the {role} has no class `{name}`"), Some(hint));
         }
         found
+    }
+
+    /// A job for an application needs a source that knows who is assigned.
+    fn assignments(&mut self, spec: &RuleSpec, from: &ClassSchema) {
+        let knows = from.open || from.attribute(APP_ROLE_ASSIGNMENTS).is_some();
+        if self.assigned.is_some_and(|assigned| assigned.scope == AssignedScope::Only) && !knows {
+            let message = format!("`assigned`: the source does not know who of class `{}` is assigned", spec.from);
+            let hint = "only the directory knows, of users and groups; leave `assigned` out and use a scoping filter";
+            self.problem(UNKNOWN_ATTRIBUTE, "from", message, Some(hint.to_owned()));
+        }
     }
 
     fn scope(&mut self, text: &str, from: &ClassSchema) -> Option<ScopeFilter> {
@@ -348,6 +368,7 @@ impl Check<'_> {
 fn requested(
     from: &ClassSchema,
     spec: &RuleSpec,
+    assigned: Option<&AssignedSpec>,
     mappings: &[Mapping],
     matching: &[Matching],
     object_filter: Option<&Expression>,
@@ -359,7 +380,19 @@ fn requested(
     let read: Vec<AttributePath> = paths.chain(scope).collect();
     let is_read = |name: &str| read.iter().any(|path| path.name.eq_ignore_ascii_case(name));
     let on_request = from.attributes.iter().filter(|attribute| attribute.on_request);
-    on_request.map(|attribute| attribute.name.clone()).filter(|name| is_read(name)).collect()
+    let only = assigned.is_some_and(|assigned| assigned.scope == AssignedScope::Only);
+    let of_application = |name: Text| match assigned {
+        // Assignments to other applications are nobody's business in this job.
+        Some(assigned) if name == APP_ROLE_ASSIGNMENTS => {
+            let application =
+                Filter::eq(AttributePath::name("application"), Value::text(assigned.application.as_str()));
+            let path = AttributePath { filter: Some(Box::new(application)), ..AttributePath::name(name) };
+            path.to_string().into()
+        }
+        _ => name,
+    };
+    let names = on_request.map(|attribute| attribute.name.clone());
+    names.filter(|name| is_read(name) || (only && name == APP_ROLE_ASSIGNMENTS)).map(of_application).collect()
 }
 
 /// The source attributes that must not be shown, because some expression of the rule redacts them.

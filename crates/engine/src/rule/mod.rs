@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use provost_connector::Enablement;
 use provost_lang::{Expression, Flow, ScopeFilter};
-use provost_model::{AttributePath, AttributeType, ClassName, ConnectionName, JobName, Text, Value};
+use provost_model::{
+    APP_ROLE_ASSIGNMENTS, AttributePath, AttributeType, Attributes, ClassName, ConnectionName, JobName, Text, Value,
+};
 use provost_store::Layout;
 
 use crate::error::RuleProblem;
@@ -40,6 +42,8 @@ pub struct Rule {
     pub from: ClassName,
     pub to: ClassName,
     pub scope: Option<ScopeFilter>,
+    /// Only those are provisioned who are assigned to the job's application.
+    pub assigned_only: bool,
     pub matching: Vec<Matching>,
     pub mappings: Vec<Mapping>,
     /// The mappings' keys, in their order.
@@ -119,6 +123,15 @@ impl Mapping {
 }
 
 impl Rule {
+    /// Why a source object is not provisioned; none when it is.
+    pub fn leaves_out(&self, attributes: &Attributes) -> Option<&'static str> {
+        let assigned = || attributes.find(APP_ROLE_ASSIGNMENTS).is_some_and(|value| !value.is_unassigned());
+        if self.assigned_only && !assigned() {
+            return Some("not assigned to the application");
+        }
+        self.scope.as_ref().is_some_and(|scope| !scope.matches(attributes)).then_some("out of scope")
+    }
+
     /// Class and path of a matching attribute as people read it.
     pub fn mapping(&self, key: &str) -> Option<&Mapping> {
         self.mappings.iter().find(|mapping| mapping.key.eq_ignore_ascii_case(key))

@@ -65,7 +65,7 @@ impl Reading<'_> {
             }
         }
         let part = |key: &str| section.value.entry(key);
-        let mut registry = Registry::core();
+        let mut registry = Types::core_registry();
         for node in part("schemas").map_or(&[][..], items) {
             self.schemas(node, base, &mut registry);
         }

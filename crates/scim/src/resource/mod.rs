@@ -165,9 +165,10 @@ fn keep_in(attributes: &[Attribute], current: &Attributes, new: &mut Attributes)
             Mutability::WriteOnly if new.find(&attribute.name).is_none() => {
                 new.set(attribute.name.clone(), have.clone())
             }
-            Mutability::Immutable if new.find(&attribute.name) != Some(have) => {
+            Mutability::Immutable if !new.find(&attribute.name).is_some_and(|new| is_same(new, have)) => {
                 return Err(ScimError::mutability(format!("{} is set and cannot change", attribute.name)));
             }
+            Mutability::Immutable => new.set(attribute.name.clone(), have.clone()),
             _ if attribute.is_complex() && !attribute.multi_valued => {
                 if let (Value::Complex(have), Some(Value::Complex(parts))) = (have, new.find_mut(&attribute.name)) {
                     keep_in(&attribute.sub_attributes, have, parts).map_err(|error| error.within(&attribute.name))?;
@@ -177,6 +178,17 @@ fn keep_in(attributes: &[Attribute], current: &Attributes, new: &mut Attributes)
         }
     }
     Ok(())
+}
+
+/// Whether an immutable value is repeated. Its `$ref` says nothing that its `value` does not, and may be left out.
+fn is_same(new: &Value, have: &Value) -> bool {
+    let without = |parts: &Attributes| -> Attributes {
+        parts.iter().filter(|(name, _)| *name != "$ref").map(|(name, value)| (name, value.clone())).collect()
+    };
+    match (new, have) {
+        (Value::Complex(new), Value::Complex(have)) => new == have || without(new) == without(have),
+        (new, have) => new == have,
+    }
 }
 
 /// The required attributes that a resource lacks, by their full names. What only the service can set is not asked for;

@@ -46,6 +46,15 @@ impl Registry {
         Ok(())
     }
 
+    /// The same without these schemas and the types that they are the core of.
+    pub fn without(&self, urns: &[&str]) -> Self {
+        let is_left_out = |schema: &Schema| urns.iter().any(|urn| schema.is(urn));
+        Self {
+            schemas: self.schemas.iter().filter(|schema| !is_left_out(schema)).cloned().collect(),
+            types: self.types.iter().filter(|types| !is_left_out(&types.core)).cloned().collect(),
+        }
+    }
+
     /// Every type, in the order they were added.
     pub fn types(&self) -> &[Arc<TypeSchema>] {
         &self.types

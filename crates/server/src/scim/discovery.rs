@@ -11,7 +11,7 @@ use super::request::Request;
 
 /// The answer of a discovery endpoint; `None` when the path is none.
 pub(super) fn answer(request: &Request<'_>, endpoint: &str, id: Option<&str>) -> Option<Result<Answer, ScimError>> {
-    let registry = request.state.directory.registry();
+    let registry = request.registry();
     let base = &request.base;
     let found = match (endpoint, id) {
         ("ServiceProviderConfig", None) => Ok(config().to_json(base)),

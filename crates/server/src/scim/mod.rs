@@ -25,16 +25,26 @@ use crate::auth::{Caller, authenticate};
 
 use answer::Answer;
 pub(crate) use cursor::CursorKey;
-use request::{Request, accepts_only_json, read};
+use request::{Request, Service, accepts_only_json, read};
 
+/// The service for SCIM clients.
 pub(crate) async fn handle(State(state): State<ServerState>, request: HttpRequest<Body>) -> Response<Body> {
+    respond(state, Service::Public, request).await
+}
+
+/// The service with everything the directory has, applications and assignments among it.
+pub(crate) async fn handle_all(State(state): State<ServerState>, request: HttpRequest<Body>) -> Response<Body> {
+    respond(state, Service::All, request).await
+}
+
+async fn respond(state: ServerState, service: Service, request: HttpRequest<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let answer = answer(&state, &parts, body).await;
+    let answer = answer(&state, service, &parts, body).await;
     state.0.metrics.answered(parts.method.as_str(), answer.status());
     answer.into_response(accepts_only_json(&parts.headers))
 }
 
-async fn answer(state: &ServerState, parts: &axum::http::request::Parts, body: Body) -> Answer {
+async fn answer(state: &ServerState, service: Service, parts: &axum::http::request::Parts, body: Body) -> Answer {
     let state = &*state.0;
     let path = parts.uri.path();
     // A HEAD is a GET whose body the HTTP library leaves out (RFC 9110 section 9.3.2).
@@ -53,7 +63,7 @@ async fn answer(state: &ServerState, parts: &axum::http::request::Parts, body: B
     let result = match body {
         Ok(body) => {
             let query = parts.uri.query().unwrap_or_default();
-            let request = Request::new(state, method, &parts.headers, query, &body);
+            let request = Request::new(state, service, method, &parts.headers, query, &body);
             route(&request, path).await
         }
         Err(error) => Err(error),
@@ -62,7 +72,7 @@ async fn answer(state: &ServerState, parts: &axum::http::request::Parts, body: B
 }
 
 async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
-    let path = path.strip_prefix("/scim").unwrap_or(path);
+    let path = path.strip_prefix(request.service.path()).unwrap_or(path);
     let segments = segments(path);
     let segments = match segments.as_slice() {
         [version, rest @ ..] if is_version(version) => {
@@ -90,7 +100,7 @@ async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
         ("Me", None) => return Err(ScimError::status(501, "/Me is not supported: tokens belong to clients")),
         _ => {}
     }
-    let types = request.state.directory.registry().by_endpoint(endpoint).ok_or_else(unknown)?;
+    let types = request.registry().by_endpoint(endpoint).ok_or_else(unknown)?;
     match id {
         None => collection::all(request, types).await,
         Some(".search") => collection::search(request, types).await,

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use provost_model::{Attributes, Value};
-use provost_scim::ScimError;
+use provost_scim::{Registry, ScimError};
 
 use super::answer::Answer;
 use crate::state::Inner;
@@ -16,8 +16,35 @@ const MAX_BODY: usize = 16 << 20;
 /// So many bytes more are read and thrown away, so that a client that is still sending reads the 413.
 const MAX_REFUSED: usize = 4 * MAX_BODY;
 
+/// One set of resource types under one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    /// `/scim/v2`
+    Public,
+    /// `/api/v1/scim`
+    All,
+}
+
+impl Service {
+    /// What paths begin with, but for the version.
+    pub fn path(self) -> &'static str {
+        match self {
+            Service::Public => "/scim",
+            Service::All => "/api/v1/scim",
+        }
+    }
+
+    fn base(self) -> &'static str {
+        match self {
+            Service::Public => "/scim/v2",
+            Service::All => "/api/v1/scim",
+        }
+    }
+}
+
 pub(super) struct Request<'a> {
     pub state: &'a Inner,
+    pub service: Service,
     /// GET for a HEAD.
     pub method: Method,
     pub headers: &'a HeaderMap,
@@ -29,8 +56,25 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub fn new(state: &'a Inner, method: Method, headers: &'a HeaderMap, query: &'a str, body: &'a [u8]) -> Self {
-        Self { state, method, headers, query, body, base: base(state, headers) }
+    pub fn new(
+        state: &'a Inner,
+        service: Service,
+        method: Method,
+        headers: &'a HeaderMap,
+        query: &'a str,
+        body: &'a [u8],
+    ) -> Self {
+        let base = format!("{}{}", origin(state, headers), service.base());
+        Self { state, service, method, headers, query, body, base }
+    }
+
+    /// The types that this service has.
+    pub fn registry(&self) -> &'a Registry {
+        let types = self.state.directory.types();
+        match self.service {
+            Service::Public => types.public_registry(),
+            Service::All => types.registry(),
+        }
     }
 
     /// 405 with the methods that work.
@@ -68,13 +112,13 @@ impl<'a> Request<'a> {
 }
 
 /// The address the client used: the configured one, else that of its Host header.
-fn base(state: &Inner, headers: &HeaderMap) -> String {
+fn origin(state: &Inner, headers: &HeaderMap) -> String {
     if let Some(url) = &state.public_url {
-        return format!("{url}/scim/v2");
+        return url.clone();
     }
     let is_host = |text: &&str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-:[]_".contains(&c));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(is_host).unwrap_or("localhost");
-    format!("http://{host}/scim/v2")
+    format!("http://{host}")
 }
 
 /// Whether a client takes JSON, but not by SCIM's name.

@@ -38,7 +38,7 @@ async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimE
     };
     let directory = &request.state.directory;
     let (mut total, mut resources) = (0, Vec::new());
-    for types in directory.registry().types() {
+    for types in request.registry().types() {
         let presenter = Presenter::new(request, types, &query);
         let filter = query.filter.as_ref().map(|filter| within(filter, types));
         let page = QueryPage {
@@ -62,7 +62,7 @@ async fn walk(request: &Request<'_>, query: &Query, count: u64, cursor: &str) ->
         "" => None,
         cursor => Some(cursor::read(request.state, query, count, cursor).await?),
     };
-    let all = directory.registry().types();
+    let all = request.registry().types();
     let first = match &place {
         None => 0,
         Some(place) => all

@@ -148,7 +148,7 @@ impl<'r> Presenter<'r> {
     }
 
     fn address(&self, kind: &str, id: &str) -> String {
-        let registry: &Registry = self.request.state.directory.registry();
+        let registry: &Registry = self.request.registry();
         let endpoint = registry.by_name(kind).map_or("", |types| types.resource_type.endpoint.as_str());
         format!("{}{endpoint}/{id}", self.request.base)
     }

@@ -25,6 +25,8 @@ async fn the_service_describes_itself(service: Service) {
         }
     }
     assert_eq!(service.get("/Schemas").await.body["totalResults"], 3);
+    let all = service.raw("GET", "/api/v1/scim/ResourceTypes", &[], "").await;
+    assert_eq!((all.status, &all.body["totalResults"]), (200, &json!(4)));
     assert_eq!(service.get("/ResourceTypes/User").await.text("/endpoint"), "/Users");
     refused(&service.get("/ResourceTypes/Robot").await, 404, "");
     refused(&service.get("/Schemas/urn:x").await, 404, "");

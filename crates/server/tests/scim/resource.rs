@@ -1,6 +1,7 @@
+use provost_testkit::http::encode;
 use serde_json::{Value, json};
 
-use crate::{ENTERPRISE, GROUP, Service, USER, header, ids, on_both, refused};
+use crate::{ENTERPRISE, GROUP, PATCH, Service, USER, header, ids, on_both, refused};
 
 on_both!(
     a_life,
@@ -8,7 +9,8 @@ on_both!(
     replacement_clears_what_is_left_out,
     versions_guard_writes,
     projections,
-    members_and_groups
+    members_and_groups,
+    applications_and_assignments
 );
 
 fn ada() -> Value {
@@ -167,5 +169,44 @@ async fn members_and_groups(service: Service) {
     service.http.send("DELETE", &format!("/Users/{ada}"), None).await.unwrap();
     assert_eq!(service.get(&format!("/Groups/{outer}")).await.body.get("members"), None);
     let stranger = json!({ "schemas": [GROUP], "displayName": "x", "members": [{ "value": ada }] });
-    refused(&service.send("POST", "/Groups", stranger).await, 400, "invalidValue");
+    // RFC 7643 does not ask a service to know its members; one that it does not have has no address.
+    let kept = service.send("POST", "/Groups", stranger).await;
+    assert_eq!((kept.status, &kept.body["members"]), (201, &json!([{ "value": ada }])));
+    let unresolved = json!({ "schemas": [GROUP], "displayName": "x", "members": [{ "value": "bulkId:x" }] });
+    refused(&service.send("POST", "/Groups", unresolved).await, 400, "invalidValue");
+}
+
+async fn applications_and_assignments(service: Service) {
+    let ada = service.user("ada").await;
+    let send = async |method: &str, path: &str, body: Value| {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        service.raw(method, &format!("/api/v1/scim{path}"), &[("content-type", "application/scim+json")], text).await
+    };
+    let (application, assignment) =
+        ("urn:provost:scim:schemas:2.0:Application", "urn:provost:scim:schemas:2.0:Assignment");
+    let slack = send("POST", "/Applications", json!({ "schemas": [application], "displayName": "Slack" })).await;
+    assert_eq!(slack.status, 201, "{:?}", slack.body);
+    let body = |principal: &str| {
+        let ends = [("application", slack.text("/id")), ("principal", principal)];
+        let ends = ends.map(|(name, id)| (name.to_owned(), json!({ "value": id })));
+        let mut body = json!({ "schemas": [assignment], "role": "admin" });
+        body.as_object_mut().unwrap().extend(ends);
+        body
+    };
+    let made = send("POST", "/Assignments", body(&ada)).await;
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    assert!(made.text("/meta/location").contains("/api/v1/scim/Assignments/"), "{:?}", made.body);
+    refused(&send("POST", "/Assignments", body(&ada)).await, 409, "uniqueness");
+    refused(&send("POST", "/Assignments", body("nobody")).await, 400, "invalidValue");
+    let query = format!("/Assignments?filter={}", encode(&format!("principal.value eq \"{ada}\"")));
+    assert_eq!(send("GET", &query, Value::Null).await.body["totalResults"], 1);
+    let path = format!("/Assignments/{}", made.text("/id"));
+    let other = json!({ "schemas": [PATCH], "Operations": [
+        { "op": "replace", "path": "principal.value", "value": "someone" }] });
+    refused(&send("PATCH", &path, other).await, 400, "mutability");
+    // To clients that provision people there is no such thing.
+    refused(&service.get(&path).await, 404, "");
+    assert_eq!(service.get("/").await.body["totalResults"], 1);
+    service.http.send("DELETE", &format!("/Users/{ada}"), None).await.unwrap();
+    refused(&send("GET", &path, Value::Null).await, 404, "");
 }

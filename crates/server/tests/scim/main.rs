@@ -10,6 +10,7 @@ mod query;
 mod resource;
 mod tester;
 mod token;
+mod traffic;
 
 use std::sync::Arc;
 

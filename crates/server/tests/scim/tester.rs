@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::{Service, TOKEN, on_both};
 
-on_both!(scim2_tester_finds_nothing, scim_sanity_finds_nothing);
+on_both!(scim2_tester_finds_nothing, scim_sanity_finds_nothing, scim2_client_is_content);
 
 async fn run(program: &str, arguments: &[&str]) -> (bool, String) {
     let program = work_folder().join("venv/bin").join(program);
@@ -36,6 +36,12 @@ async fn scim2_tester_finds_nothing(service: Service) {
         assert!(!report.contains(&format!("\n{word} ")), "{word}: {report}");
     }
     assert!(report.matches("\nSUCCESS ").count() > 100, "{report}");
+}
+
+async fn scim2_client_is_content(service: Service) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scim/clients/conversation.py");
+    let (passed, report) = run("python", &[script, &base(&service), TOKEN]).await;
+    assert!(passed && report.ends_with("done\n"), "{report}");
 }
 
 async fn scim_sanity_finds_nothing(service: Service) {

@@ -22,6 +22,16 @@ pub(crate) enum WriteError {
     Store,
 }
 
+/// A write on its way.
+pub(crate) struct Submitted(oneshot::Receiver<Answer>);
+
+impl Submitted {
+    /// Waits until it is in the store.
+    pub async fn done(self) -> Answer {
+        self.0.await.map_err(|_| WriteError::Store)?
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Writer(mpsc::Sender<Waiting>);
 
@@ -34,9 +44,15 @@ impl Writer {
 
     /// Waits until the write is in the store.
     pub async fn write(&self, write: Write) -> Answer {
+        self.submit(write).await.done().await
+    }
+
+    /// Hands a write in; those of one caller are done in their order.
+    pub async fn submit(&self, write: Write) -> Submitted {
         let (done, answer) = oneshot::channel();
-        self.0.send((write, done)).await.map_err(|_| WriteError::Store)?;
-        answer.await.map_err(|_| WriteError::Store)?
+        // Where nobody takes it any more, the answer's channel is closed with it.
+        let _ = self.0.send((write, done)).await;
+        Submitted(answer)
     }
 }
 

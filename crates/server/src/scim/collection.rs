@@ -1,13 +1,14 @@
 //! The resources of one type: list, filter, search, create (RFC 7644 sections 3.3 and 3.4.2).
 
 use axum::http::Method;
-use provost_directory::{Member, QueryPage, Walk, What, Write};
-use provost_model::{Attributes, ObjectId, Text, Value};
+use provost_directory::{QueryPage, Walk};
+use provost_model::Attributes;
 use provost_scim::list::Page;
-use provost_scim::{ListResponse, Policy, Query, ScimError, TypeSchema, normalize};
+use provost_scim::{ListResponse, Query, ScimError, TypeSchema};
 
 use super::answer::Answer;
 use super::cursor::{self, Place};
+use super::operation;
 use super::request::Request;
 use super::resource::{refused, write};
 use super::shown::Presenter;
@@ -101,25 +102,6 @@ pub(super) fn answer(response: ListResponse<Attributes>) -> Answer {
 
 async fn create(request: &Request<'_>, types: &TypeSchema) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let mut attributes = normalize(types, request.attributes()?, provost_scim::Write::Create, &Policy::default())?;
-    let members = members_of(&mut attributes)?;
-    let what = What::Create { attributes, members };
-    let written = write(request, Write { kind: types.name().into(), what }).await?;
+    let written = write(request, operation::create(types, request.attributes()?)?).await?;
     Ok(Answer::resource(201, Presenter::new(request, types, &query).created(written.resource)))
-}
-
-/// Takes the members out of a resource's attributes.
-pub(super) fn members_of(attributes: &mut Attributes) -> Result<Vec<Member>, ScimError> {
-    match attributes.remove("members") {
-        Some(Value::List(list)) => list.iter().filter_map(Value::as_complex).map(member).collect(),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// A member as a request names it.
-pub(super) fn member(element: &Attributes) -> Result<Member, ScimError> {
-    let id = element.find("value").and_then(Value::as_text).filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| ScimError::invalid_value("members: an element has no value"))?;
-    let kind = element.find("type").and_then(Value::as_text).unwrap_or_default();
-    Ok(Member { id: ObjectId::from(id), kind: Text::from(kind) })
 }

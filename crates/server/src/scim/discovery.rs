@@ -2,9 +2,10 @@
 
 use axum::http::Method;
 use provost_scim::ScimError;
-use provost_scim::schema::{AuthenticationScheme, Filtering, Pagination, ServiceProviderConfig, Supported};
+use provost_scim::schema::{AuthenticationScheme, Bulk, Filtering, Pagination, ServiceProviderConfig, Supported};
 
 use super::answer::Answer;
+use super::bulk::{MAX_OPERATIONS, MAX_PAYLOAD};
 use super::collection::{DEFAULT_RESULTS, MAX_RESULTS};
 use super::cursor::TIMEOUT_S;
 use super::request::Request;
@@ -36,6 +37,7 @@ fn config() -> ServiceProviderConfig {
     let yes = Supported { supported: true };
     ServiceProviderConfig {
         patch: yes,
+        bulk: Bulk { supported: true, max_operations: MAX_OPERATIONS as u64, max_payload_size: MAX_PAYLOAD as u64 },
         filter: Filtering { supported: true, max_results: MAX_RESULTS },
         sort: yes,
         etag: yes,

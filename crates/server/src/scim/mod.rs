@@ -1,12 +1,15 @@
 //! `/scim/v2`: one door for every path, so that what does not exist is refused in SCIM's own form (RFC 7644).
 //!
 //! [`handle`] authenticates, reads the body and finds the endpoint; [`discovery`], [`collection`], [`root`] and
-//! [`resource`] answer. Bulk requests and `/Me` are not supported and say so.
+//! [`resource`] answer. [`operation`] makes writes of requests, also of those in a [`bulk`] request. `/Me` is not supported
+//! and says so.
 
 mod answer;
+mod bulk;
 mod collection;
 mod cursor;
 mod discovery;
+mod operation;
 mod request;
 mod resource;
 mod root;
@@ -96,7 +99,8 @@ async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
     match (endpoint, id) {
         ("", _) => return root::list(request).await,
         (".search", None) => return root::search(request).await,
-        ("Bulk", None) => return Err(ScimError::status(501, "bulk requests are not supported")),
+        ("Bulk", None) if request.method == Method::POST => return bulk::answer(request).await,
+        ("Bulk", None) => return Ok(request.refuse_method("POST")),
         ("Me", None) => return Err(ScimError::status(501, "/Me is not supported: tokens belong to clients")),
         _ => {}
     }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method};
-use provost_directory::{DirectoryError, MemberEdit, What, Write, Written};
-use provost_model::{Attributes, ObjectId};
-use provost_scim::{Patch, Policy, Query, ScimError, TypeSchema, normalize};
+use provost_directory::{DirectoryError, Write, Written};
+use provost_scim::{Query, ScimError, TypeSchema};
 use provost_store::StoreError;
 
 use super::answer::Answer;
-use super::collection::{member, members_of};
+use super::operation;
 use super::request::Request;
 use super::shown::{Presenter, etag};
 use crate::writer::WriteError;
@@ -37,47 +36,15 @@ async fn read(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<Ans
 
 async fn replace(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let input = request.attributes()?;
-    // Checked once without the stored resource, for its members and for errors that need no transaction.
-    let mut checked = normalize(types, input.clone(), provost_scim::Write::Create, &Policy::default())?;
-    let members = match types.core.attribute("members") {
-        Some(_) => MemberEdit::Replace(members_of(&mut checked)?),
-        None => MemberEdit::Keep,
-    };
-    let known = types.clone();
-    let edit = move |attributes: &mut Attributes| {
-        let write = provost_scim::Write::Replace(attributes);
-        *attributes = normalize(&known, input, write, &Policy::default())?;
-        Ok(())
-    };
-    let written = write(request, edited(request, types, id, Box::new(edit), members)).await?;
+    let write = operation::replace(types, id, if_match(request), request.attributes()?)?;
+    let written = self::write(request, write).await?;
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
 }
 
 async fn patch(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let patch = Patch::from_json(request.json()?)?;
-    let policy = Policy::patch();
-    let (patch, members) = match patch.split_members(types, &policy)? {
-        Some(plan) => {
-            let changes = plan.member_changes;
-            let listed = |list: &[Attributes]| list.iter().map(member).collect::<Result<Vec<_>, _>>();
-            let members = match &changes.replace_all {
-                Some(all) => MemberEdit::Replace(listed(all)?),
-                None if changes.is_empty() => MemberEdit::Keep,
-                None => MemberEdit::Change {
-                    add: listed(&changes.add)?,
-                    remove: changes.remove.into_iter().map(ObjectId::from).collect(),
-                },
-            };
-            (plan.attribute_ops, members)
-        }
-        None if types.core.attribute("members").is_some() => (patch, MemberEdit::Inline),
-        None => (patch, MemberEdit::Keep),
-    };
-    let known = types.clone();
-    let edit = move |attributes: &mut Attributes| Ok(patch.apply(&known, &policy, attributes).map(drop)?);
-    let written = write(request, edited(request, types, id, Box::new(edit), members)).await?;
+    let write = operation::patch(types, id, if_match(request), request.json()?)?;
+    let written = self::write(request, write).await?;
     // A client that adds one member to 100,000 may not want to read them all.
     if request.prefers("return=minimal") && !query.projection.is_explicit() {
         let answer = Answer::empty(204).header("etag", etag(written.resource.version));
@@ -86,29 +53,21 @@ async fn patch(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Resu
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
 }
 
-fn edited(
-    request: &Request<'_>,
-    types: &TypeSchema,
-    id: &str,
-    edit: provost_directory::Edit,
-    members: MemberEdit,
-) -> Write {
-    let what = What::Edit { id: ObjectId::from(id), if_version: if_match(request), edit, members };
-    Write { kind: types.name().into(), what }
-}
-
 async fn delete(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<Answer, ScimError> {
-    let what = What::Delete { id: ObjectId::from(id), if_version: if_match(request) };
-    write(request, Write { kind: types.name().into(), what }).await?;
+    write(request, operation::delete(types, id, if_match(request))).await?;
     Ok(Answer::empty(204))
 }
 
 /// Hands a write to the group commit.
 pub(super) async fn write(request: &Request<'_>, write: Write) -> Result<Written, ScimError> {
-    request.state.writer.write(write).await.map_err(|error| match error {
+    request.state.writer.write(write).await.map_err(not_written)
+}
+
+pub(super) fn not_written(error: WriteError) -> ScimError {
+    match error {
         WriteError::Refused(error) => refused(error),
         WriteError::Store => ScimError::status(503, "the directory cannot write now; try again"),
-    })
+    }
 }
 
 /// A directory's error as the client sees it: never the store's words.
@@ -153,10 +112,14 @@ fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
         if tag == "*" {
             return Some(Versions::Any);
         }
-        // Compared weakly: clients drop the `W/`.
-        versions.extend(tag.trim_start_matches("W/").trim_matches('"').parse::<i64>().ok());
+        versions.extend(version_of(tag));
     }
     Some(Versions::These(versions))
+}
+
+/// The version that an entity tag names. Compared weakly: clients drop the `W/`.
+pub(super) fn version_of(tag: &str) -> Option<i64> {
+    tag.trim().trim_start_matches("W/").trim_matches('"').parse().ok()
 }
 
 /// The versions of which a write needs one; `None` when any will do.

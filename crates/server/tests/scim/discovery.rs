@@ -8,7 +8,7 @@ async fn the_service_describes_itself(service: Service) {
     let config = service.get("/ServiceProviderConfig").await;
     assert_eq!((config.status, header(&config, "content-type")), (200, "application/scim+json"));
     for (feature, supported) in
-        [("patch", true), ("bulk", false), ("filter", true), ("changePassword", false), ("sort", true), ("etag", true)]
+        [("patch", true), ("bulk", true), ("filter", true), ("changePassword", false), ("sort", true), ("etag", true)]
     {
         assert_eq!(config.body[feature]["supported"], json!(supported), "{feature}");
     }

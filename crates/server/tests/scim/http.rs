@@ -49,7 +49,6 @@ async fn what_does_not_exist_is_refused(service: Service) {
         assert_eq!(header(&answer, "allow"), allowed);
     }
     refused(&service.get("/Me").await, 501, "");
-    refused(&service.send("POST", "/Bulk", json!({})).await, 501, "");
 }
 
 async fn bodies_are_checked(service: Service) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod bulk;
 mod concurrency;
 mod discovery;
 mod http;

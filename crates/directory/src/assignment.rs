@@ -168,8 +168,9 @@ impl Directory {
     pub(crate) async fn assignments_of(&self, path: &str, ids: &[&ObjectId]) -> Result<Vec<ResourceRow>, StoreError> {
         let Some(kind) = self.kinds().iter().find(|kind| kind.is_assignment) else { return Ok(Vec::new()) };
         self.prepare().await?;
-        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).filter(|id| !id.contains('\0')).collect();
-        let mut found = self.store().value_owners(&kind.name, path, &ids).await?;
+        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let found = self.store().value_owners(&kind.hashes(path, &ids)).await?;
+        let mut found: Vec<ObjectId> = found.into_iter().map(|(_, id)| id).collect();
         found.sort_unstable();
         found.dedup();
         self.store().resources_by(&kind.name, Lookup::Id, &found).await

@@ -1,8 +1,8 @@
 //! Attributes whose values have rows of their own in the store, so that resources are found by them, and so that a schema's
 //! `uniqueness` can be kept (RFC 7643 section 2.2).
 //!
-//! A key is the value as it compares: in lower case unless the attribute is `caseExact`. Long ones are cut and marked by a
-//! digest, as an index has no room for them; whatever is found by a key is compared again.
+//! A key is the value as it compares: in lower case unless the attribute is `caseExact`. The store keeps 64 bits of it, so
+//! that whatever is found is compared again.
 //! [`Directory::prepare`] fills in the rows of what was there before an attribute got its index.
 
 use std::collections::BTreeMap;
@@ -11,17 +11,13 @@ use provost_model::{AttributePath, AttributeType, Attributes, Text, Value};
 use provost_scim::schema::{Attribute, Target, Uniqueness};
 use provost_scim::{TypeSchema, collate, urn};
 use provost_store::{StoreError, ValueRow};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::Directory;
 use crate::assignment::{ASSIGNMENT, ENDS, IDENTITY, identity};
 use crate::kind::Kind;
 use crate::query::PAGE;
 use crate::resource::parse;
-
-/// Longer keys are cut: PostgreSQL's indexes end at some 2,700 bytes, and long keys make slow ones.
-const KEY_MAX: usize = 240;
-const KEPT: usize = 200;
 
 /// How keys are made; another word makes all of them anew.
 const FORM: &str = "1";
@@ -32,6 +28,8 @@ const MEMO: &str = "directory.indexes";
 /// One attribute with rows of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Index {
+    /// Stands for the resource type and the attribute.
+    slot: i64,
     /// The full name, `emails.value`.
     pub path: Text,
     /// No two living resources of the type have the same value.
@@ -83,10 +81,17 @@ pub(crate) fn of(types: &TypeSchema, naming: Option<&Text>, more: &[AttributePat
         for (end, _) in ENDS {
             add(at(types, &AttributePath { sub: Some("value".into()), ..AttributePath::name(end) }));
         }
-        add(Some(Index { path: IDENTITY.into(), unique: true, source: Source::Identity, exact: true }));
+        add(Some(Index { slot: 0, path: IDENTITY.into(), unique: true, source: Source::Identity, exact: true }));
     }
     more.iter().for_each(|path| add(at(types, path)));
+    for index in &mut indexes {
+        index.slot = slot(types.name(), &index.path);
+    }
     indexes
+}
+
+fn slot(kind: &str, path: &str) -> i64 {
+    xxh3_64(format!("{kind} {path} {FORM}").as_bytes()).cast_signed()
 }
 
 /// The index for a path, where its attribute can have one.
@@ -112,6 +117,7 @@ impl Index {
             path.push_str(&sub.name);
         }
         Some(Self {
+            slot: 0,
             path: path.into(),
             unique: leaf.uniqueness != Uniqueness::None,
             source: Source::Attribute {
@@ -123,40 +129,26 @@ impl Index {
         })
     }
 
-    /// A value as the index has it, and whether nothing else has this key.
-    pub fn key(&self, value: &Value) -> Option<(String, bool)> {
+    /// A value as it compares.
+    pub fn key(&self, value: &Value) -> Option<String> {
         let text = match value {
             Value::Text(text) => text.as_str().into(),
             Value::Reference(reference) => reference.id.as_str().into(),
             Value::Integer(_) => std::borrow::Cow::Owned(value.to_text()?.to_string()),
             _ => return None,
         };
-        let key = collate::fold(&text, self.exact);
-        if key.len() <= KEY_MAX {
-            return Some((key.into_owned(), true));
-        }
-        let kept = &key[..key.floor_char_boundary(KEPT)];
-        Some((format!("{kept}\u{1}{:032x}", xxh3_128(key.as_bytes())), false))
+        Some(collate::fold(&text, self.exact).into_owned()).filter(|key| !key.is_empty())
     }
 
-    /// What all keys of values with this prefix begin with; none when that says nothing.
-    pub fn prefix(&self, text: &str) -> Option<String> {
-        // Lower case of other letters depends on what follows.
-        let ascii = text.bytes().position(|byte| !byte.is_ascii()).unwrap_or(text.len());
-        let text = if self.exact { text } else { &text[..ascii] };
-        let key = collate::fold(text, self.exact);
-        let kept = &key[..key.floor_char_boundary(KEPT)];
-        (!kept.is_empty()).then(|| kept.to_owned())
+    /// What the store keeps of a key.
+    pub fn hash(&self, key: &str) -> i64 {
+        xxh3_64_with_seed(key.as_bytes(), self.slot.cast_unsigned()).cast_signed()
     }
 
     /// The keys of a resource, each once.
     pub fn keys(&self, attributes: &Attributes) -> Vec<String> {
         let Source::Attribute { extension, attribute, sub } = &self.source else {
-            return identity(attributes)
-                .and_then(|text| self.key(&Value::text(text)))
-                .map(|(key, _)| key)
-                .into_iter()
-                .collect();
+            return identity(attributes).into_iter().collect();
         };
         let holder = match extension {
             Some(urn) => attributes.find(urn).and_then(Value::as_complex),
@@ -171,9 +163,7 @@ impl Index {
             (Some(sub), Value::Complex(parts)) => parts.find(sub).and_then(|value| self.key(value)),
             _ => self.key(element),
         };
-        let mut keys: Vec<String> = elements.iter().filter_map(value).map(|(key, _)| key).collect();
-        // A NUL is in no row: the store refuses it.
-        keys.retain(|key| !key.is_empty() && !key.contains('\0'));
+        let mut keys: Vec<String> = elements.iter().filter_map(value).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -181,6 +171,12 @@ impl Index {
 }
 
 impl Kind {
+    /// What the store keeps of these values of an attribute; nothing when it has no index.
+    pub(crate) fn hashes(&self, path: &str, keys: &[&str]) -> Vec<i64> {
+        let index = self.indexes.iter().find(|index| index.path == path);
+        index.map_or_else(Vec::new, |index| keys.iter().map(|key| index.hash(key)).collect())
+    }
+
     /// All keys of a resource, by index.
     pub(crate) fn keys(&self, attributes: &Attributes) -> Vec<(&Index, String)> {
         let all = self.indexes.iter().flat_map(|index| index.keys(attributes).into_iter().map(move |key| (index, key)));
@@ -207,9 +203,10 @@ impl Directory {
         }
         for name in have.iter().filter(|(name, form)| wanted.get(*name) != Some(form)).map(|(name, _)| name) {
             let Some((kind, path)) = name.split_once(' ') else { continue };
+            let slot = slot(kind, path);
             let mut tx = self.store().begin().await?;
             tx.lock_directory().await?;
-            tx.forget_values(kind, path).await?;
+            tx.forget_values(slot).await?;
             let mut left = read(tx.memo(MEMO).await?);
             left.remove(name);
             tx.put_memo(MEMO, &serde_json::json!(left).to_string()).await?;
@@ -230,6 +227,13 @@ impl Directory {
 
     /// Each page is read and written under the directory's lock, so that no row is of a value that has just changed.
     async fn fill_kind(&self, kind: &Kind, indexes: &[&Index]) -> Result<(), StoreError> {
+        // What a fill that was interrupted has left.
+        let mut tx = self.store().begin().await?;
+        tx.lock_directory().await?;
+        for index in indexes {
+            tx.forget_values(index.slot).await?;
+        }
+        tx.commit().await?;
         let mut after = String::new();
         loop {
             let mut tx = self.store().begin().await?;
@@ -239,7 +243,7 @@ impl Directory {
             for row in &page {
                 let attributes = parse(row)?;
                 for index in indexes {
-                    rows.extend(index.keys(&attributes).into_iter().map(|key| value_row(kind, index, key, &row.id)));
+                    rows.extend(index.keys(&attributes).into_iter().map(|key| value_row(index, &key, &row.id)));
                 }
             }
             tx.add_values(&rows).await?;
@@ -263,6 +267,6 @@ fn name_of(kind: &Kind, index: &Index) -> String {
     format!("{} {}", kind.name, index.path)
 }
 
-pub(crate) fn value_row(kind: &Kind, index: &Index, key: String, id: &provost_model::ObjectId) -> ValueRow {
-    ValueRow { kind: kind.name.clone(), path: index.path.clone(), key, id: id.clone() }
+pub(crate) fn value_row(index: &Index, key: &str, id: &provost_model::ObjectId) -> ValueRow {
+    ValueRow { slot: index.slot, hash: index.hash(key), id: id.clone() }
 }

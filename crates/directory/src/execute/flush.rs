@@ -83,8 +83,8 @@ impl Flush {
     }
 
     /// Gives a resource values to be found by, after it lost others.
-    pub fn keys(&mut self, kind: &Kind, id: &ObjectId, lost: Keys<'_>, keys: Keys<'_>) {
-        let row = |(index, key): (&Index, String)| value_row(kind, index, key, id);
+    pub fn keys(&mut self, id: &ObjectId, lost: Keys<'_>, keys: Keys<'_>) {
+        let row = |(index, key): (&Index, String)| value_row(index, &key, id);
         self.lost.extend(lost.into_iter().map(row));
         self.values.extend(keys.into_iter().map(row));
     }
@@ -124,8 +124,6 @@ pub(super) async fn run(directory: &Directory, tx: &mut Transaction, mut flush: 
     tx.update_bodies(&mut flush.bodies).await?;
     tx.insert_resources(&mut flush.creates).await?;
     tx.remove_values(&flush.lost).await?;
-    // Neighbours in the index are written together.
-    flush.values.sort_unstable();
     tx.add_values(&flush.values).await?;
     let gone = follow_assignments(directory, tx, &mut flush).await?;
     move_members(directory, tx, &flush).await?;
@@ -158,7 +156,8 @@ async fn follow_assignments(
     let changed: Vec<&str> = flush.applications.iter().map(ObjectId::as_str).collect();
     let mut ids: Vec<ObjectId> = Vec::new();
     for (path, of) in [("principal.value", &deleted), ("application.value", &changed)] {
-        ids.extend(tx.value_owners(&kind.name, path, of).await?.into_iter().map(|(_, id)| id));
+        let hashes = kind.hashes(path, of);
+        ids.extend(tx.value_owners(&hashes).await?.into_iter().map(|(_, id)| id));
     }
     ids.sort_unstable();
     ids.dedup();
@@ -170,7 +169,7 @@ async fn follow_assignments(
             let ends = ENDS.iter().filter_map(|(name, _)| end(&attributes, name));
             if ends.into_iter().any(|id| flush.deleted.iter().any(|deleted| deleted == id)) {
                 let values = kind.keys(&attributes).into_iter();
-                let values = values.map(|(index, key)| value_row(kind, index, key, &row.id)).collect();
+                let values = values.map(|(index, key)| value_row(index, &key, &row.id)).collect();
                 gone.push(Gone { row, values });
             }
         }

@@ -168,9 +168,19 @@ async fn learn_values(
                 .collect();
             keys.sort_unstable();
             keys.dedup();
-            let owners = tx.value_owners(&kind.name, &index.path, &keys).await?;
-            let name = |key| (kind.name.clone(), index.path.clone(), key);
-            known.names.extend(owners.into_iter().map(|(key, id)| (name(key), id)));
+            let hashes: Vec<i64> = keys.iter().map(|key| index.hash(key)).collect();
+            let owners = tx.value_owners(&hashes).await?;
+            if owners.is_empty() {
+                continue;
+            }
+            // Another value may have the same hash.
+            let ids: Vec<&str> = owners.iter().map(|(_, id)| id.as_str()).collect();
+            for row in tx.resources_by(&kind.name, Lookup::Id, &ids).await? {
+                let has = index.keys(&parse(&row)?);
+                let of_round = has.into_iter().filter(|key| keys.binary_search(&key.as_str()).is_ok());
+                let name = |key| (kind.name.clone(), index.path.clone(), key);
+                known.names.extend(of_round.map(|key| (name(key), row.id.clone())));
+            }
         }
     }
     Ok(())
@@ -194,7 +204,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
             for member in &members {
                 flush.add(&id, &member.id, &member.kind);
             }
-            flush.keys(kind, &id, Vec::new(), keys);
+            flush.keys(&id, Vec::new(), keys);
             flush.assign(kind, &attributes);
             let row = flush.create(kind, id, columns, body);
             let members = kind.has_members.then_some(members);
@@ -231,7 +241,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
             {
                 flush.rename(&row.id);
             }
-            flush.keys(kind, &row.id, lost, keys);
+            flush.keys(&row.id, lost, keys);
             if body.is_some() {
                 flush.assign(kind, &attributes);
                 if kind.is_application {
@@ -249,7 +259,7 @@ fn decide(prepared: Prepared<'_>, known: &mut Known, flush: &mut Flush, ids: &mu
             for (index, key) in lost.iter().filter(|(index, _)| index.unique) {
                 known.release(kind, Some(&index.path), key, &row.id);
             }
-            flush.keys(kind, &row.id, lost, Vec::new());
+            flush.keys(&row.id, lost, Vec::new());
             flush.assign(kind, &attributes);
             if kind.is_application {
                 flush.change_application(&row.id);

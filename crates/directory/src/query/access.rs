@@ -56,7 +56,7 @@ fn best(kind: &Kind, filter: &Filter) -> Option<(Vec<Candidates>, Option<Filter>
 fn rank(finds: &Candidates) -> usize {
     match finds {
         Candidates::Keys(Column::Id, _) => 0,
-        Candidates::Keys(..) => 1,
+        Candidates::Keys(..) | Candidates::Values(_) => 1,
         Candidates::GroupsOf(_) => 2,
         Candidates::Prefix(..) => 3,
         Candidates::MembersOf(_) => 4,
@@ -90,6 +90,16 @@ fn join(finds: &mut Vec<Candidates>, more: Candidates) {
                 && list.len() + keys.len() <= Candidates::KEYS_MAX
             {
                 list.extend(keys.iter().filter(|key| !list.contains(key)).cloned().collect::<Vec<_>>());
+                return;
+            }
+        }
+    }
+    if let Candidates::Values(hashes) = &more {
+        for one in finds.iter_mut() {
+            if let Candidates::Values(list) = one
+                && list.len() + hashes.len() <= Candidates::KEYS_MAX
+            {
+                list.extend(hashes);
                 return;
             }
         }
@@ -147,24 +157,16 @@ fn element_way(kind: &Kind, path: &AttributePath, filter: &Filter) -> Option<Way
             return Some(Way { finds: vec![found], exact: alone });
         }
         let path = AttributePath { sub: Some(term.path.name.clone()), ..path.clone() };
-        let way = by_index(index(kind, &path)?, term.op, &term.value)?;
-        Some(Way { exact: way.exact && alone, ..way })
+        by_index(index(kind, &path)?, term.op, &term.value)
     })
 }
 
 fn by_index(index: &Index, op: Operator, value: &Value) -> Option<Way> {
-    let column = Column::Value(index.path.to_string());
-    match op {
-        Operator::Eq => {
-            let (key, exact) = index.key(value).filter(|(key, _)| !key.is_empty())?;
-            Some(Way { finds: vec![Candidates::Keys(column, vec![key])], exact })
-        }
-        Operator::Sw => {
-            let prefix = index.prefix(value.as_text()?)?;
-            Some(Way { finds: vec![Candidates::Prefix(column, prefix)], exact: false })
-        }
-        _ => None,
+    if op != Operator::Eq {
+        return None;
     }
+    let hash = index.hash(&index.key(value)?);
+    Some(Way { finds: vec![Candidates::Values(vec![hash])], exact: false })
 }
 
 /// The index on the values of this attribute. A complex attribute named alone means its `value`.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use provost_connector::{ConnectorError, Context, ErrorCode, LookupRequest};
-use provost_model::{Record, Value};
+use provost_model::{ObjectId, Record, Value};
 use provost_scim::collate;
 use provost_store::{Lookup, ResourceRow, StoreError};
 
@@ -95,12 +95,10 @@ async fn by_reading(
     if let Some(index) = index(kind, &request.path) {
         let store = directory.store();
         directory.prepare().await.map_err(|error| store_error(&error))?;
-        let mut sought: Vec<String> = request.values.iter().filter_map(|value| Some(index.key(value)?.0)).collect();
-        sought.retain(|key| !key.contains('\0'));
-        sought.sort_unstable();
-        sought.dedup();
-        let mut ids =
-            store.value_owners(&kind.name, &index.path, &sought).await.map_err(|error| store_error(&error))?;
+        let sought = request.values.iter().filter_map(|value| index.key(value));
+        let sought: Vec<i64> = sought.map(|key| index.hash(&key)).collect();
+        let found = store.value_owners(&sought).await.map_err(|error| store_error(&error))?;
+        let mut ids: Vec<ObjectId> = found.into_iter().map(|(_, id)| id).collect();
         ids.sort_unstable();
         ids.dedup();
         let rows = store.resources_by(&kind.name, Lookup::Id, &ids).await.map_err(|error| store_error(&error))?;

@@ -167,9 +167,8 @@ async fn they_go_with_what_they_name(place: Place) {
     let page = place.session.scan(&cx(), request).await.unwrap().next(&cx()).await.unwrap();
     let tags: Vec<_> = page.items.iter().map(|item| matches!(item, ScanItem::Tombstone(_))).collect();
     assert_eq!(tags, [true, false], "Ada is gone, and Bob lost what he had");
-    // Nothing is left in the indexes: the same can be said again.
-    for path in ["application.value", "principal.value", "application, principal, role"] {
-        let keys = [slack.to_string(), ada.to_string(), bob.to_string(), format!("{slack} {bob} user")];
-        assert!(place.store.value_owners("Assignment", path, &keys).await.unwrap().is_empty(), "{path}");
-    }
+    // Nothing is left in the indexes: others can be in the same places.
+    let slack = application(&place, "Slack").await;
+    place.one(assign(&slack, &bob, "user")).await.unwrap();
+    assert_eq!(count().await, 1);
 }

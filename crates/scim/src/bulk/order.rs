@@ -56,7 +56,7 @@ impl Order {
     }
 
     /// The next step; none when all is done.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn take(&mut self) -> Option<Step> {
         let open = |needed: &BTreeSet<usize>, left: &BTreeSet<usize>| needed.iter().any(|other| left.contains(other));
         if let Some(at) = self.links.iter().find(|(_, needed)| !open(needed, &self.left)).map(|(at, _)| *at) {
             self.links.remove(&at);

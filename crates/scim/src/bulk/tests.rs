@@ -18,7 +18,7 @@ fn post(id: &str, members: &str) -> String {
 fn order(request: &BulkRequest) -> String {
     let mut order = Order::of(request);
     let mut words = Vec::new();
-    while let Some(step) = order.next() {
+    while let Some(step) = order.take() {
         words.push(match step {
             Step::Do(at) => format!("{at}"),
             Step::DoWithout(at) => format!("{at}-"),

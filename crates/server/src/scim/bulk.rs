@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
         // Whoever wants to stop at an error has to see each outcome before the next is begun.
         let at_once = if limit.is_some() { 1 } else { AT_ONCE };
         let mut pending: Vec<Pending> = Vec::new();
-        while let Some(step) = order.next() {
+        while let Some(step) = order.take() {
             if pending.len() >= at_once || self.needs(step, &pending) {
                 self.finish(&mut pending).await;
             }

@@ -15,5 +15,5 @@ insert into sqlite_stat1 (tbl, idx, stat) values
     ('reference', 'reference_open', '1000 500 100 5 5 5 1 1 1'),
     ('escrow', 'escrow', '1000 500 100 1'),
     ('escrow', 'escrow_due', '1000 500 1'),
-    ('value', 'value', '1000000 500000 250000 2 1');
+    ('value', 'value_hash', '1000000 2');
 analyze sqlite_schema;

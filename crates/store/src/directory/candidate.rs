@@ -17,8 +17,6 @@ pub enum Column {
     /// The userName or displayName, prepared for comparison.
     NameKey,
     ExternalId,
-    /// An attribute with rows in the table `value`, by its full name.
-    Value(String),
 }
 
 /// What is looked for in an index.
@@ -26,6 +24,8 @@ pub enum Column {
 pub enum Candidates {
     /// One of these keys, at most [`Candidates::KEYS_MAX`].
     Keys(Column, Vec<String>),
+    /// One of these hashes in the table `value`, as many at most.
+    Values(Vec<i64>),
     /// A key that begins so.
     Prefix(Column, String),
     /// The groups that have this object as a direct member.
@@ -41,6 +41,7 @@ impl Candidates {
     fn is_impossible(&self) -> bool {
         match self {
             Self::Keys(_, keys) => keys.iter().all(|key| key.contains('\0')),
+            Self::Values(hashes) => hashes.is_empty(),
             Self::Prefix(_, text) | Self::GroupsOf(text) | Self::MembersOf(text) => text.contains('\0'),
         }
     }
@@ -64,6 +65,10 @@ fn statement<'a>(sql: &mut Sql<'a>, kind: &'a str, wanted: &'a Candidates, after
         Candidates::Keys(column, keys) => {
             let keys: Vec<&str> = keys.iter().map(String::as_str).filter(|key| !key.contains('\0')).collect();
             begin(sql, kind, column).push(" in ").list(&keys);
+            sql.push(" and id > ").bind(after);
+        }
+        Candidates::Values(hashes) => {
+            sql.push("select distinct id from value where hash in ").list(hashes);
             sql.push(" and id > ").bind(after);
         }
         Candidates::Prefix(column, text) => {
@@ -101,10 +106,6 @@ fn begin<'s, 'a>(sql: &'s mut Sql<'a>, kind: &'a str, column: &'a Column) -> &'s
         Column::ExternalId => {
             sql.push("select id from resource where kind || '' = ").bind(kind).push(" and external_id is not null and ")
         }
-        Column::Value(path) => {
-            sql.push("select distinct id from value where kind = ").bind(kind);
-            sql.push(" and path = ").bind(path.as_str()).push(" and ")
-        }
     };
     name(sql, kind, column)
 }
@@ -115,6 +116,5 @@ fn name<'s, 'a>(sql: &'s mut Sql<'a>, kind: &str, column: &Column) -> &'s mut Sq
         Column::NameKey if kind == USER => "user_name",
         Column::NameKey => "name_key",
         Column::ExternalId => "external_id",
-        Column::Value(_) => "key",
     })
 }

@@ -56,6 +56,18 @@ impl Directory {
         Ok(parents)
     }
 
+    /// The first of these that no resource has as its id.
+    pub async fn unknown_among(&self, ids: &[ObjectId]) -> Result<Option<ObjectId>, StoreError> {
+        let mut left: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        for kind in self.kinds() {
+            let askable: Vec<&str> = left.iter().copied().filter(|id| !id.contains('\0')).collect();
+            let found: HashSet<ObjectId> =
+                self.store().resources_among(&kind.name, &askable).await?.into_iter().collect();
+            left.retain(|id| !found.contains(*id));
+        }
+        Ok(left.first().map(|id| ObjectId::from(*id)))
+    }
+
     /// What these are called: by `displayName`, else by the name that the type is found by.
     pub async fn names<I: Borrow<str>>(&self, ids: &[I]) -> Result<HashMap<ObjectId, Text>, StoreError> {
         const DISPLAY_NAME: Text = Text::const_new("displayName");

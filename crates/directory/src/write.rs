@@ -77,6 +77,17 @@ impl Write {
         Self { kind: kind.into(), what }
     }
 
+    /// The members that it names to be added, where that can be told without the resource.
+    pub fn added_members(&self) -> Vec<&ObjectId> {
+        match &self.what {
+            What::Create { members, .. }
+            | What::Edit { members: MemberEdit::Replace(members) | MemberEdit::Change { add: members, .. }, .. } => {
+                members.iter().map(|member| &member.id).collect()
+            }
+            What::Edit { .. } | What::Delete { .. } => Vec::new(),
+        }
+    }
+
     pub fn delete(kind: impl Into<Text>, id: impl Into<ObjectId>) -> Self {
         Self { kind: kind.into(), what: What::Delete { id: id.into(), if_version: None } }
     }

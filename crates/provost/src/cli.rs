@@ -408,8 +408,24 @@ pub struct SchemaExportArgs {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a token; it is shown this once
-    #[command(after_help = "Example:\n  provost token create --name entra --days 365")]
+    #[command(after_help = "\
+Examples:
+  provost token create --name entra --preset entra --days 365
+  provost token create --name report --rights read --types User,Group --rate 20
+
+RIGHTS are words: all, read, write; scim:read and scim:write for SCIM alone; scim:write:User for one type.
+A preset says how the client speaks: any (all habits are understood), rfc (none is), entra (a changed group is
+answered without a body), okta, onelogin.")]
     Create(TokenArgs),
+    /// The tokens, their rights and when they were used last
+    List,
+    /// A new token for the same client; the old ones end after the overlap
+    #[command(after_help = "Example:\n  provost token rotate entra --overlap 24h")]
+    Rotate(RotateArgs),
+    /// End tokens at once, all of a name or the one of an id
+    Revoke(RevokeArgs),
+    /// Who made, rotated and revoked tokens, and which ended ones were used
+    Audit(AuditArgs),
 }
 
 #[derive(Debug, Args)]
@@ -420,6 +436,54 @@ pub struct TokenArgs {
     /// Days until it expires; never unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub days: Option<u32>,
+    /// What it may do
+    #[arg(long, value_name = "RIGHTS", default_value = "all")]
+    pub rights: String,
+    /// The resource types it may see; all unless given
+    #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
+    pub types: Vec<String>,
+    /// Requests a second that it may send; no limit unless given
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// Requests that may come at once; as many as in a second unless given
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..))]
+    pub burst: Option<u32>,
+    /// How the client speaks
+    #[arg(long, value_name = "NAME", default_value = "any", value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Preset::WORDS))]
+    pub preset: String,
+    /// Refuse members of groups that the directory does not have, rather than keep them as they are named
+    #[arg(long)]
+    pub refuse_unknown_members: bool,
+    /// The userName of the user that `/Me` stands for
+    #[arg(long, value_name = "USERNAME")]
+    pub me: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    /// The client's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How long the old tokens still work: 0s, 30m, 24h, 7d
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub overlap: provost_engine::spec::Period,
+    /// Days until the new one expires; as long as the old one was made for unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub days: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// The client's name, or a token's id
+    #[arg(value_name = "NAME|ID")]
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The newest entries
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u32,
 }
 
 #[derive(Debug, Subcommand)]

@@ -85,6 +85,19 @@ pub async fn open_store(global: &Global) -> Result<Store> {
     Ok(Store::open_with(&store_url(global), options).await?)
 }
 
+/// The same for commands that mean a store that is there or is about to be: not in a folder that has nothing of Provost's,
+/// where a new and empty one would only look as if something had been done.
+pub async fn open_existing(global: &Global) -> Result<Store> {
+    let named = global.database.is_some() || global.data.is_some();
+    if !named && !global.config.is_file() && !data_folder(global).is_dir() {
+        let config = shown(&global.config);
+        let message = format!("this folder has no configuration `{config}` and no data folder");
+        let problem = Problem::new("PRV-0710", message);
+        return Err(problem.hint("go where they are, or name one: --config FILE, --data DIR, --database URL").into());
+    }
+    open_store(global).await
+}
+
 /// It holds names, addresses and the master key: nobody else's business.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;

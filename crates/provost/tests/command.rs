@@ -164,6 +164,18 @@ fn help_of_expr_is_still_the_usage() {
 #[test]
 fn secrets_and_tokens_are_kept_and_not_shown() {
     let folder = Folder::new();
+    // In a folder of nobody's nothing is made.
+    for arguments in
+        [&["secret", "set", "slack-token"][..], &["token", "create", "--name", "entra"], &["token", "list"]]
+    {
+        let lost = folder.run_with(arguments, "x\n");
+        assert!(
+            lost.status == 1 && lost.stderr.contains("PRV-0710") && !folder.path("data").exists(),
+            "{}",
+            lost.stderr
+        );
+    }
+    folder.write("provost.yaml", "");
     let set = folder.run_with(&["secret", "set", "slack-token"], "xoxb-very-secret\n").ok();
     assert_eq!((set.stdout.as_str(), set.stderr.as_str()), ("", "the secret `slack-token` is kept\n"));
     let empty = folder.run_with(&["secret", "set", "slack-token"], "\n");
@@ -171,6 +183,49 @@ fn secrets_and_tokens_are_kept_and_not_shown() {
     let token = folder.run(&["token", "create", "--name", "entra", "--days", "30", "--json"]).ok();
     let token: serde_json::Value = serde_json::from_str(&token.stdout).unwrap();
     assert!(token["token"].as_str().unwrap().starts_with("prv_") && token["expires"].is_string(), "{token}");
+}
+
+#[test]
+fn tokens_are_listed_rotated_and_revoked() {
+    let folder = Folder::new();
+    folder.write("provost.yaml", "");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        serde_json::from_str(&folder.run(&all).ok().stdout).unwrap()
+    };
+    let settings =
+        ["--rights", "scim:read scim:write:User", "--types", "User,Group", "--rate", "20", "--preset", "entra"];
+    folder.run(&[&["token", "create", "--name", "entra", "--days", "30"][..], &settings].concat()).ok();
+    let first = &json(&["token", "list"])[0];
+    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra" });
+    assert_eq!((&first["client"], &first["state"], &first["last_used"]), (&client, &"active".into(), &().into()));
+    assert!(!folder.run(&["token", "list"]).ok().stdout.contains("prv_"), "a token is shown once");
+
+    let rotated = folder.run(&["token", "rotate", "entra", "--overlap", "0s"]).ok();
+    assert!(rotated.stdout.starts_with("prv_"), "{}", rotated.stdout);
+    let tokens = json(&["token", "list"]);
+    assert_eq!((&tokens[0]["state"], &tokens[1]["state"]), (&"expired".into(), &"active".into()));
+    assert_eq!((&tokens[1]["client"], &tokens[1]["rights"]), (&client, &"scim:read scim:write:User".into()));
+    assert!(tokens[1]["expires"].is_string(), "as long as the one before");
+
+    let near = folder.run(&["token", "revoke", "entrra"]);
+    assert!(near.status == 1 && near.stderr.contains("did you mean `entra`?"), "{}", near.stderr);
+    folder.run(&["token", "revoke", "entra"]).ok();
+    assert_eq!(json(&["token", "list"])[1]["state"], "revoked");
+    assert_eq!(folder.run(&["token", "rotate", "entra"]).status, 1, "nothing to rotate");
+    let actions: Vec<String> = json(&["token", "audit"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["token.revoke", "token.revoke", "token.rotate", "token.create"]);
+
+    for wrong in [&["--rights", "everything"][..], &["--rate", "0"], &["--preset", "entre"], &["--me", "nobody"]] {
+        let done = folder.run(&[&["token", "create", "--name", "x"][..], wrong].concat());
+        assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
+    }
 }
 
 #[test]

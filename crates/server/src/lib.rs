@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+pub mod client;
 mod health;
 mod metrics;
 mod scim;

@@ -7,7 +7,7 @@ use provost_directory::Directory;
 use provost_model::Clock;
 use provost_store::Store;
 
-use crate::auth::Tokens;
+use crate::auth::{Client, Tokens};
 use crate::metrics::Metrics;
 use crate::scim::CursorKey;
 use crate::writer::Writer;
@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub token: Token,
     pub tokens: Arc<Tokens>,
+    /// Whoever has the fixed token.
+    pub fixed: Arc<Client>,
     pub cursors: Arc<CursorKey>,
     /// The address that clients use, where it is not the one of the request.
     pub public_url: Option<String>,
@@ -44,9 +46,9 @@ impl ServerState {
     pub fn new(directory: Directory, store: Store, clock: Arc<dyn Clock>, token: Token) -> Self {
         let metrics = Arc::new(Metrics::default());
         let writer = Writer::start(directory.clone().keep_unknown_members(), metrics.clone());
-        let (tokens, cursors) = (Arc::default(), Arc::default());
+        let (tokens, cursors, fixed) = (Arc::default(), Arc::default(), Arc::new(Client::fixed()));
         let public_url = None;
-        Self(Arc::new(Inner { directory, store, clock, token, tokens, cursors, public_url, writer, metrics }))
+        Self(Arc::new(Inner { directory, store, clock, token, tokens, fixed, cursors, public_url, writer, metrics }))
     }
 
     /// The base of all addresses in answers, `https://id.example.org`, for a server behind a proxy. Else answers repeat

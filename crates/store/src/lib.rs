@@ -8,6 +8,7 @@
 //! (but see [`layout`]). A NUL character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for
 //! people (names, reasons, notes, messages), on both engines, because PostgreSQL cannot hold it.
 
+pub mod audit;
 pub mod config;
 pub mod cycle;
 pub mod db;
@@ -28,6 +29,7 @@ pub mod store;
 pub mod token;
 pub mod words;
 
+pub use audit::AuditRow;
 pub use config::ConfigRow;
 pub use cycle::CycleRow;
 pub use db::{Db, Transaction};

@@ -29,6 +29,8 @@ pub struct TokenRow {
     pub expires: Option<i64>,
     pub last_used: Option<i64>,
     pub revoked: Option<i64>,
+    /// What its client is allowed and used to, as JSON; the words are of whoever checks it.
+    pub client: String,
 }
 
 /// A token's text, to be shown once, with its hash.
@@ -62,7 +64,7 @@ impl TokenRow {
 impl Record for TokenRow {
     const TABLE: &'static str = "token";
     const COLUMNS: &'static [&'static str] =
-        &["id", "name", "hash", "rights", "created", "expires", "last_used", "revoked"];
+        &["id", "name", "hash", "rights", "created", "expires", "last_used", "revoked", "client"];
     const KEY: &'static [&'static str] = &["id"];
     type Key<'a> = &'a str;
 
@@ -79,6 +81,7 @@ impl Record for TokenRow {
         put(self.expires.into());
         put(self.last_used.into());
         put(self.revoked.into());
+        put((&self.client).into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -91,6 +94,7 @@ impl Record for TokenRow {
             expires: row.int_option()?,
             last_used: row.int_option()?,
             revoked: row.int_option()?,
+            client: row.text()?,
         })
     }
 }
@@ -114,6 +118,13 @@ impl Store {
         let mut sql = TokenRow::select(self.db().sql());
         sql.push(" where id = ").bind(id);
         self.db().row(sql).await?.map(|mut row| TokenRow::read(&mut row)).transpose()
+    }
+
+    /// The tokens of this name, oldest first.
+    pub async fn tokens_named(&self, name: &str) -> Result<Vec<TokenRow>> {
+        let mut sql = TokenRow::select(self.db().sql());
+        sql.push(" where name = ").bind(name).push(" order by created, id");
+        TokenRow::read_all(self.db().rows(sql).await?)
     }
 
     /// All tokens, oldest first.

@@ -65,6 +65,10 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
             schema::export(global, args, output).await
         }
         Command::Token(TokenCommand::Create(args)) => token::create(global, args, output).await,
+        Command::Token(TokenCommand::List) => token::list(global, output).await,
+        Command::Token(TokenCommand::Rotate(args)) => token::rotate(global, args, output).await,
+        Command::Token(TokenCommand::Revoke(args)) => token::revoke(global, args, output).await,
+        Command::Token(TokenCommand::Audit(args)) => token::audit(global, args, output).await,
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),
         Command::Doctor => doctor::run(global, output).await,

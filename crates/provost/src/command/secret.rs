@@ -9,7 +9,7 @@ use crate::cli::{Global, SecretArgs};
 use crate::error::{Error, Exit, Result};
 use crate::output::Output;
 use crate::problem::Problem;
-use crate::setup::open_store;
+use crate::setup::open_existing;
 
 /// Longer than any password, token or key; more is a file piped in by mistake.
 const LONGEST: u64 = 64 << 10;
@@ -40,7 +40,7 @@ pub async fn set(global: &Global, args: SecretArgs, output: Output) -> Result<Ex
                 .hint(format!("pipe it in: provost secret set {} < FILE", args.name)),
         ));
     }
-    let store = open_store(global).await?;
+    let store = open_existing(global).await?;
     let kept = store.put_secret(&args.name, &value, SystemClock.now_ms()).await;
     value.fill(0);
     kept?;

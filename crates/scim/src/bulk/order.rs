@@ -19,6 +19,15 @@ pub enum Step {
     Link(usize),
 }
 
+impl Step {
+    /// The place of the operation in the request.
+    pub fn at(self) -> usize {
+        match self {
+            Step::Do(at) | Step::DoWithout(at) | Step::Link(at) => at,
+        }
+    }
+}
+
 /// The operations that are still to be done.
 #[derive(Debug)]
 pub struct Order {

@@ -30,7 +30,7 @@ fn operations(bodies: &[UpdateBody]) -> Vec<String> {
             let head = "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],\"Operations\":[";
             let json = text(&body.json);
             // What is sent is a PATCH that this crate reads.
-            crate::Patch::from_json(json.as_bytes()).unwrap();
+            crate::Patch::from_json(json.as_bytes(), &crate::Policy::patch()).unwrap();
             json.strip_prefix(head).unwrap().strip_suffix("]}").unwrap().to_owned()
         })
         .collect()

@@ -50,6 +50,12 @@ fn merge(
             policy.unknown(&key)?;
             continue;
         };
+        if !policy.dotted_keys
+            && matches!(target, Target::Attribute(_))
+            && (path.schema.is_some() || path.sub.is_some())
+        {
+            return Err(ScimError::invalid_path(format!("`{key}` is no attribute name: nest objects, or use a path")));
+        }
         if let Target::Attribute(place) = target
             && place.extension.is_none()
             && place.attribute.mutability == Mutability::ReadOnly

@@ -72,14 +72,14 @@ impl PatchOutcome {
 impl Patch {
     /// Reads the body of a PATCH request. What is no PatchOp message is 400 `invalidSyntax`, a malformed path
     /// `invalidPath`, a malformed value filter `invalidFilter`.
-    pub fn from_json(body: &[u8]) -> Result<Self, ScimError> {
+    pub fn from_json(body: &[u8], policy: &Policy) -> Result<Self, ScimError> {
         let message: Attributes = serde_json::from_slice(body)
             .map_err(|error| ScimError::invalid_syntax(format!("no JSON object: {error}")))?;
-        Self::from_message(message)
+        Self::from_message(message, policy)
     }
 
     /// Like [`from_json`](Patch::from_json), from a body that is read already (a Bulk operation's `data`).
-    pub fn from_message(mut message: Attributes) -> Result<Self, ScimError> {
+    pub fn from_message(mut message: Attributes, policy: &Policy) -> Result<Self, ScimError> {
         let is_patch = |value: &Value| value.as_text().is_some_and(|urn| urn.eq_ignore_ascii_case(urn::PATCH_OP));
         if !message.find("schemas").and_then(Value::as_list).is_some_and(|urns| urns.iter().any(is_patch)) {
             return Err(ScimError::invalid_syntax(format!("schemas does not hold {}", urn::PATCH_OP)));
@@ -88,8 +88,9 @@ impl Patch {
             Some(Value::List(operations)) if !operations.is_empty() => operations,
             _ => return Err(ScimError::invalid_syntax("Operations is missing: a PATCH has a list of operations")),
         };
-        let read =
-            |(at, operation)| operation_from(operation).map_err(|error| error.within(format_args!("operation {at}")));
+        let read = |(at, operation)| {
+            operation_from(operation, policy).map_err(|error| error.within(format_args!("operation {at}")))
+        };
         Ok(Self { operations: (1..).zip(operations).map(read).collect::<Result<_, _>>()? })
     }
 
@@ -122,14 +123,16 @@ impl Patch {
     }
 }
 
-fn operation_from(operation: Value) -> Result<PatchOperation, ScimError> {
+fn operation_from(operation: Value, policy: &Policy) -> Result<PatchOperation, ScimError> {
     let Value::Complex(mut parts) = operation else {
         return Err(ScimError::invalid_syntax(format!("an operation is an object, found {}", operation.kind())));
     };
+    let is =
+        |word: &str, op: PatchOp| word == op.as_str() || (policy.any_op_case && word.eq_ignore_ascii_case(op.as_str()));
     let op = match parts.find("op").and_then(Value::as_text) {
-        Some(word) if word.eq_ignore_ascii_case("add") => PatchOp::Add,
-        Some(word) if word.eq_ignore_ascii_case("remove") => PatchOp::Remove,
-        Some(word) if word.eq_ignore_ascii_case("replace") => PatchOp::Replace,
+        Some(word) if is(word, PatchOp::Add) => PatchOp::Add,
+        Some(word) if is(word, PatchOp::Remove) => PatchOp::Remove,
+        Some(word) if is(word, PatchOp::Replace) => PatchOp::Replace,
         Some(word) => return Err(ScimError::invalid_syntax(format!("op is add, remove or replace, found `{word}`"))),
         None => return Err(ScimError::invalid_syntax("op is missing")),
     };
@@ -139,7 +142,11 @@ fn operation_from(operation: Value) -> Result<PatchOperation, ScimError> {
         Some(Value::Text(text)) => Some(parse_path(text)?),
         Some(other) => return Err(ScimError::invalid_path(format!("path is a string, found {}", other.kind()))),
     };
-    Ok(PatchOperation { op, path, value: parts.remove("value") })
+    let value = parts.remove("value");
+    if op == PatchOp::Remove && !policy.remove_by_value && value.as_ref().is_some_and(|value| !value.is_unassigned()) {
+        return Err(ScimError::invalid_value("remove takes no value: name what goes by a filter in the path"));
+    }
+    Ok(PatchOperation { op, path, value })
 }
 
 /// A path as PATCH writes it: `invalidFilter` when what is wrong is inside brackets, else `invalidPath`.

@@ -11,7 +11,7 @@ const EMAILS: &str = r#""emails":[{"value":"a@work","type":"work","primary":true
 
 fn patch(operations: &str) -> Result<Patch, ScimError> {
     let schemas = "\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"]";
-    Patch::from_json(format!("{{{schemas},\"Operations\":[{operations}]}}").as_bytes())
+    Patch::from_json(format!("{{{schemas},\"Operations\":[{operations}]}}").as_bytes(), &Policy::patch())
 }
 
 /// `changed names | resource afterwards`, or the error.
@@ -269,7 +269,11 @@ fn operations_that_cannot_be_are_refused() {
         assert_eq!(apply(&TypeSchema::user(), USER, operations).expect_err(operations), want, "{operations}");
     }
     for body in ["[]", "{", "\"x\"", "{\"Operations\":[{\"op\":\"remove\",\"path\":\"title\"}]}", &"[".repeat(5_000)] {
-        assert_eq!(Patch::from_json(body.as_bytes()).unwrap_err().scim_type, Some(InvalidSyntax), "{body:.40}");
+        assert_eq!(
+            Patch::from_json(body.as_bytes(), &Policy::patch()).unwrap_err().scim_type,
+            Some(InvalidSyntax),
+            "{body:.40}"
+        );
     }
 }
 

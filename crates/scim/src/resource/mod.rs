@@ -34,12 +34,25 @@ pub struct Policy {
     /// A list of one is its element where a single value belongs, an element is a list of one, a bare value is
     /// `{"value": …}` and the other way round: what clients send in PATCH.
     pub unwrap: bool,
+    /// `op` in any letter case, as Entra sends `Replace`. (RFC 7644's own grammar has them in lower case.)
+    pub any_op_case: bool,
+    /// Objects without path may have keys with dots and URNs, `name.givenName`, as Entra and its validator send them.
+    pub dotted_keys: bool,
+    /// A `remove` may name what goes by its `value` instead of a filter, as Entra and authentik send it.
+    pub remove_by_value: bool,
 }
 
 impl Default for Policy {
     /// For POST and PUT.
     fn default() -> Self {
-        Self { unknown: Unknown::Ignore, string_booleans: true, unwrap: false }
+        Self {
+            unknown: Unknown::Ignore,
+            string_booleans: true,
+            unwrap: false,
+            any_op_case: true,
+            dotted_keys: true,
+            remove_by_value: true,
+        }
     }
 }
 
@@ -47,6 +60,18 @@ impl Policy {
     /// For PATCH: whatever can be understood is accepted.
     pub fn patch() -> Self {
         Self { unwrap: true, ..Self::default() }
+    }
+
+    /// The letter of the RFCs: unknown attributes are left out, everything else has to be as it is written there.
+    pub fn strict() -> Self {
+        Self {
+            string_booleans: false,
+            unwrap: false,
+            any_op_case: false,
+            dotted_keys: false,
+            remove_by_value: false,
+            ..Self::default()
+        }
     }
 }
 

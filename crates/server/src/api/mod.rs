@@ -8,7 +8,7 @@ mod language;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ServerState;
-use crate::auth::{Caller, authenticate};
+use crate::auth::{Refused, authenticate};
 
 /// Bytes of one request body: an expression of the greatest length and an object around it.
 const MAX_BODY: usize = 1 << 20;
@@ -43,20 +43,27 @@ async fn document() -> Response {
 
 /// Lets through who may read; nothing here writes.
 async fn allowed(State(state): State<ServerState>, request: Request, next: Next) -> Response {
-    match authenticate(&state.0, request.headers(), false).await {
-        Caller::Granted => next.run(request).await,
-        Caller::Refused => {
+    match authenticate(&state.0, request.headers()).await {
+        Ok(client) if client.may(false) => next.run(request).await,
+        Ok(_) => {
+            let hint = "use a token with the right `read`";
+            Refusal::new(403, "PRV-0802", "the token does not allow this", hint).into_response()
+        }
+        Err(Refused::TooMany(wait)) => {
+            let message = "more requests than this token may send";
+            let mut response = Refusal::new(429, "PRV-0804", message, "wait as Retry-After says").into_response();
+            let seconds = HeaderValue::from((wait + 999) / 1000);
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+            response
+        }
+        Err(Refused::Stranger) => {
             let hint = "send `Authorization: Bearer TOKEN`; `provost token create` makes one";
             let refusal = Refusal::new(401, "PRV-0802", "a valid bearer token is needed", hint);
             let mut response = refusal.into_response();
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"provost\""));
             response
         }
-        Caller::Forbidden => {
-            let hint = "use a token with the right `read`";
-            Refusal::new(403, "PRV-0802", "the token does not allow this", hint).into_response()
-        }
-        Caller::Unknown => {
+        Err(Refused::Unknown) => {
             Refusal::new(503, "PRV-0803", "the token cannot be checked now", "try again").into_response()
         }
     }

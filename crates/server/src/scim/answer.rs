@@ -33,6 +33,13 @@ impl Answer {
             .header("www-authenticate", "Bearer realm=\"provost\"")
     }
 
+    /// With the seconds until the next request is welcome (RFC 6585 section 4).
+    pub fn too_many(wait_ms: i64) -> Self {
+        let seconds = (wait_ms + 999) / 1000;
+        let error = ScimError::status(429, format!("more requests than this token may send; try again in {seconds} s"));
+        Self::error(&error).header("retry-after", seconds.to_string())
+    }
+
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((HeaderName::from_static(name), value.into()));
         self

@@ -15,7 +15,7 @@ use provost_scim::{ScimError, TypeSchema, urn};
 use super::answer::Answer;
 use super::operation;
 use super::request::Request;
-use super::resource::{not_written, version_of};
+use super::resource::{check_members, members_to_check, not_written, version_of};
 use super::shown::etag;
 use crate::writer::Submitted;
 
@@ -79,10 +79,11 @@ impl<'a> Run<'a> {
             }
             match self.begin(step) {
                 Ok(Some((types, write))) => {
-                    let (at, is_link) = match step {
-                        Step::Do(at) | Step::DoWithout(at) => (at, false),
-                        Step::Link(at) => (at, true),
-                    };
+                    if let Err(error) = check_members(self.request, members_to_check(self.request, &write)).await {
+                        self.fail(step.at(), error);
+                        continue;
+                    }
+                    let (at, is_link) = (step.at(), matches!(step, Step::Link(_)));
                     let submitted = self.request.state.writer.submit(write).await;
                     pending.push(Pending { at, types, submitted, is_link });
                 }
@@ -138,11 +139,13 @@ impl<'a> Run<'a> {
         }
         let types = self.request.registry().by_endpoint(&action.endpoint);
         let types = types.ok_or_else(|| ScimError::not_found(format_args!("/{}", action.endpoint)))?;
+        self.request.authorize(types.name(), true)?;
+        let settings = &self.request.client.settings;
         let if_version = action.version.as_deref().map(|tag| version_of(tag).into_iter().collect());
         let write = match action.method {
-            BulkMethod::Post => operation::create(types, action.data)?,
-            BulkMethod::Put => operation::replace(types, &action.id, if_version, action.data)?,
-            BulkMethod::Patch => operation::patch(types, &action.id, if_version, &to_json(action.data))?,
+            BulkMethod::Post => operation::create(settings, types, action.data)?,
+            BulkMethod::Put => operation::replace(settings, types, &action.id, if_version, action.data)?,
+            BulkMethod::Patch => operation::patch(settings, types, &action.id, if_version, &to_json(action.data))?,
             BulkMethod::Delete => operation::delete(types, &action.id, if_version),
         };
         Ok((types.clone(), write))

@@ -102,6 +102,6 @@ pub(super) fn answer(response: ListResponse<Attributes>) -> Answer {
 
 async fn create(request: &Request<'_>, types: &TypeSchema) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let written = write(request, operation::create(types, request.attributes()?)?).await?;
+    let written = write(request, operation::create(&request.client.settings, types, request.attributes()?)?).await?;
     Ok(Answer::resource(201, Presenter::new(request, types, &query).created(written.resource)))
 }

@@ -24,7 +24,7 @@ use percent_encoding::percent_decode_str;
 use provost_scim::ScimError;
 
 use crate::ServerState;
-use crate::auth::{Caller, authenticate};
+use crate::auth::{Refused, authenticate};
 
 use answer::Answer;
 pub(crate) use cursor::CursorKey;
@@ -53,12 +53,15 @@ async fn answer(state: &ServerState, service: Service, parts: &axum::http::reque
     // A HEAD is a GET whose body the HTTP library leaves out (RFC 9110 section 9.3.2).
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
     let writes = method != Method::GET && !path.ends_with("/.search");
-    match authenticate(state, &parts.headers, writes).await {
-        Caller::Granted => {}
-        Caller::Refused => return Answer::unauthorized(),
-        Caller::Forbidden => return Answer::error(&ScimError::status(403, "the token does not allow this")),
-        Caller::Unknown => return Answer::error(&ScimError::status(503, "the token cannot be checked now; try again")),
-    }
+    let client = match authenticate(state, &parts.headers).await {
+        Ok(client) if client.may(writes) => client,
+        Ok(_) => return Answer::error(&forbidden()),
+        Err(Refused::Stranger) => return Answer::unauthorized(),
+        Err(Refused::TooMany(wait)) => return Answer::too_many(wait),
+        Err(Refused::Unknown) => {
+            return Answer::error(&ScimError::status(503, "the token cannot be checked now; try again"));
+        }
+    };
     let body = match method {
         Method::POST | Method::PUT | Method::PATCH => read(body).await,
         _ => Ok(Default::default()),
@@ -66,12 +69,15 @@ async fn answer(state: &ServerState, service: Service, parts: &axum::http::reque
     let result = match body {
         Ok(body) => {
             let query = parts.uri.query().unwrap_or_default();
-            let request = Request::new(state, service, method, &parts.headers, query, &body);
+            let request = Request::new(state, &client, service, method, &parts.headers, query, &body);
             route(&request, path).await
         }
         Err(error) => Err(error),
     };
-    result.unwrap_or_else(|error| Answer::error(&error))
+    let answer = result.unwrap_or_else(|error| Answer::error(&error));
+    // The path alone: what is asked for may be somebody's name.
+    tracing::debug!(client = %client.name, method = %parts.method, path, status = answer.status(), "answered");
+    answer
 }
 
 async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
@@ -101,15 +107,21 @@ async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
         (".search", None) => return root::search(request).await,
         ("Bulk", None) if request.method == Method::POST => return bulk::answer(request).await,
         ("Bulk", None) => return Ok(request.refuse_method("POST")),
-        ("Me", None) => return Err(ScimError::status(501, "/Me is not supported: tokens belong to clients")),
+        ("Me", None) => return resource::me(request),
         _ => {}
     }
     let types = request.registry().by_endpoint(endpoint).ok_or_else(unknown)?;
+    let writes = request.method != Method::GET && id != Some(".search");
+    request.authorize(types.name(), writes)?;
     match id {
         None => collection::all(request, types).await,
         Some(".search") => collection::search(request, types).await,
         Some(id) => resource::one(request, types, id).await,
     }
+}
+
+fn forbidden() -> ScimError {
+    ScimError::status(403, "the token does not allow this")
 }
 
 /// The parts of a path, decoded; empty ones do not count.

@@ -4,41 +4,54 @@ use std::sync::Arc;
 
 use provost_directory::{Member, MemberEdit, What, Write};
 use provost_model::{Attributes, ObjectId, Text, Value};
-use provost_scim::{Patch, Policy, ScimError, TypeSchema, normalize};
+use provost_scim::{Patch, ScimError, TypeSchema, normalize};
+
+use crate::client::ClientSettings;
 
 /// The versions of which a resource has to have one; none for any.
 pub(super) type IfVersion = Option<Vec<i64>>;
 
-pub(super) fn create(types: &TypeSchema, attributes: Attributes) -> Result<Write, ScimError> {
-    let mut attributes = normalize(types, attributes, provost_scim::Write::Create, &Policy::default())?;
+pub(super) fn create(
+    settings: &ClientSettings,
+    types: &TypeSchema,
+    attributes: Attributes,
+) -> Result<Write, ScimError> {
+    let mut attributes = normalize(types, attributes, provost_scim::Write::Create, &settings.policy())?;
     let members = members_of(&mut attributes)?;
     Ok(Write { kind: types.name().into(), what: What::Create { attributes, members } })
 }
 
 pub(super) fn replace(
+    settings: &ClientSettings,
     types: &Arc<TypeSchema>,
     id: &str,
     if_version: IfVersion,
     input: Attributes,
 ) -> Result<Write, ScimError> {
     // Checked once without the stored resource, for its members and for errors that need no transaction.
-    let mut checked = normalize(types, input.clone(), provost_scim::Write::Create, &Policy::default())?;
+    let mut checked = normalize(types, input.clone(), provost_scim::Write::Create, &settings.policy())?;
     let members = match types.core.attribute("members") {
         Some(_) => MemberEdit::Replace(members_of(&mut checked)?),
         None => MemberEdit::Keep,
     };
-    let known = types.clone();
+    let (known, policy) = (types.clone(), settings.policy());
     let edit = move |attributes: &mut Attributes| {
         let write = provost_scim::Write::Replace(attributes);
-        *attributes = normalize(&known, input, write, &Policy::default())?;
+        *attributes = normalize(&known, input, write, &policy)?;
         Ok(())
     };
     Ok(edited(types, id, if_version, Box::new(edit), members))
 }
 
-pub(super) fn patch(types: &Arc<TypeSchema>, id: &str, if_version: IfVersion, body: &[u8]) -> Result<Write, ScimError> {
-    let patch = Patch::from_json(body)?;
-    let policy = Policy::patch();
+pub(super) fn patch(
+    settings: &ClientSettings,
+    types: &Arc<TypeSchema>,
+    id: &str,
+    if_version: IfVersion,
+    body: &[u8],
+) -> Result<Write, ScimError> {
+    let policy = settings.patch_policy();
+    let patch = Patch::from_json(body, &policy)?;
     let (patch, members) = match patch.split_members(types, &policy)? {
         Some(plan) => {
             let changes = plan.member_changes;

@@ -9,6 +9,7 @@ use provost_model::{Attributes, Value};
 use provost_scim::{Registry, ScimError};
 
 use super::answer::Answer;
+use crate::auth::Client;
 use crate::state::Inner;
 
 /// Bytes of one request body; a group of 100,000 members fits.
@@ -44,6 +45,7 @@ impl Service {
 
 pub(super) struct Request<'a> {
     pub state: &'a Inner,
+    pub client: &'a Client,
     pub service: Service,
     /// GET for a HEAD.
     pub method: Method,
@@ -58,6 +60,7 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub fn new(
         state: &'a Inner,
+        client: &'a Client,
         service: Service,
         method: Method,
         headers: &'a HeaderMap,
@@ -65,7 +68,12 @@ impl<'a> Request<'a> {
         body: &'a [u8],
     ) -> Self {
         let base = format!("{}{}", origin(state, headers), service.base());
-        Self { state, service, method, headers, query, body, base }
+        Self { state, client, service, method, headers, query, body, base }
+    }
+
+    /// 403 unless the client may do this with resources of the type.
+    pub fn authorize(&self, kind: &str, writes: bool) -> Result<(), ScimError> {
+        if self.client.may_at(kind, writes) { Ok(()) } else { Err(super::forbidden()) }
     }
 
     /// The types that this service has.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method};
 use provost_directory::{DirectoryError, Write, Written};
-use provost_scim::{Query, ScimError, TypeSchema};
+use provost_model::ObjectId;
+use provost_scim::{Query, ScimError, TypeSchema, urn};
 use provost_store::StoreError;
 
 use super::answer::Answer;
@@ -34,21 +35,35 @@ async fn read(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<Ans
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(resource).await?))
 }
 
+/// Where the user is whom the token belongs to (RFC 7644 section 3.11).
+pub(super) fn me(request: &Request<'_>) -> Result<Answer, ScimError> {
+    let Some(id) = &request.client.settings.me else {
+        return Err(ScimError::status(501, "/Me is nobody: the token belongs to a client, not to a user"));
+    };
+    let location = format!("{}/Users/{id}", request.base);
+    Ok(Answer::empty(308).header("location", location))
+}
+
 async fn replace(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let write = operation::replace(types, id, if_match(request), request.attributes()?)?;
+    let write = operation::replace(&request.client.settings, types, id, if_match(request), request.attributes()?)?;
     let written = self::write(request, write).await?;
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
 }
 
 async fn patch(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
     let query = Query::from_url(request.query)?;
-    let write = operation::patch(types, id, if_match(request), request.json()?)?;
+    let write = operation::patch(&request.client.settings, types, id, if_match(request), request.json()?)?;
     let written = self::write(request, write).await?;
     // A client that adds one member to 100,000 may not want to read them all.
-    if request.prefers("return=minimal") && !query.projection.is_explicit() {
-        let answer = Answer::empty(204).header("etag", etag(written.resource.version));
-        return Ok(answer.header("preference-applied", "return=minimal"));
+    if !query.projection.is_explicit() {
+        let empty = || Answer::empty(204).header("etag", etag(written.resource.version));
+        if request.prefers("return=minimal") {
+            return Ok(empty().header("preference-applied", "return=minimal"));
+        }
+        if types.core.is(urn::GROUP) && request.client.settings.has_empty_group_patch() {
+            return Ok(empty());
+        }
     }
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
 }
@@ -60,7 +75,26 @@ async fn delete(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<A
 
 /// Hands a write to the group commit.
 pub(super) async fn write(request: &Request<'_>, write: Write) -> Result<Written, ScimError> {
+    check_members(request, members_to_check(request, &write)).await?;
     request.state.writer.write(write).await.map_err(not_written)
+}
+
+/// The members that a write adds, for clients that want to be told of those that the directory does not have.
+pub(super) fn members_to_check(request: &Request<'_>, write: &Write) -> Vec<ObjectId> {
+    match request.client.settings.refuse_unknown_members {
+        true => write.added_members().into_iter().cloned().collect(),
+        false => Vec::new(),
+    }
+}
+
+pub(super) async fn check_members(request: &Request<'_>, added: Vec<ObjectId>) -> Result<(), ScimError> {
+    if added.is_empty() {
+        return Ok(());
+    }
+    match request.state.directory.unknown_among(&added).await.map_err(unavailable)? {
+        Some(id) => Err(refused(DirectoryError::UnknownMember { id })),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn not_written(error: WriteError) -> ScimError {

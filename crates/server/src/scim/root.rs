@@ -3,6 +3,8 @@
 //! Types come one after the other, each by id: an order over resources of different types would say nothing, so `sortBy` is
 //! passed over here. What a type lacks never matches.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use provost_directory::{Position, QueryPage, Walk};
 use provost_model::{AttributePath, Filter, Term, Value};
@@ -38,7 +40,7 @@ async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimE
     };
     let directory = &request.state.directory;
     let (mut total, mut resources) = (0, Vec::new());
-    for types in request.registry().types() {
+    for types in visible(request) {
         let presenter = Presenter::new(request, types, &query);
         let filter = query.filter.as_ref().map(|filter| within(filter, types));
         let page = QueryPage {
@@ -55,6 +57,12 @@ async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimE
     Ok(listed(total, start, resources))
 }
 
+/// The types that the client may read.
+fn visible<'r>(request: &Request<'r>) -> impl Iterator<Item = &'r Arc<TypeSchema>> {
+    let client = request.client;
+    request.registry().types().iter().filter(move |types| client.may_at(types.name(), false))
+}
+
 /// The same by cursor: a page may begin in one type and end in another.
 async fn walk(request: &Request<'_>, query: &Query, count: u64, cursor: &str) -> Result<Answer, ScimError> {
     let directory = &request.state.directory;
@@ -62,7 +70,7 @@ async fn walk(request: &Request<'_>, query: &Query, count: u64, cursor: &str) ->
         "" => None,
         cursor => Some(cursor::read(request.state, query, count, cursor).await?),
     };
-    let all = request.registry().types();
+    let all: Vec<_> = visible(request).collect();
     let first = match &place {
         None => 0,
         Some(place) => all

@@ -5,7 +5,9 @@ use provost_model::clock::{Clock as _, ManualClock};
 use provost_server::Token;
 use provost_store::{NewToken, Store, TokenRow};
 
-use crate::{Service, USER, refused};
+use serde_json::{Value, json};
+
+use crate::{GROUP, PATCH, Service, USER, header, ids, refused};
 
 const NOW: i64 = 1_800_000_000_000;
 
@@ -36,6 +38,7 @@ async fn tokens_of_the_store() {
             expires,
             last_used: None,
             revoked: None,
+            client: "{}".into(),
         };
         store.save_token(&row).await.unwrap();
         format!("Bearer {}", *new.text)
@@ -70,4 +73,164 @@ async fn tokens_of_the_store() {
     assert_eq!(send("GET", &all).await.status, 200);
     clock.advance_ms(1);
     refused(&send("GET", &all).await, 401, "");
+}
+
+/// A service with stored tokens, and how to ask it as a client with these rights and settings.
+struct Clients {
+    service: Service,
+    store: Store,
+    clock: ManualClock,
+}
+
+impl Clients {
+    async fn start() -> Self {
+        let clock = ManualClock::at(Timestamp::from_millisecond(NOW).unwrap());
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let service = Service::start(store.clone(), Arc::new(clock.clone()), Token::Stored).await;
+        Self { service, store, clock }
+    }
+
+    async fn client(&self, rights: &str, settings: Value) -> String {
+        let new = NewToken::generate().unwrap();
+        let row = TokenRow {
+            id: new.hash.as_str().into(),
+            name: rights.into(),
+            hash: new.hash,
+            rights: rights.into(),
+            created: NOW,
+            expires: None,
+            last_used: None,
+            revoked: None,
+            client: settings.to_string(),
+        };
+        self.store.save_token(&row).await.unwrap();
+        format!("Bearer {}", *new.text)
+    }
+
+    async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> provost_testkit::Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("authorization", token), ("content-type", "application/scim+json")];
+        self.service.raw(method, &format!("/scim/v2{path}"), &headers, text).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_by_type() {
+    let all = Clients::start().await;
+    let admin = all.client("all", json!({})).await;
+    let user = json!({ "schemas": [USER], "userName": "ada" });
+    let group = json!({ "schemas": [GROUP], "displayName": "Staff" });
+    let made = all.ask(&admin, "POST", "/Users", user.clone()).await;
+    assert_eq!(all.ask(&admin, "POST", "/Groups", group.clone()).await.status, 201);
+    let users = all.client("read scim:write:User", json!({ "types": ["User"] })).await;
+    let bob = json!({ "schemas": [USER], "userName": "bob" });
+    assert_eq!(all.ask(&users, "POST", "/Users", bob).await.status, 201);
+    for (method, path, body) in [
+        ("GET", "/Groups", Value::Null),
+        ("POST", "/Groups", group.clone()),
+        ("DELETE", "/Groups/x", Value::Null),
+        ("POST", "/Groups/.search", json!({ "schemas": [crate::SEARCH] })),
+    ] {
+        refused(&all.ask(&users, method, path, body).await, 403, "");
+    }
+    // At the root it sees what it may; in a bulk request each operation is asked about.
+    assert_eq!(all.ask(&users, "GET", "/", Value::Null).await.body["totalResults"], 2);
+    let operation = |path: &str, data: &Value| json!({ "method": "POST", "path": path, "bulkId": path, "data": data });
+    let cy = json!({ "schemas": [USER], "userName": "cy" });
+    let bulk = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [operation("/Groups", &group), operation("/Users", &cy)] });
+    let done = all.ask(&users, "POST", "/Bulk", bulk).await;
+    assert_eq!((done.text("/Operations/0/status"), done.text("/Operations/1/status")), ("403", "201"));
+    let reader = all.client("scim:read:User", json!({})).await;
+    assert_eq!(ids(&all.ask(&reader, "GET", "/Users", Value::Null).await).len(), 3);
+    refused(&all.ask(&reader, "DELETE", &format!("/Users/{}", made.text("/id")), Value::Null).await, 403, "");
+    // Settings that cannot be read give nothing away.
+    let broken = all.client("all", json!({ "type": ["User"] })).await;
+    refused(&all.ask(&broken, "GET", "/Users", Value::Null).await, 403, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_requests() {
+    let all = Clients::start().await;
+    let slow = all.client("all", json!({ "rate": 0.5, "burst": 2 })).await;
+    let other = all.client("all", json!({})).await;
+    for _ in 0..2 {
+        assert_eq!(all.ask(&slow, "GET", "/Users", Value::Null).await.status, 200);
+    }
+    let refusal = all.ask(&slow, "GET", "/Users", Value::Null).await;
+    refused(&refusal, 429, "");
+    assert_eq!(header(&refusal, "retry-after"), "2");
+    assert_eq!(all.ask(&other, "GET", "/Users", Value::Null).await.status, 200);
+    all.clock.advance_ms(1_999);
+    assert_eq!(header(&all.ask(&slow, "GET", "/Users", Value::Null).await, "retry-after"), "1");
+    all.clock.advance_ms(1);
+    assert_eq!(all.ask(&slow, "GET", "/Users", Value::Null).await.status, 200);
+    // The bucket is the client's, also when the token is read anew.
+    all.clock.advance_ms(1_900);
+    assert_eq!(all.ask(&slow, "GET", "/Users", Value::Null).await.status, 429);
+    all.clock.advance_ms(200);
+    assert_eq!(all.ask(&slow, "GET", "/Users", Value::Null).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ways_of_clients() {
+    let all = Clients::start().await;
+    let (any, strict) = (all.client("all", json!({})).await, all.client("all", json!({ "preset": "rfc" })).await);
+    let user = json!({ "schemas": [USER], "userName": "ada" });
+    let made = all.ask(&any, "POST", "/Users", user).await;
+    let id = made.text("/id").to_owned();
+    let members = json!([{ "value": id }]);
+    let staff = json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });
+    let staff = all.ask(&any, "POST", "/Groups", staff).await;
+    let (ada, staff) = (format!("/Users/{id}"), format!("/Groups/{}", staff.text("/id")));
+    let patch = |operation: Value| json!({ "schemas": [PATCH], "Operations": [operation] });
+    for (path, operation, keyword) in [
+        (&ada, json!({ "op": "Replace", "path": "title", "value": "x" }), "invalidSyntax"),
+        (&ada, json!({ "op": "replace", "path": "active", "value": "False" }), "invalidValue"),
+        (&ada, json!({ "op": "add", "value": { "name.givenName": "Ada" } }), "invalidPath"),
+        (&staff, json!({ "op": "remove", "path": "members", "value": members }), "invalidValue"),
+    ] {
+        refused(&all.ask(&strict, "PATCH", path, patch(operation.clone())).await, 400, keyword);
+        assert_eq!(all.ask(&any, "PATCH", path, patch(operation)).await.status, 200);
+    }
+    let text = json!({ "schemas": [USER], "userName": "bob", "active": "True" });
+    refused(&all.ask(&strict, "POST", "/Users", text.clone()).await, 400, "invalidValue");
+    assert_eq!(all.ask(&any, "POST", "/Users", text).await.status, 201);
+
+    // Entra reads no body after a change of a group, unless it asks for one.
+    let entra = all.client("all", json!({ "preset": "entra" })).await;
+    let add = patch(json!({ "op": "Add", "path": "members", "value": members }));
+    let done = all.ask(&entra, "PATCH", &staff, add.clone()).await;
+    assert_eq!((done.status, done.body.is_null(), header(&done, "etag").is_empty()), (204, true, false));
+    let asked = all.ask(&entra, "PATCH", &format!("{staff}?attributes=displayName"), add.clone()).await;
+    assert_eq!((asked.status, asked.text("/displayName")), (200, "Staff"));
+    let title = patch(json!({ "op": "Add", "path": "title", "value": "x" }));
+    assert_eq!(all.ask(&entra, "PATCH", &ada, title).await.status, 200);
+    let full = all.client("all", json!({ "preset": "entra", "empty_group_patch": false })).await;
+    assert_eq!(all.ask(&full, "PATCH", &staff, add).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_that_are_refused_and_users_of_their_own() {
+    let all = Clients::start().await;
+    let any = all.client("all", json!({})).await;
+    let made = all.ask(&any, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await;
+    let id = made.text("/id").to_owned();
+    refused(&all.ask(&any, "GET", "/Me", Value::Null).await, 501, "");
+    let ada = all.client("read", json!({ "me": id })).await;
+    let me = all.ask(&ada, "GET", "/Me", Value::Null).await;
+    assert_eq!((me.status, header(&me, "location")), (308, made.text("/meta/location")));
+
+    let exact = all.client("all", json!({ "refuse_unknown_members": true })).await;
+    let group = |members: Value| json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });
+    let known = all.ask(&exact, "POST", "/Groups", group(json!([{ "value": id }]))).await;
+    assert_eq!(known.status, 201);
+    let stranger = json!([{ "value": id }, { "value": "nobody" }]);
+    refused(&all.ask(&exact, "POST", "/Groups", group(stranger.clone())).await, 400, "invalidValue");
+    assert_eq!(all.ask(&any, "POST", "/Groups", group(stranger.clone())).await.status, 201);
+    let path = format!("/Groups/{}", known.text("/id"));
+    refused(&all.ask(&exact, "PUT", &path, group(stranger.clone())).await, 400, "invalidValue");
+    let add = json!({ "schemas": [PATCH], "Operations": [{ "op": "add", "path": "members", "value": stranger }] });
+    refused(&all.ask(&exact, "PATCH", &path, add).await, 400, "invalidValue");
+    assert_eq!(all.ask(&any, "GET", &path, Value::Null).await.body["members"].as_array().unwrap().len(), 1);
 }

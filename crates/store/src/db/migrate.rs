@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0001-engine.sql"),
     include_str!("../../sql/schema/0002-service.sql"),
     include_str!("../../sql/schema/0003-directory.sql"),
+    include_str!("../../sql/schema/0004-clients.sql"),
     include_str!("../../sql/schema/0005-values.sql"),
 ];
 

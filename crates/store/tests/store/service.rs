@@ -28,6 +28,7 @@ async fn tokens(place: Place) {
         expires: Some(100),
         last_used: None,
         revoked: None,
+        client: "{}".into(),
     };
     store.save_token(&row).await.unwrap();
     let found = store.token_by_text(&new.text).await.unwrap().unwrap();

@@ -118,6 +118,9 @@ struct Application {
     roles: BTreeMap<Text, Text>,
 }
 
+/// The roles of somebody by application and role, and whether each is her own.
+type Roles = BTreeMap<(Text, Text), (Attributes, bool)>;
+
 impl Directory {
     /// The assignments of users or groups as values of [`ASSIGNMENTS`], each role of an application once, in their order.
     /// A user has those of the groups it is in, a group its own alone.
@@ -140,7 +143,7 @@ impl Directory {
         principals.sort_unstable();
         let rows = self.assignments_of("principal.value", &principals).await?;
         let applications = self.applications(&rows).await?;
-        let mut found: HashMap<ObjectId, BTreeMap<(Text, Text), (Attributes, bool)>> = HashMap::new();
+        let mut found: HashMap<ObjectId, Roles> = HashMap::new();
         for row in &rows {
             let attributes = parse(row)?;
             let (Some(principal), Some(application)) = (end(&attributes, "principal"), end(&attributes, "application"))

@@ -69,6 +69,11 @@ pub enum Instead {
 pub trait Engine {
     fn name(&self) -> String;
 
+    /// The program, where there is one.
+    fn binary(&self) -> Option<&Path> {
+        None
+    }
+
     /// Makes `folder` ready: configuration, people (a copy), secrets.
     fn prepare(&self, folder: &Path, yaml: &str, people: &Path) -> Result<Folder>;
 
@@ -93,6 +98,10 @@ impl Provost {
 impl Engine for Provost {
     fn name(&self) -> String {
         "provost".to_owned()
+    }
+
+    fn binary(&self) -> Option<&Path> {
+        Some(&self.binary)
     }
 
     fn prepare(&self, folder: &Path, yaml: &str, people: &Path) -> Result<Folder> {

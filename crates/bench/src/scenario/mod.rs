@@ -15,6 +15,7 @@ pub mod numbers;
 pub mod pairs;
 mod repeat;
 pub mod report;
+mod service;
 pub mod verdict;
 mod yaml;
 
@@ -39,10 +40,11 @@ pub enum Scenario {
     Memory,
     Counts,
     Language,
+    Service,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Counts,
         Self::Language,
         Self::InitialCreate,
@@ -52,6 +54,7 @@ impl Scenario {
         Self::Repeat,
         Self::Incremental,
         Self::Memory,
+        Self::Service,
     ];
 
     /// Runs it.
@@ -66,6 +69,7 @@ impl Scenario {
             Self::Memory => memory::run(context),
             Self::Counts => counts::run(context),
             Self::Language => language::run(context),
+            Self::Service => service::run(context),
         }
     }
 }

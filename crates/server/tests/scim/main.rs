@@ -5,6 +5,7 @@ mod api;
 mod bulk;
 mod concurrency;
 mod discovery;
+mod hostile;
 mod http;
 mod patch;
 mod query;

@@ -86,7 +86,7 @@ impl Sort {
     /// `invalidPath`. Of several values the primary one counts, else the first; of a complex one its `value`.
     pub fn key<'a>(&self, types: &'a TypeSchema) -> Result<impl Fn(&Attributes) -> SortKey + use<'a>, ScimError> {
         let place = match types.resolve(&self.by) {
-            Some(Target::Attribute(place)) if !place.attribute.is_secret() => place,
+            Some(Target::Attribute(place)) if !place.attribute.is_secret() && self.by.filter.is_none() => place,
             _ => return Err(ScimError::invalid_path(format!("sortBy: {} cannot be sorted by", self.by))),
         };
         let leaf = match place.leaf() {

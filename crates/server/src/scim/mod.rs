@@ -9,6 +9,7 @@ mod bulk;
 mod collection;
 mod cursor;
 mod discovery;
+mod openapi;
 mod operation;
 mod request;
 mod resource;
@@ -107,6 +108,7 @@ async fn route(request: &Request<'_>, path: &str) -> Result<Answer, ScimError> {
         (".search", None) => return root::search(request).await,
         ("Bulk", None) if request.method == Method::POST => return bulk::answer(request).await,
         ("Bulk", None) => return Ok(request.refuse_method("POST")),
+        ("openapi.json", None) if request.method == Method::GET => return Ok(openapi::answer(request)),
         ("Me", None) => return resource::me(request),
         _ => {}
     }

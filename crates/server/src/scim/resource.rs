@@ -37,8 +37,11 @@ async fn read(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<Ans
 
 /// Where the user is whom the token belongs to (RFC 7644 section 3.11).
 pub(super) fn me(request: &Request<'_>) -> Result<Answer, ScimError> {
+    if request.method != Method::GET {
+        return Ok(request.refuse_method("GET, HEAD"));
+    }
     let Some(id) = &request.client.settings.me else {
-        return Err(ScimError::status(501, "/Me is nobody: the token belongs to a client, not to a user"));
+        return Err(ScimError::status(404, "/Me is nobody: the token belongs to a client, not to a user"));
     };
     let location = format!("{}/Users/{id}", request.base);
     Ok(Answer::empty(308).header("location", location))

@@ -48,7 +48,7 @@ async fn what_does_not_exist_is_refused(service: Service) {
         refused(&answer, 405, "");
         assert_eq!(header(&answer, "allow"), allowed);
     }
-    refused(&service.get("/Me").await, 501, "");
+    refused(&service.get("/Me").await, 404, "");
 }
 
 async fn bodies_are_checked(service: Service) {

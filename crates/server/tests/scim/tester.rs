@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::{Service, TOKEN, on_both};
 
-on_both!(scim2_tester_finds_nothing, scim_sanity_finds_nothing, scim2_client_is_content);
+on_both!(scim2_tester_finds_nothing, scim_sanity_finds_nothing, scim2_client_is_content, schemathesis_finds_nothing);
 
 async fn run(program: &str, arguments: &[&str]) -> (bool, String) {
     let program = work_folder().join("venv/bin").join(program);
@@ -42,6 +42,21 @@ async fn scim2_client_is_content(service: Service) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scim/clients/conversation.py");
     let (passed, report) = run("python", &[script, &base(&service), TOKEN]).await;
     assert!(passed && report.ends_with("done\n"), "{report}");
+}
+
+/// Requests made up from the OpenAPI document, right ones and wrong ones: none is answered by 5xx, nor by anything that the
+/// document does not have. Another seed each time, which the report names.
+async fn schemathesis_finds_nothing(service: Service) {
+    let token = format!("Authorization: Bearer {TOKEN}");
+    let examples = if std::env::var_os("PROVOST_SOAK").is_some() { "500" } else { "10" };
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+    let document = format!("{}/openapi.json", base(&service));
+    let arguments =
+        ["run", &document, "-H", &token, "-n", examples, "--checks", checks, "--continue-on-failure", "--no-color"];
+    let (passed, report) = run("schemathesis", &arguments).await;
+    let tail = report.find("= FAILURES =").map_or(report.len().saturating_sub(2_000), |at| at);
+    assert!(passed, "{}", report.get(tail..).unwrap_or(&report));
+    assert!(report.contains("Operations") && report.contains("Tested: 23"), "{report}");
 }
 
 async fn scim_sanity_finds_nothing(service: Service) {

@@ -216,7 +216,8 @@ async fn members_that_are_refused_and_users_of_their_own() {
     let any = all.client("all", json!({})).await;
     let made = all.ask(&any, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await;
     let id = made.text("/id").to_owned();
-    refused(&all.ask(&any, "GET", "/Me", Value::Null).await, 501, "");
+    refused(&all.ask(&any, "GET", "/Me", Value::Null).await, 404, "");
+    refused(&all.ask(&any, "POST", "/Me", json!({})).await, 405, "");
     let ada = all.client("read", json!({ "me": id })).await;
     let me = all.ask(&ada, "GET", "/Me", Value::Null).await;
     assert_eq!((me.status, header(&me, "location")), (308, made.text("/meta/location")));

@@ -23,7 +23,7 @@ test: deps check ## everything, against real peers
 dist: ## the program as operators run it: target/dist/provost; takes longer to build than a release
 	$(CARGO) build --profile dist -p provost
 
-bench: ## ratios, side by side: make bench BENCH_ARGS='…'
+bench: deps ## ratios, side by side: make bench BENCH_ARGS='…'
 	$(CARGO) build --profile dist -p provost -p provost-bench
 	$(CARGO) build --profile dist -p provost-lang --example mapping_speed
 	$(CARGO) run --profile dist -p provost-bench -- $(BENCH_ARGS)

@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
 use provost_connectors::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use provost_connectors::http::{Answer, AuthHeader, BaseUrl, Call, Client, Method, Options};
+use provost_connectors::http::{Answer, Auth, AuthHeader, BaseUrl, Call, Client, Identity, Method, Options};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+
+mod scim_support;
+use scim_support::OneSecret;
 
 const SECRET: &str = "s3cr3t-t0ken-value";
 static JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -107,6 +110,7 @@ fn client(base: &str, timeout_ms: u64, ca: Option<PathBuf>) -> Client {
         base: BaseUrl::parse(base).unwrap(),
         headers: HeaderMap::new(),
         ca,
+        identity: None,
         timeout: Duration::from_millis(timeout_ms),
         connect_timeout: Duration::from_secs(5),
         max_in_flight: 4,
@@ -290,6 +294,129 @@ async fn every_request_carries_what_it_needs() {
     assert_eq!(sent.matches("\r\nhost:").count(), 1);
 }
 
+fn given(token: &str, lifetime: &str) -> &'static str {
+    let body = format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":{lifetime}}}");
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).leak()
+}
+
+const REFUSED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+
+/// A session's client with tokens from `endpoint`.
+async fn granted(target: &Script, endpoint: &Script, more: serde_json::Value) -> Client {
+    let mut oauth = serde_json::json!({
+        "token_url": format!("http://127.0.0.1:{}/oauth/token", endpoint.port),
+        "client_id": "provost", "client_secret": { "secret": "token" },
+    });
+    oauth.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let auth = Auth { oauth: Some(serde_json::from_value(oauth).unwrap()), ..Auth::default() };
+    assert!(auth.problems().is_empty());
+    let options = |port: u16| Options {
+        base: BaseUrl::parse(&format!("http://127.0.0.1:{port}")).unwrap(),
+        headers: HeaderMap::new(),
+        ca: None,
+        identity: None,
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
+        max_in_flight: 4,
+        max_answer: 10_000,
+    };
+    let host = OneSecret(SECRET.to_owned());
+    let grant = auth.grant(&host, options(endpoint.port)).await.unwrap().unwrap();
+    Client::new(options(target.port), auth.headers(&host).await.unwrap()).unwrap().with_grant(grant)
+}
+
+/// The tokens that requests came with, in their order.
+async fn tokens(target: &Script) -> Vec<String> {
+    let requests = target.requests.lock().await;
+    let token = |request: &String| {
+        let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: "));
+        line.map_or_else(String::new, |line| line.split_once("Bearer ").unwrap().1.to_owned())
+    };
+    requests.iter().map(token).collect()
+}
+
+#[tokio::test]
+async fn tokens_are_asked_for_once_and_kept() {
+    let (target, endpoint) = (
+        script(vec![Step::Answer(CREATED); 9].leak()).await,
+        script(vec![Step::Answer(given("one", "3600"))].leak()).await,
+    );
+    let client = granted(&target, &endpoint, serde_json::json!({ "scope": "a b" })).await;
+    let all = tokio::join!(post(&client), post(&client), post(&client), post(&client));
+    assert!([all.0, all.1, all.2, all.3].iter().all(|answer| answer.as_ref().unwrap().status == 201));
+    assert_eq!(tokens(&target).await, ["one"; 4]);
+    let asked = endpoint.requests.lock().await;
+    assert_eq!(asked.len(), 1, "however many wait, one asks");
+    let (head, form) = asked[0].split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /oauth/token HTTP/1.1\r\n"), "{head}");
+    let basic = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("provost:{SECRET}"));
+    assert!(head.contains(&format!("Basic {basic}")) && !form.contains(SECRET), "{asked:?}");
+    assert_eq!(form, "grant_type=client_credentials&scope=a%20b");
+}
+
+#[tokio::test]
+async fn the_secret_can_go_in_the_form() {
+    let (target, endpoint) =
+        (script(&[Step::Answer(CREATED)]).await, script(vec![Step::Answer(given("one", "\"3600\""))].leak()).await);
+    let more = serde_json::json!({ "style": "body", "audience": "https://x" });
+    post(&granted(&target, &endpoint, more).await).await.unwrap();
+    let asked = endpoint.requests.lock().await;
+    let form = format!(
+        "\r\n\r\ngrant_type=client_credentials&audience=https%3A%2F%2Fx&client_id=provost&client_secret={SECRET}"
+    );
+    assert!(asked[0].ends_with(&form) && !asked[0].to_ascii_lowercase().contains("authorization:"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_is_renewed() {
+    // One that lasts a moment is renewed before it is used again; one that is refused is replaced once.
+    let steps = vec![Step::Answer(CREATED), Step::Answer(CREATED), Step::Answer(REFUSED), Step::Answer(CREATED)];
+    let given = vec![
+        Step::Answer(given("one", "0.05")),
+        Step::Answer(given("two", "3600")),
+        Step::Answer(given("three", "3600")),
+    ];
+    let (target, endpoint) = (script(steps.leak()).await, script(given.leak()).await);
+    let client = granted(&target, &endpoint, serde_json::json!({})).await;
+    post(&client).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    post(&client).await.unwrap();
+    assert_eq!(post(&client).await.unwrap().status, 201, "the write was not done, so it is sent again");
+    assert_eq!(tokens(&target).await, ["one", "two", "two", "three"]);
+
+    let steps = vec![Step::Answer(REFUSED), Step::Answer(REFUSED)];
+    let given = vec![Step::Answer(self::given("one", "60")), Step::Answer(self::given("two", "60"))];
+    let (target, endpoint) = (script(steps.leak()).await, script(given.leak()).await);
+    let client = granted(&target, &endpoint, serde_json::json!({})).await;
+    assert_eq!(post(&client).await.unwrap().status, 401, "twice is enough");
+    assert_eq!(tokens(&target).await, ["one", "two"]);
+    // The token is masked as any secret is.
+    assert_eq!(client.presentable("token two is wrong"), "token … is wrong");
+}
+
+#[tokio::test]
+async fn what_the_endpoint_says_is_told_without_secrets() {
+    let refusal = |status: &str, body: &str| -> &'static str {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).leak()
+    };
+    let words = format!("{{\"error\":\"invalid_client\",\"error_description\":\"no {SECRET} here\"}}");
+    for (answer, want, said) in [
+        (refusal("401 Unauthorized", &words), ErrorCode::AuthFailed, "invalid_client: no … here"),
+        (refusal("400 Bad Request", "{\"error\":\"invalid_scope\"}"), ErrorCode::AuthFailed, "invalid_scope"),
+        (refusal("429 Too Many Requests", ""), ErrorCode::Throttled, "429"),
+        (refusal("500 Oops", "<html>"), ErrorCode::Unavailable, "500"),
+        (refusal("200 OK", "<html>Sign in</html>"), ErrorCode::Protocol, "access_token"),
+        (refusal("200 OK", "{\"access_token\":\"a\\nb\"}"), ErrorCode::Protocol, "no header"),
+    ] {
+        let (target, endpoint) = (script(&[]).await, script(vec![Step::Answer(answer)].leak()).await);
+        let client = granted(&target, &endpoint, serde_json::json!({})).await;
+        let error = post(&client).await.unwrap_err();
+        assert!(error.message.contains(said), "{error}");
+        assert_eq!(code(Err(error)), want, "{answer}");
+        assert!(target.requests.lock().await.is_empty(), "nothing was sent to the target");
+    }
+}
+
 /// A server certificate for `localhost`, and the file of the authority that issued it.
 fn certificate(folder: &std::path::Path) -> (Arc<tokio_rustls::rustls::ServerConfig>, PathBuf) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
@@ -310,6 +437,68 @@ fn certificate(folder: &std::path::Path) -> (Arc<tokio_rustls::rustls::ServerCon
         .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
         .unwrap();
     (Arc::new(config), ca)
+}
+
+/// A server that wants to see a certificate: only who has one of its authority gets in.
+#[tokio::test]
+async fn a_client_shows_its_certificate() {
+    use tokio_rustls::rustls;
+    let folder = tempfile::tempdir().unwrap();
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let issue = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        (rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap(), key)
+    };
+    let ((server, server_key), (own, own_key)) = (issue("localhost"), issue("provost"));
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority_certificate.pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority_certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.der().clone()], server_key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let server = serve(vec![Step::Answer(CREATED); 4].leak(), move |stream| {
+        let acceptor = acceptor.clone();
+        async move { acceptor.accept(stream).await.ok() }
+    })
+    .await;
+    let base = format!("https://localhost:{}", server.port);
+    let options = |identity| Options {
+        base: BaseUrl::parse(&base).unwrap(),
+        headers: HeaderMap::new(),
+        ca: Some(ca.clone()),
+        identity,
+        timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
+        max_in_flight: 4,
+        max_answer: 1_000,
+    };
+    let identity = Identity::read(own.pem().as_bytes(), own_key.serialize_pem().as_bytes()).unwrap();
+    let known = Client::new(options(Some(identity)), Vec::new()).unwrap();
+    assert_eq!(post(&known).await.unwrap().status, 201);
+    let stranger = Client::new(options(None), Vec::new()).unwrap();
+    assert!(post(&stranger).await.is_err());
+    // A key of somebody else, and what is no PEM.
+    let other = Identity::read(own.pem().as_bytes(), rcgen::KeyPair::generate().unwrap().serialize_pem().as_bytes());
+    let error = Client::new(options(Some(other.unwrap())), Vec::new()).unwrap_err();
+    assert_eq!((error.code, error.path.as_deref()), (ErrorCode::InvalidConfig, Some("client_certificate")));
+    for (cert, key, path) in [
+        ("x", own_key.serialize_pem(), "client_certificate.cert"),
+        (&*own.pem(), "x".to_owned(), "client_certificate.key"),
+    ] {
+        assert_eq!(Identity::read(cert.as_bytes(), key.as_bytes()).unwrap_err().path.as_deref(), Some(path));
+    }
 }
 
 #[tokio::test]
@@ -352,6 +541,7 @@ fn a_file_without_certificates_is_no_authority() {
             base: BaseUrl::parse("https://localhost").unwrap(),
             headers: HeaderMap::new(),
             ca: Some(path),
+            identity: None,
             timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),
             max_in_flight: 1,

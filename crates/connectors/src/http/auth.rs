@@ -1,4 +1,4 @@
-//! How a client proves who it is: a bearer token, a name and password, or a header of the target's own. Settings name
+//! How a client proves who it is: a bearer token, one that is asked for, a name and password, or a header of the target's own. Settings name
 //! secrets by handle; the values live here and in one header value that is marked sensitive, so that no `Debug` shows it.
 
 use base64::Engine;
@@ -8,6 +8,9 @@ use provost_connector::{ConnectorError, ErrorCode, Host, Secret, SettingProblem}
 use provost_model::Text;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
+
+use super::grant::{self, Grant};
+use super::{BaseUrl, Client, Options};
 
 /// `{secret: NAME}`.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +28,44 @@ pub struct Auth {
     pub basic: Option<Basic>,
     /// A header of the target's own, sent beside the others.
     pub header: Option<Custom>,
+    /// Tokens by OAuth 2.0 client credentials.
+    pub oauth: Option<OAuth>,
+}
+
+/// Where tokens are asked for, and by whom (RFC 6749 section 4.4).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    pub token_url: Text,
+    pub client_id: Text,
+    pub client_secret: SecretHandle,
+    #[serde(default)]
+    pub scope: Option<Text>,
+    /// What some endpoints want beside the scope, or instead of it.
+    #[serde(default)]
+    pub audience: Option<Text>,
+    #[serde(default)]
+    pub style: Style,
+}
+
+/// How the client tells who it is (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// In the header `Authorization`, as every endpoint has to understand it.
+    #[default]
+    Basic,
+    /// In the form, as many want it.
+    Body,
+}
+
+/// A certificate that the client shows of itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// A PEM file, from the configuration's folder.
+    pub cert: std::path::PathBuf,
+    pub key: SecretHandle,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -48,8 +89,8 @@ pub fn setting<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) 
         serde_json::Value::Null => Ok(None),
         json => serde_json::from_value(json).map(Some).map_err(|_| {
             D::Error::custom(
-                "`token`, `basic.password` and `header.value` are written as `{secret: NAME}`, with the name of a stored \
-                 secret, never with the secret itself",
+                "`token`, `basic.password`, `header.value`, `oauth.client_secret` and `client_certificate.key` are written as \
+                 `{secret: NAME}`, with the name of a stored secret, never with the secret itself",
             )
         }),
     }
@@ -73,6 +114,28 @@ impl Auth {
                 "keep the one that the target asks for",
             ));
         }
+        if let Some(oauth) = &self.oauth {
+            if self.token.is_some() || self.basic.is_some() {
+                problems.push(problem(
+                    "oauth",
+                    "`oauth` excludes `token` and `basic`",
+                    "keep the one that the target asks for",
+                ));
+            }
+            match BaseUrl::parse(&oauth.token_url) {
+                Err(reason) => problems.push(SettingProblem {
+                    path: "oauth.token_url".into(),
+                    message: format!("`token_url` {reason}"),
+                    hint: Some("write it as `https://host/path/token`".to_owned()),
+                }),
+                Ok(url) if url.is_plain() && !url.is_loopback() => problems.push(problem(
+                    "oauth.token_url",
+                    "`token_url` is not encrypted: the client's secret would be readable on the way",
+                    "use `https://`",
+                )),
+                Ok(_) => {}
+            }
+        }
         if self.basic.as_ref().is_some_and(|basic| basic.username.contains(':')) {
             problems.push(problem(
                 "basic.username",
@@ -90,6 +153,36 @@ impl Auth {
             ));
         }
         problems
+    }
+
+    /// The client that asks for tokens, with options like those of the target's; none without `oauth`.
+    pub async fn grant(&self, host: &dyn Host, options: Options) -> Result<Option<Grant>, ConnectorError> {
+        let Some(oauth) = &self.oauth else { return Ok(None) };
+        let base = BaseUrl::parse(&oauth.token_url).map_err(|reason| {
+            ConnectorError::new(ErrorCode::InvalidConfig, format!("`token_url` {reason}")).at("oauth.token_url")
+        })?;
+        let secret = host.secret(&oauth.client_secret.secret).await?;
+        let mut fields = Vec::new();
+        let optional = [("scope", &oauth.scope), ("audience", &oauth.audience)];
+        fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+        let mut headers = vec![];
+        match oauth.style {
+            Style::Basic => {
+                let pair = format!("{}:{}", grant::encode(&oauth.client_id), grant::encode(secret.expose()));
+                let encoded = Secret::new(BASE64_STANDARD.encode(pair));
+                let text = format!("Basic {}", encoded.expose());
+                let masks = vec![secret.clone(), encoded];
+                headers.push(header(AUTHORIZATION, text, masks, &oauth.client_secret.secret)?);
+            }
+            Style::Body => {
+                fields.extend([("client_id", oauth.client_id.as_str()), ("client_secret", secret.expose())]);
+                let accept = HeaderName::from_static("accept");
+                let masks = vec![secret.clone()];
+                headers.push(header(accept, "application/json".to_owned(), masks, &oauth.client_secret.secret)?);
+            }
+        }
+        let client = Client::new(Options { base, ..options }, headers)?;
+        Ok(Some(Grant::new(client, &fields)))
     }
 
     /// Asks for the secrets and builds the headers.

@@ -21,8 +21,10 @@ use tokio::time::Sleep;
 
 use super::answer::{self, Answer, BodyFault};
 use super::failure::{self, Effect};
+use super::grant::{Grant, Held};
 use super::pool::{Connection, Origin, Pool};
-use super::{AuthHeader, BaseUrl, tls};
+use super::tls::{self, Identity};
+use super::{AuthHeader, BaseUrl};
 
 /// How long a connection that was idle may take until it can carry a request, before another one is used.
 const SOON: Duration = Duration::from_millis(50);
@@ -42,6 +44,8 @@ pub struct Options {
     pub headers: HeaderMap,
     /// A PEM file whose authorities are trusted instead of the platform's.
     pub ca: Option<PathBuf>,
+    /// Shown to targets that ask for a certificate.
+    pub identity: Option<Identity>,
     /// From the first byte of the request to the last of the answer; the caller's deadline may be shorter.
     pub timeout: Duration,
     pub connect_timeout: Duration,
@@ -100,6 +104,8 @@ pub struct Client {
     home: Origin,
     headers: HeaderMap,
     masks: Vec<Secret>,
+    /// Where tokens come from that do not last.
+    grant: Option<Box<Grant>>,
     timeout: Duration,
     max_answer: usize,
 }
@@ -119,7 +125,7 @@ impl Client {
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         tcp.set_connect_timeout(Some(options.connect_timeout));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::config(options.ca.as_deref())?)
+            .with_tls_config(tls::config(options.ca.as_deref(), options.identity)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -142,9 +148,15 @@ impl Client {
             home,
             headers,
             masks,
+            grant: None,
             timeout: options.timeout,
             max_answer: options.max_answer,
         })
+    }
+
+    /// The same with tokens that are asked for.
+    pub fn with_grant(self, grant: Grant) -> Self {
+        Self { grant: Some(Box::new(grant)), ..self }
     }
 
     pub fn base(&self) -> &BaseUrl {
@@ -167,9 +179,22 @@ impl Client {
         let span = Span { start, end, cx, effect: call.effect };
         let mut elsewhere: Option<Origin> = None;
         let mut redirects = 0;
+        let mut token = match &self.grant {
+            Some(grant) => Some(grant.token(cx).await?),
+            None => None,
+        };
+        let mut renewed = false;
         loop {
             let origin = elsewhere.as_ref().unwrap_or(&self.home);
-            let answer = self.exchange(&span, call, origin, path.clone()).await?;
+            let answer = self.exchange(&span, call, origin, path.clone(), token.as_deref()).await?;
+            // A token may end before its time. Once: with a new one that is not taken either, something else is wrong.
+            if let (StatusCode::UNAUTHORIZED, Some(grant), Some(refused), false) =
+                (answer.status, &self.grant, &token, renewed)
+            {
+                token = Some(grant.another(cx, refused).await?);
+                renewed = true;
+                continue;
+            }
             tracing::debug!(
                 method = %call.method,
                 path = without_query(call.path),
@@ -193,8 +218,12 @@ impl Client {
         call: &Call<'_>,
         origin: &Origin,
         path: PathAndQuery,
+        token: Option<&Held>,
     ) -> Result<Answer, ConnectorError> {
         let mut request = self.request(call, origin, path);
+        if let Some(token) = token {
+            request.headers_mut().insert(header::AUTHORIZATION, token.header.clone());
+        }
         loop {
             let mut connection = match self.pool.take(origin, Instant::now()) {
                 Some(ready) if ready.sender.is_ready() => ready,
@@ -358,7 +387,8 @@ impl Client {
         const LIMIT: usize = 300;
         // Masked before it is cut, so that no half of a secret is left over.
         let mut shown = text.replace(char::is_control, " ");
-        for mask in &self.masks {
+        let granted = self.grant.as_ref().and_then(|grant| grant.mask());
+        for mask in self.masks.iter().chain(&granted) {
             if shown.contains(mask.expose()) {
                 shown = shown.replace(mask.expose(), "…");
             }

@@ -9,15 +9,18 @@ mod answer;
 pub mod auth;
 mod client;
 mod failure;
+mod grant;
 mod pool;
 pub mod status;
 mod tls;
 mod url;
 
 pub use answer::Answer;
-pub use auth::{Auth, AuthHeader, Basic, Custom, SecretHandle};
+pub use auth::{Auth, AuthHeader, Basic, Certificate, Custom, OAuth, SecretHandle};
 pub use client::{Call, Client, Options};
 pub use failure::Effect;
+pub use grant::Grant;
+pub use tls::Identity;
 pub use url::BaseUrl;
 
 pub use hyper::{Method, StatusCode, header};

@@ -104,6 +104,7 @@ fn client(secret: &str) -> Client {
         base: BaseUrl::parse("http://127.0.0.1:1/scim").unwrap(),
         headers: HeaderMap::new(),
         ca: None,
+        identity: None,
         timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         max_in_flight: 1,

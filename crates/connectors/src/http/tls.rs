@@ -6,12 +6,44 @@ use std::sync::Arc;
 
 use hyper_rustls::ConfigBuilderExt;
 use provost_connector::{ConnectorError, ErrorCode};
-use rustls::pki_types::CertificateDer;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+
+/// What the client shows of itself: a chain of certificates and the key of the first.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// From PEM texts. Errors tell which of the two is wrong, and nothing of the key.
+    pub fn read(certificates: &[u8], key: &[u8]) -> Result<Self, ConnectorError> {
+        let wrong = |path: &'static str, message: &str| {
+            ConnectorError::new(ErrorCode::InvalidConfig, message.to_owned())
+                .at(path)
+                .hint("give PEM: the certificate with those of its issuers, and its key without a passphrase")
+        };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+        let chain = chain.map_err(|_| wrong("client_certificate.cert", "the client certificate is no PEM"))?;
+        if chain.is_empty() {
+            return Err(wrong("client_certificate.cert", "the file of the client certificate holds none"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|_| wrong("client_certificate.key", "the key of the client certificate cannot be read"))?;
+        Ok(Self { chain, key })
+    }
+}
 
 /// The client's side of TLS. With `ca`, a PEM file, only certificates issued by those in the file are accepted.
-pub fn config(ca: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
+pub fn config(ca: Option<&Path>, identity: Option<Identity>) -> Result<ClientConfig, ConnectorError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -24,7 +56,7 @@ pub fn config(ca: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
             )
             .hint("install the system's CA certificates (package `ca-certificates`) or set `ca`")
         })?;
-        return Ok(verified.with_no_client_auth());
+        return with_identity(verified, identity);
     };
     let unusable = |reason: String| {
         ConnectorError::new(ErrorCode::InvalidConfig, format!("cannot use {} as `ca`: {reason}", path.display()))
@@ -39,5 +71,19 @@ pub fn config(ca: Option<&Path>) -> Result<ClientConfig, ConnectorError> {
     if roots.is_empty() {
         return Err(unusable("it holds no certificate".to_owned()));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    with_identity(builder.with_root_certificates(roots), identity)
+}
+
+fn with_identity(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    identity: Option<Identity>,
+) -> Result<ClientConfig, ConnectorError> {
+    match identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(Identity { chain, key }) => builder.with_client_auth_cert(chain, key).map_err(|error| {
+            ConnectorError::new(ErrorCode::InvalidConfig, format!("cannot use the client certificate: {error}"))
+                .at("client_certificate")
+                .hint("check that the key belongs to the certificate")
+        }),
+    }
 }

@@ -10,7 +10,7 @@ use provost_scim::client::Dialect;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::http::{Auth, BaseUrl, Basic, Custom, SecretHandle, auth};
+use crate::http::{Auth, BaseUrl, Basic, Certificate, Custom, OAuth, SecretHandle, auth};
 
 /// As written under the connection's name.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +23,10 @@ struct Raw {
     basic: Option<Basic>,
     #[serde(default, deserialize_with = "auth::setting")]
     header: Option<Custom>,
+    #[serde(default, deserialize_with = "auth::setting")]
+    oauth: Option<OAuth>,
+    #[serde(default, deserialize_with = "auth::setting")]
+    client_certificate: Option<Certificate>,
     /// A file, or the dialect itself.
     #[serde(default)]
     dialect: Json,
@@ -51,6 +55,8 @@ pub struct Config {
     /// The names that the dialect really sets: these outweigh what the target advertises.
     pub given: BTreeSet<String>,
     pub ca: Option<PathBuf>,
+    /// The client's own, its file found from the configuration's folder.
+    pub certificate: Option<Certificate>,
     pub timeout: Duration,
 }
 
@@ -58,7 +64,7 @@ impl Config {
     /// Reads and checks everything that can be checked without going online; all problems at once.
     pub fn read(settings: &Settings) -> Result<Self, Vec<SettingProblem>> {
         let raw: Raw = settings.read().map_err(|problem| vec![problem])?;
-        let auth = Auth { token: raw.token, basic: raw.basic, header: raw.header };
+        let auth = Auth { token: raw.token, basic: raw.basic, header: raw.header, oauth: raw.oauth };
         let mut problems = auth.problems();
         let base = BaseUrl::parse(&raw.url);
         match &base {
@@ -94,6 +100,11 @@ impl Config {
         if let Some(path) = ca.as_ref().filter(|path| !path.is_file()) {
             problems.push(problem("ca", format!("there is no file {}", path.display()), "give the path of a PEM file"));
         }
+        let certificate = raw.client_certificate.map(|one| Certificate { cert: settings.path(one.cert), ..one });
+        if let Some(path) = certificate.as_ref().map(|one| &one.cert).filter(|path| !path.is_file()) {
+            let message = format!("there is no file {}", path.display());
+            problems.push(problem("client_certificate.cert", message, "give the path of a PEM file"));
+        }
         match (base, timeout, dialect(settings, raw.dialect)) {
             (Ok(base), Ok(timeout), Ok((mut dialect, given))) if problems.is_empty() => {
                 // Eight at once keep a target that answers in 50 ms at 160 requests/s, which most bear. Requests a second
@@ -106,7 +117,7 @@ impl Config {
                 dialect.max_in_flight = raw.max_in_flight.unwrap_or(dialect.max_in_flight).max(1);
                 dialect.discovery = raw.discovery.unwrap_or(dialect.discovery);
                 let timeout = timeout.unwrap_or(Duration::from_secs(u64::from(dialect.timeout_s.max(1))));
-                Ok(Self { base, auth, dialect, given, ca, timeout })
+                Ok(Self { base, auth, dialect, given, ca, certificate, timeout })
             }
             (_, _, dialect) => {
                 problems.extend(dialect.err());

@@ -19,15 +19,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use provost_connector::{Connector, ConnectorError, Context, Host, Manifest, Session, SettingProblem, Settings};
+use provost_connector::{
+    Connector, ConnectorError, Context, ErrorCode, Host, Manifest, Session, SettingProblem, Settings,
+};
 
 use crate::http::header::HeaderMap;
-use crate::http::{Client, Options};
+use crate::http::{Certificate, Client, Identity, Options};
 use config::Config;
 use session::ScimSession;
 
 /// The longest answer, in bytes: a group of half a million members, or a page of a thousand rich users.
 const MAX_ANSWER: usize = 64 << 20;
+
+/// The longest answer of a token endpoint, in bytes.
+const MAX_TOKEN: usize = 64 << 10;
+
+async fn identity(certificate: &Certificate, host: &dyn Host) -> Result<Identity, ConnectorError> {
+    let key = host.secret(&certificate.key.secret).await?;
+    let chain = std::fs::read(&certificate.cert).map_err(|error| {
+        ConnectorError::new(ErrorCode::InvalidConfig, format!("cannot read {}: {error}", certificate.cert.display()))
+            .at("client_certificate.cert")
+    })?;
+    Identity::read(&chain, key.expose().as_bytes())
+}
 
 /// The connector `scim`.
 pub struct ScimConnector {
@@ -60,16 +74,35 @@ impl Connector for ScimConnector {
 
     async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
         let config = Config::require(&settings)?;
+        let identity = match &config.certificate {
+            Some(certificate) => Some(identity(certificate, &*host).await?),
+            None => None,
+        };
         let options = Options {
             base: config.base,
             headers: HeaderMap::new(),
             ca: config.ca,
+            identity,
             timeout: config.timeout,
             connect_timeout: config.timeout.min(Duration::from_secs(10)),
             max_in_flight: config.dialect.max_in_flight,
             max_answer: MAX_ANSWER,
         };
+        let asking = Options {
+            base: options.base.clone(),
+            headers: HeaderMap::new(),
+            ca: options.ca.clone(),
+            identity: None,
+            max_in_flight: 1,
+            max_answer: MAX_TOKEN,
+            ..options
+        };
+        let grant = config.auth.grant(&*host, asking).await?;
         let client = Client::new(options, config.auth.headers(&*host).await?)?;
+        let client = match grant {
+            Some(grant) => client.with_grant(grant),
+            None => client,
+        };
         let cx = Context::new("configure").within(config.timeout);
         let found = discovery::discover(&cx, &client, config.dialect, &config.given).await?;
         Ok(Arc::new(ScimSession::new(client, found)))

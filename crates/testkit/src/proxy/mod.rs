@@ -3,12 +3,11 @@
 //! It stands between the client under test and a peer, so that a test can say "zero writes" or "the answer to the third
 //! create got lost" of any peer. It holds whole bodies, forwards the client's `Host` (so locations that a peer makes point
 //! at the proxy) and knows nothing of SCIM but that a POST to `.search` reads. It lives as tasks of the runtime that
-//! started it, and stops when dropped. See `fault` for what it can break, `tally` for what it counts.
+//! started it, and stops when dropped. See [`Fault`] for what it can break, `tally` for what it counts.
 
-mod fault;
 mod tally;
 
-pub use fault::{Fault, Rule};
+pub use provost_fake::{Fault, Rule};
 pub use tally::{Exchange, Tally, is_write};
 
 use std::{

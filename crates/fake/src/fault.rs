@@ -1,6 +1,6 @@
-//! What the proxy can do to a request, and to which. A rule matches requests by method and path, counts those that match,
-//! and says for which of them its fault happens. The random ones are seeded: the same requests in the same order meet the
-//! same faults.
+//! What a target, or a proxy before one, can do to a request, and to which. A rule matches requests by method and path,
+//! counts those that match, and says for which of them its fault happens. The random ones are seeded: the same requests in
+//! the same order meet the same faults.
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,11 +8,11 @@ pub enum Fault {
     /// It passes. A rule with it shields requests from the rules after it.
     #[default]
     None,
-    /// The connection is closed and the upstream never hears of it.
+    /// The connection is closed and the service never hears of it.
     DropBefore,
-    /// The upstream does what it was asked, then the connection is closed without an answer.
+    /// The service does what it was asked, then the connection is closed without an answer.
     DropAfter,
-    /// The proxy answers this status itself, with `Retry-After` in seconds if given; the upstream never hears of it.
+    /// This status is answered in the place of the service, with `Retry-After` in seconds if given; the service never hears of it.
     Status(u16, Option<u32>),
 }
 
@@ -71,8 +71,8 @@ impl Rule {
         self
     }
 
-    /// The fault, when the rule fires on this request.
-    pub(super) fn fires(&mut self, method: &str, path: &str) -> Option<Fault> {
+    /// The fault, when the rule fires on this request; counts it.
+    pub fn fires(&mut self, method: &str, path: &str) -> Option<Fault> {
         if self.method.as_deref().is_some_and(|wanted| wanted != method) || !path.starts_with(&self.prefix) {
             return None;
         }

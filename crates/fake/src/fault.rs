@@ -14,6 +14,8 @@ pub enum Fault {
     DropAfter,
     /// This status is answered in the place of the service, with `Retry-After` in seconds if given; the service never hears of it.
     Status(u16, Option<u32>),
+    /// The answer comes so many milliseconds later.
+    Slow(u64),
 }
 
 /// A fault and the requests that it befalls.
@@ -87,6 +89,39 @@ impl Rule {
     }
 }
 
+/// `FAULT[=VALUE][ SHARE][ METHOD][ PATH]`, divided by blanks, for a command line: `drop-after 5% POST /Users`,
+/// `status=429 10%`, `slow=200`. A share is a percentage of the matching requests; `seed` makes the choice repeatable.
+/// The error says which word is wrong.
+pub fn parse(text: &str, seed: u64) -> Result<Rule, String> {
+    let mut words = text.split_whitespace();
+    let what = words.next().ok_or("a fault is one of drop-before, drop-after, status=CODE, slow=MS")?;
+    let (name, value) = what.split_once('=').map_or((what, None), |(name, value)| (name, Some(value)));
+    let number = |value: Option<&str>| value.and_then(|text| text.parse::<u64>().ok());
+    let fault = match (name, number(value)) {
+        ("drop-before", None) if value.is_none() => Fault::DropBefore,
+        ("drop-after", None) if value.is_none() => Fault::DropAfter,
+        ("status", Some(code)) if (400..600).contains(&code) => {
+            Fault::Status(code as u16, matches!(code, 429 | 503).then_some(1))
+        }
+        ("slow", Some(ms)) => Fault::Slow(ms),
+        _ => return Err(format!("`{what}` is no fault; there are drop-before, drop-after, status=CODE, slow=MS")),
+    };
+    let mut rule = Rule::new(fault);
+    for word in words {
+        rule = if let Some(share) = word.strip_suffix('%') {
+            let share: f64 = share.parse().map_err(|_| format!("`{word}` is no percentage"))?;
+            rule.seeded((share / 100.0).clamp(0.0, 1.0), seed)
+        } else if word.starts_with('/') {
+            rule.path(&format!("/scim/v2{word}"))
+        } else if word.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            rule.method(word)
+        } else {
+            return Err(format!("`{word}` is no share (5%), method (POST) or path (/Users)"));
+        };
+    }
+    Ok(rule)
+}
+
 /// The next number from 0 to 1, exclusive: SplitMix64 (Steele, Lea, Flood 2014), the upper 53 bits.
 fn fraction(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -119,6 +154,26 @@ mod tests {
             (rule().seeded(1.0, 7), "xxxxx"),
         ] {
             assert_eq!(run(rule.clone(), 5), expected, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn faults_are_read_from_a_line() {
+        for (text, expected) in [
+            ("drop-before", "xxxxx"),
+            ("status=429 POST /Users", "xxxxx"),
+            ("drop-after GET", "....."),
+            ("slow=200 /Groups", "....."),
+            ("drop-after 0%", "....."),
+            ("status=503 100% POST", "xxxxx"),
+        ] {
+            let mut rule = parse(text, 7).unwrap();
+            let fires = (0..5).map(|_| if rule.fires("POST", "/scim/v2/Users").is_some() { 'x' } else { '.' });
+            assert_eq!(fires.collect::<String>(), expected, "{text}");
+        }
+        for wrong in ["", "drop", "status", "status=200", "slow=x", "drop-after x%", "drop-after post", "drop-after=1"]
+        {
+            assert!(parse(wrong, 7).is_err(), "{wrong}");
         }
     }
 

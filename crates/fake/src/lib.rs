@@ -2,13 +2,15 @@
 //!
 //! It is the product's own SCIM service over a store in memory, so there is no second implementation of SCIM; a layer in
 //! front of it rewrites requests and answers. [`Dialect`] says how the target differs from the RFC, [`Rule`] and [`Fault`]
-//! what breaks and when. Start with [`FakeTarget::start`].
+//! what breaks and when, and [`Check`] what was seen of the client. Start with [`FakeTarget::start`].
 
+mod conduct;
 mod dialect;
 mod fault;
 mod quirk;
 mod target;
 
-pub use dialect::Dialect;
-pub use fault::{Fault, Rule};
+pub use conduct::Check;
+pub use dialect::{Dialect, MemberRemove, OpCase};
+pub use fault::{Fault, Rule, parse as parse_fault};
 pub use target::{Error, FakeTarget, Options, Request};

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,18 +17,27 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use provost_connector::Secret;
 use provost_directory::Directory;
-use provost_model::SystemClock;
+use provost_model::{SystemClock, Timestamp};
 use provost_server::{ServerState, Token, router};
 use provost_store::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::quirk::{Refusal, inbound, outbound};
-use crate::{Dialect, Fault, Rule};
+use crate::conduct::{Conduct, Got, Sent};
+use crate::quirk::{Refusal, inbound, outbound, stored};
+use crate::{Check, Dialect, Fault, Rule};
 
 /// Where the service has SCIM; the target has it at the same place.
 const BASE: &str = "/scim/v2";
+
+/// Where the report is, for anybody on this machine: it holds paths, and no bodies.
+const REPORT: &str = "/fake/report";
+
+/// Requests that are kept.
+const MOST_REQUESTS: usize = 1_000_000;
+
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// Why a target did not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +94,7 @@ struct Shared {
     service: TowerToHyperService<Router>,
     faults: Mutex<Vec<Rule>>,
     requests: Mutex<Vec<Request>>,
+    conduct: Mutex<Conduct>,
 }
 
 /// Makes hyper close the connection without an answer.
@@ -102,6 +113,7 @@ impl FakeTarget {
         let directory = Directory::new(store.clone(), clock.clone());
         let token = Token::Fixed(Secret::new(options.token.as_str()));
         let service = router(ServerState::new(directory.clone(), store, clock, token));
+        let conduct = Mutex::new(Conduct::new(&options.token));
         let shared = Arc::new(Shared {
             dialect: options.dialect,
             token: options.token,
@@ -109,6 +121,7 @@ impl FakeTarget {
             service: TowerToHyperService::new(service),
             faults: Mutex::new(options.faults),
             requests: Mutex::default(),
+            conduct,
         });
         let task = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { url, shared, task })
@@ -133,9 +146,14 @@ impl FakeTarget {
         *lock(&self.shared.faults) = faults;
     }
 
-    /// All requests so far, oldest first.
+    /// The requests so far, oldest first; of very many the first.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
+    }
+
+    /// What was seen of the client.
+    pub fn report(&self) -> Vec<Check> {
+        lock(&self.shared.conduct).report()
     }
 }
 
@@ -161,62 +179,139 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn answer(shared: Arc<Shared>, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
-    let method = request.method().to_string();
-    let path = request.uri().path().to_owned();
-    let target = request.uri().path_and_query().map_or_else(|| path.clone(), ToString::to_string);
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    let target = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
+    if path == REPORT {
+        return Ok(report(&shared));
+    }
     let fault = lock(&shared.faults).iter_mut().find_map(|rule| rule.fires(&method, &path)).unwrap_or_default();
     let place = {
         let mut requests = lock(&shared.requests);
-        requests.push(Request { method, target, status: None, fault });
+        if requests.len() < MOST_REQUESTS {
+            requests.push(Request { method: method.clone(), target, status: None, fault });
+        }
         requests.len() - 1
     };
+    let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let headers = parts.headers.clone();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let sent = Sent {
+        method: &method,
+        path: path.strip_prefix(BASE).unwrap_or(&path),
+        query: &query,
+        headers: &headers,
+        body: &json,
+        at: Instant::now(),
+    };
+    lock(&shared.conduct).asked(&sent);
+    let mut inner = Inner::default();
     let answer = match fault {
-        Fault::DropBefore => return Err(Dropped),
+        Fault::DropBefore => None,
         Fault::Status(status, retry_after) => {
             let detail = "a fault of the fake target".to_owned();
             let mut answer = refusal(&Refusal { status, scim_type: None, detail });
             if let Some(seconds) = retry_after {
                 answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
-            answer
+            Some(answer)
         }
-        Fault::None | Fault::DropAfter => serve(&shared, request).await?,
+        Fault::None | Fault::DropAfter | Fault::Slow(_) => {
+            Some(serve(&shared, hyper::Request::from_parts(parts, body), &json, &mut inner).await?)
+        }
     };
+    let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+    let got = Got { status, fault, body: &inner.body, etag: inner.etag.as_deref(), filters: shared.dialect.filter };
+    lock(&shared.conduct).answered(&sent, &got);
     if let Some(request) = lock(&shared.requests).get_mut(place) {
-        request.status = Some(answer.status().as_u16());
+        request.status = (status > 0).then_some(status);
     }
-    if fault == Fault::DropAfter { Err(Dropped) } else { Ok(answer) }
+    if let Fault::Slow(ms) = fault {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    answer.filter(|_| fault != Fault::DropAfter).ok_or(Dropped)
+}
+
+/// What the service said, before the dialect.
+#[derive(Default)]
+struct Inner {
+    body: Value,
+    etag: Option<String>,
 }
 
 /// The service's answer, as the dialect has it.
-async fn serve(shared: &Shared, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Dropped> {
+async fn serve(
+    shared: &Shared,
+    request: hyper::Request<Bytes>,
+    json: &Value,
+    inner: &mut Inner,
+) -> Result<Response<Full<Bytes>>, Dropped> {
     let dialect = &shared.dialect;
-    let (mut parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    let (mut parts, mut body) = request.into_parts();
     let method = parts.method.to_string();
+    let mut is_query = false;
     if let Some(path) = parts.uri.path().strip_prefix(BASE) {
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let query = parts.uri.query().unwrap_or_default();
-        match inbound(dialect, &method, path, query, &json) {
-            Ok(inner) => parts.uri = format!("{BASE}{inner}").parse().map_err(|_| Dropped)?,
+        is_query = matches!(path.trim_matches('/').split('/').count(), 0 | 1) || path.ends_with("/.search");
+        let deactivates = method == "DELETE" && dialect.delete_deactivates && path.starts_with("/Users/");
+        match inbound(dialect, &method, path, query, json) {
+            Ok(place) => parts.uri = format!("{BASE}{place}").parse().map_err(|_| Dropped)?,
             Err(reason) => return Ok(dressed(dialect, refusal(&reason))),
         }
+        let mut changed = json.clone();
+        stored(dialect, &mut changed);
+        if changed != *json {
+            body = changed.to_string().into();
+        }
+        if deactivates {
+            parts.method = hyper::Method::PATCH;
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
+            let operation = json!({ "op": "replace", "path": "active", "value": false });
+            body = json!({ "schemas": [PATCH], "Operations": [operation] }).to_string().into();
+        }
     }
+    parts.headers.remove(header::CONTENT_LENGTH);
     let request = hyper::Request::from_parts(parts, Body::from(body));
     let answer = shared.service.call(request).await.map_err(|never| match never {})?;
     let (mut parts, body) = answer.into_parts();
     let mut body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
-    if method == "PATCH" && parts.status == StatusCode::OK && dialect.empty_patch {
-        parts.status = StatusCode::NO_CONTENT;
-        body = Bytes::new();
+    inner.etag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    if parts.status == StatusCode::NOT_FOUND {
+        parts.status = StatusCode::from_u16(dialect.unknown_id).unwrap_or(StatusCode::NOT_FOUND);
     }
     if let Ok(mut json) = serde_json::from_slice::<Value>(&body) {
-        outbound(dialect, &mut json);
+        inner.body = json.clone();
+        if !parts.status.is_success() && json.get("status").is_some() {
+            json["status"] = parts.status.as_u16().to_string().into();
+        }
+        outbound(dialect, Timestamp::now(), is_query, &mut json);
         body = json.to_string().into();
+    }
+    let without_body = method == "PATCH" && dialect.empty_patch || method == "DELETE";
+    if without_body && parts.status == StatusCode::OK {
+        parts.status = StatusCode::NO_CONTENT;
+        body = Bytes::new();
     }
     // Its length may have changed; hyper computes it.
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(dressed(dialect, Response::from_parts(parts, Full::new(body))))
+}
+
+/// What was seen so far, for whoever cannot ask the program.
+fn report(shared: &Shared) -> Response<Full<Bytes>> {
+    let checks = lock(&shared.conduct).report();
+    let checks: Vec<Value> = checks
+        .iter()
+        .map(|check| {
+            let mut json = serde_json::to_value(check).unwrap_or_default();
+            json["state"] = check.state().into();
+            json
+        })
+        .collect();
+    let mut answer = Response::new(Full::new(Bytes::from(json!({ "checks": checks }).to_string())));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
 }
 
 /// With the dialect's headers.

@@ -5,6 +5,7 @@ use provost_fake::{Dialect, FakeTarget, Fault, Options, Rule};
 use provost_testkit::Http;
 use serde_json::{Value, json};
 
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 async fn target(dialect: &str) -> (FakeTarget, Http) {
@@ -97,6 +98,79 @@ async fn answers_follow_the_dialect() {
     for (name, status) in [("a2345678901234567890", 201), ("a23456789012345678901", 400)] {
         assert_eq!(http.send("POST", "/Users", Some(&user(name))).await.unwrap().status, status, "{name}");
     }
+}
+
+#[tokio::test]
+async fn odd_answers() {
+    let (_target, http) = target("text").await;
+    let body = json!({ "schemas": [USER], "userName": "ada", "active": true });
+    assert_eq!(http.send("POST", "/Users", Some(&body)).await.unwrap().body["active"], "True");
+    assert_eq!(http.get("/Users").await.unwrap().body["totalResults"], "1");
+    let (_target, http) = target("entra-server").await;
+    let made = http.send("POST", "/Users", Some(&body)).await.unwrap();
+    assert_eq!(made.body["meta"]["resourceType"], "user");
+    let list = http.get("/Users").await.unwrap();
+    assert!(list.body["resources"].is_array() && list.body.get("Resources").is_none(), "{}", list.body);
+    assert_eq!(http.get("/Users?count=0").await.unwrap().status, 400);
+    assert_eq!(http.get("/Users/nobody").await.unwrap().status, 400);
+    let (_target, http) = target("fortinet").await;
+    let error = http.get("/Users/nobody").await.unwrap();
+    assert_eq!((error.status, error.body.get("status")), (404, None));
+    let (_target, http) = target("normalising").await;
+    let emails = json!([{ "value": "ADA@X.org", "type": "work" }]);
+    let made =
+        http.send("POST", "/Users", Some(&json!({ "schemas": [USER], "userName": "a", "emails": emails }))).await;
+    assert_eq!(made.unwrap().text("/emails/0/value"), "ada@x.org");
+}
+
+#[tokio::test]
+async fn odd_wishes() {
+    for (dialect, filter, status) in [
+        ("rfc", "userName eq \"a\" or title pr", 200),
+        ("aws", "userName eq \"a\" or title pr", 400),
+        ("aws", "userName eq \"a\" and externalId eq \"b\"", 200),
+        ("atlassian", "userName eq \"a\" and externalId eq \"b\"", 400),
+        ("entra-only", "userName sw \"a\"", 400),
+    ] {
+        let (_target, http) = target(dialect).await;
+        let query = format!("/Users?filter={}", provost_testkit::http::encode(filter));
+        assert_eq!(http.get(&query).await.unwrap().status, status, "{dialect} {filter}");
+    }
+    for (dialect, op, value, status) in
+        [("entra-only", "replace", json!("x"), 400), ("entra-only", "Replace", json!("x"), 200)]
+    {
+        let (_target, http) = target(dialect).await;
+        let made = http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+        let body = json!({ "schemas": [PATCH], "Operations": [{ "op": op, "path": "title", "value": value }] });
+        let answer = http.send("PATCH", &format!("/Users/{}", made.text("/id")), Some(&body)).await.unwrap();
+        assert_eq!(answer.status, status, "{dialect} {op}");
+    }
+    let (_target, http) = target("aws").await;
+    let two = json!({ "schemas": [USER], "userName": "a", "emails": [{ "value": "a@x" }, { "value": "b@x" }] });
+    assert_eq!(http.send("POST", "/Users", Some(&two)).await.unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn what_is_shown_late_in_part_or_not_at_all() {
+    let (_target, http) = target("eventual").await;
+    let made = http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+    assert_eq!(http.get("/Users").await.unwrap().body["totalResults"], 0);
+    assert_eq!(http.get(&format!("/Users/{}", made.text("/id"))).await.unwrap().status, 200);
+    tokio::time::sleep(std::time::Duration::from_millis(350)).await;
+    assert_eq!(http.get("/Users").await.unwrap().body["totalResults"], 1);
+    let (_target, http) = target("truncated").await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(http.send("POST", "/Users", Some(&user(name))).await.unwrap().text("/id").to_owned());
+    }
+    let made = http.send("POST", "/Groups", Some(&group(&[&ids[0], &ids[1], &ids[2]]))).await.unwrap();
+    let read = http.get(&format!("/Groups/{}", made.text("/id"))).await.unwrap();
+    assert_eq!(read.body["members"].as_array().unwrap().len(), 2);
+    let (_target, http) = target("slack").await;
+    let made = http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+    let path = format!("/Users/{}", made.text("/id"));
+    assert_eq!(http.send("DELETE", &path, None).await.unwrap().status, 204);
+    assert_eq!(http.get(&path).await.unwrap().body["active"], false);
 }
 
 #[tokio::test]

@@ -509,4 +509,44 @@ pub struct SecretArgs {
 pub enum ConnectorCommand {
     /// The connectors of this build
     List,
+    /// A target to try a provisioning client against, with the ways and failures of real ones
+    #[command(subcommand)]
+    Fake(FakeCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FakeCommand {
+    /// A SCIM target; tells at its end what it saw of the client
+    #[command(after_help = "\
+Examples:
+  provost connector fake scim --dialect entra-server
+  provost connector fake scim --fault 'drop-after 5% POST' --fault 'status=429 10%' --seed 7
+  curl http://127.0.0.1:8090/fake/report
+
+FAULT is drop-before, drop-after, status=CODE or slow=MS, then perhaps a share (5%), a method (POST), a path (/Users).
+It serves until Ctrl-C, then prints its report. Exit status 1: the client did something that can lose data or make it
+twice.")]
+    Scim(FakeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FakeArgs {
+    /// Where it listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    pub listen: std::net::SocketAddr,
+    /// A dialect by its name, or a YAML or JSON file with one
+    #[arg(long, value_name = "NAME|FILE", default_value = "rfc")]
+    pub dialect: String,
+    /// What goes wrong, and when; may be given several times, and the first that fits counts
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Repeats the choice of the requests that meet a fault
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The token that clients send; a new one unless given
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// List the dialects and end
+    #[arg(long)]
+    pub list_dialects: bool,
 }

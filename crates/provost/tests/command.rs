@@ -229,6 +229,48 @@ fn tokens_are_listed_rotated_and_revoked() {
 }
 
 #[test]
+fn a_fake_target_serves_and_tells_what_it_saw() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let list = provost(&["connector", "fake", "scim", "--list-dialects"]).ok().stdout;
+    assert!(list.contains("entra-server") && list.contains("no-filter"), "{list}");
+    for wrong in [&["--dialect", "entra-srver"][..], &["--fault", "drop"], &["--fault", "status=200"]] {
+        let done = provost(&[&["connector", "fake", "scim"][..], wrong].concat());
+        assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
+    }
+    let folder = Folder::new();
+    folder.write("odd.yaml", "patch: false\npage_max: 2\n");
+    let mut child =
+        run::spawn(&["connector", "fake", "scim", "--listen", "127.0.0.1:0", "--dialect"], &folder.path("odd.yaml"));
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = || {
+        let mut text = String::new();
+        out.read_line(&mut text).unwrap();
+        text.trim().to_owned()
+    };
+    let (url, token) = (line(), line());
+    let host = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let ask = |head: &str, body: &str| {
+        let mut stream = std::net::TcpStream::connect(&host).unwrap();
+        let length = body.len();
+        let text = format!(
+            "{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("GET /scim/v2/Users", "").starts_with("HTTP/1.1 200"));
+    assert!(ask("PATCH /scim/v2/Users/x", "{}").starts_with("HTTP/1.1 501"));
+    run::interrupt(&child);
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    // A body without a word on what it is.
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    assert!(rest.contains("content-type") && rest.contains("violated"), "{rest}");
+}
+
+#[test]
 fn connectors_are_listed() {
     let text = provost(&["connector", "list"]).ok().stdout;
     assert!(text.starts_with("CONNECTOR  SOURCE  TARGET  WHAT\ndirectory  yes     yes"), "{text}");

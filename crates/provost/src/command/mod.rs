@@ -7,6 +7,7 @@ mod cycle;
 mod doctor;
 mod explain;
 mod expr;
+mod fake;
 mod filter;
 mod hold;
 mod log;
@@ -26,8 +27,8 @@ use std::io::{self, Read};
 use provost_model::{Attributes, Filter};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, ConnectorCommand, SchemaCommand, SchemaExportCommand, SchemaImportCommand,
-    SecretCommand, TokenCommand,
+    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, SchemaCommand, SchemaExportCommand,
+    SchemaImportCommand, SecretCommand, TokenCommand,
 };
 use crate::error::{Error, Exit, Result};
 use crate::logging::{self, LogFormat};
@@ -71,6 +72,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Token(TokenCommand::Audit(args)) => token::audit(global, args, output).await,
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),
+        Command::Connector(ConnectorCommand::Fake(FakeCommand::Scim(args))) => fake::scim(args, output).await,
         Command::Doctor => doctor::run(global, output).await,
     }
 }

@@ -42,6 +42,17 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// Starts a command whose last argument is a path, and leaves it running.
+pub fn spawn(arguments: &[&str], last: &std::path::Path) -> std::process::Child {
+    command(arguments).arg(last).spawn().unwrap()
+}
+
+/// As Ctrl-C does.
+pub fn interrupt(child: &std::process::Child) {
+    let done = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
 fn feed(mut command: Command, input: &str) -> Done {
     let mut child = command.spawn().unwrap();
     // A command that does not read its input closes the pipe; that is its right.

@@ -153,11 +153,14 @@ async fn serve(state: Arc<State>, request: Request<Incoming>) -> Result<Response
     let answer = match fault {
         Fault::DropBefore => return Err(Dropped),
         Fault::Status(code, retry_after) => refusal(code, retry_after, "asked for by a test"),
-        Fault::None | Fault::DropAfter => match forward(&state, parts, &target, body).await {
+        Fault::None | Fault::DropAfter | Fault::Slow(_) => match forward(&state, parts, &target, body).await {
             Ok(answer) => answer,
             Err(reason) => refusal(502, None, &reason),
         },
     };
+    if let Fault::Slow(ms) = fault {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+    }
     lock(&state.tally).end(ticket, answer.status().as_u16());
     if fault == Fault::DropAfter { Err(Dropped) } else { Ok(answer) }
 }

@@ -145,6 +145,14 @@ impl Delta {
                 } else if value.is_null() {
                     return Err(ScimError::invalid_value("members: add needs a value"));
                 }
+                // Before the parts go that only we may set: a member with nothing but a name would go unsaid with them.
+                for member in value.as_list().unwrap_or(std::slice::from_ref(value)) {
+                    if let Value::Complex(parts) = member
+                        && !parts.is_empty()
+                    {
+                        id_of(parts)?;
+                    }
+                }
                 if let Some(Value::List(new)) = attribute_value(members, value.clone(), policy)? {
                     for member in new {
                         let Value::Complex(member) = member else { continue };

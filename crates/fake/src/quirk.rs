@@ -227,11 +227,11 @@ pub(crate) fn outbound(dialect: &Dialect, now: Timestamp, query: bool, body: &mu
         }
         return;
     }
-    if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut) {
-        if !dialect.meta_times {
-            meta.remove("created");
-            meta.remove("lastModified");
-        }
+    if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut)
+        && !dialect.meta_times
+    {
+        meta.remove("created");
+        meta.remove("lastModified");
     }
     if is_group(resource) {
         if !dialect.members_readable {

@@ -85,6 +85,7 @@ pub struct FakeTarget {
     url: String,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    plain: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared {
@@ -124,7 +125,7 @@ impl FakeTarget {
             conduct,
         });
         let task = tokio::spawn(accept(listener, shared.clone()));
-        Ok(Self { url, shared, task })
+        Ok(Self { url, shared, task, plain: Mutex::default() })
     }
 
     /// The SCIM base, `http://127.0.0.1:4711/scim/v2`.
@@ -134,6 +135,29 @@ impl FakeTarget {
 
     pub fn token(&self) -> &str {
         &self.shared.token
+    }
+
+    /// Another address of the same target, past dialect and faults and unseen: for whoever looks what came of a client's work.
+    pub async fn plain(&self) -> Result<String, Error> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let failed = |source| Error::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let url = format!("http://{}{BASE}", listener.local_addr().map_err(failed)?);
+        let service = self.shared.service.clone();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                while connections.try_join_next().is_some() {}
+                let service = service.clone();
+                connections.spawn(async move {
+                    let served = hyper::server::conn::http1::Builder::new();
+                    drop(served.serve_connection(TokioIo::new(stream), service).await);
+                });
+            }
+        });
+        lock(&self.plain).push(task);
+        Ok(url)
     }
 
     /// What the target holds, past dialect and faults.
@@ -160,6 +184,7 @@ impl FakeTarget {
 impl Drop for FakeTarget {
     fn drop(&mut self) {
         self.task.abort();
+        lock(&self.plain).iter().for_each(JoinHandle::abort);
     }
 }
 

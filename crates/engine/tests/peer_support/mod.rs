@@ -16,10 +16,11 @@ use provost_connector::{
 use provost_connectors::file::FileConnector;
 use provost_connectors::scim::ScimConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
+use provost_fake::{Dialect, FakeTarget, Options};
 use provost_model::clock::ManualClock;
 use provost_model::{ConnectionName, JobName, ObjectId, Operation, Record, Schema};
 use provost_store::{EventQuery, EventRow, LinkRow, Store};
-use provost_testkit::{CountingProxy, Http, Peer, scim2_server, scimmy};
+use provost_testkit::{CountingProxy, Http, Peer, Rule, scim2_server, scimmy};
 use serde_json::{Value as Json, json};
 
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -322,6 +323,8 @@ pub async fn all(http: &Http, endpoint: &str) -> Vec<Json> {
 pub enum Which {
     Scim2Server,
     Scimmy,
+    /// Ours, with the ways of another.
+    Fake,
 }
 
 impl Which {
@@ -330,7 +333,8 @@ impl Which {
 
 pub struct World {
     pub which: Which,
-    pub peer: Peer,
+    pub peer: Option<Peer>,
+    pub fake: Option<FakeTarget>,
     pub proxy: CountingProxy,
     /// Straight to the peer, past proxy and connector.
     pub http: Http,
@@ -358,21 +362,45 @@ impl World {
                 dialect["patch_style"] = "pathless".into();
                 scimmy::start().await.unwrap()
             }
+            Which::Fake => panic!("World::fake makes it"),
         };
-        let proxy = CountingProxy::start(&peer.base_url()).await.unwrap();
+        let (url, token, http) = (peer.base_url(), peer.token().to_owned(), peer.http());
+        Self::before(which, Some(peer), None, &url, &token, http, hr, settings).await
+    }
+
+    /// A target of this dialect, with these faults, and a client with these settings.
+    pub async fn fake(dialect: &str, faults: Vec<Rule>, hr: Hr, settings: Json) -> Self {
+        let dialect = Dialect::named(dialect).unwrap();
+        let fake = FakeTarget::start(Options { dialect, faults, ..Options::default() }).await.unwrap();
+        let (url, token) = (fake.url().to_owned(), fake.token().to_owned());
+        let http = Http::new(fake.plain().await.unwrap(), Some(&token));
+        Self::before(Which::Fake, None, Some(fake), &url, &token, http, hr, settings).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the two constructors above are its only callers")]
+    async fn before(
+        which: Which,
+        peer: Option<Peer>,
+        fake: Option<FakeTarget>,
+        url: &str,
+        token: &str,
+        http: Http,
+        hr: Hr,
+        settings: Json,
+    ) -> Self {
+        let proxy = CountingProxy::start(url).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let wired = Wired {
             folder: folder.path().to_owned(),
             url: proxy.base_url().to_owned(),
-            token: peer.token().to_owned(),
+            token: token.to_owned(),
             settings,
             app: tokio::sync::OnceCell::new(),
         };
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
         let engine = Engine::new(store, Arc::new(wired), Arc::new(clock.clone()));
-        let http = peer.http();
-        Self { which, peer, proxy, http, folder, engine, clock, job: "hr-to-app".into(), spec: spec(), hr }
+        Self { which, peer, fake, proxy, http, folder, engine, clock, job: "hr-to-app".into(), spec: spec(), hr }
     }
 
     /// Writes the HR files as they are now.

@@ -1,6 +1,6 @@
 //! In which order the operations of a bulk request are done: that of the request, but for those that need the result of a
 //! later POST, which wait for it. Where POSTs need one another the first is done without its references, and gets them
-//! when all are there.
+//! when all are there. All of it takes time in the number of operations and references: a request may hold a great many.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,77 +31,122 @@ impl Step {
 /// The operations that are still to be done.
 #[derive(Debug)]
 pub struct Order {
-    /// For each operation those that come before it: references, and others on the same resource.
-    needs: Vec<BTreeSet<usize>>,
-    left: BTreeSet<usize>,
-    /// Done without references to these.
-    links: BTreeMap<usize, BTreeSet<usize>>,
+    /// For each operation those that wait for it; the other way round of what it needs.
+    needed_by: Vec<Vec<usize>>,
+    /// For each operation how many of those that it needs are still to be done.
+    open: Vec<usize>,
+    /// To be done, and nothing is open.
+    ready: BTreeSet<usize>,
+    /// To be done, and in a circle of the request.
+    circular: BTreeSet<usize>,
+    /// Done without what was open then.
+    linked: BTreeSet<usize>,
+    /// Of those: nothing is open any more.
+    links: BTreeSet<usize>,
 }
 
 impl Order {
     /// All operations of a request.
     pub fn of(request: &BulkRequest) -> Self {
-        let mut made: BTreeMap<&str, usize> = BTreeMap::new();
-        for (at, operation) in request.operations.iter().enumerate() {
-            if let Some(id) = operation.bulk_id.as_deref().filter(|_| operation.is_post()) {
-                made.entry(id).or_insert(at);
+        let needs = needs(request);
+        let mut needed_by = vec![Vec::new(); needs.len()];
+        for (at, before) in needs.iter().enumerate() {
+            for other in before {
+                needed_by[*other].push(at);
             }
         }
-        let mut last: BTreeMap<(Text, Text), usize> = BTreeMap::new();
-        let mut needs = Vec::with_capacity(request.operations.len());
-        for (at, operation) in request.operations.iter().enumerate() {
-            let mut before = BTreeSet::new();
-            if let Ok(what) = &operation.what {
-                let named = references(&what.data).into_iter();
-                let named = named.chain(what.id.strip_prefix(PREFIX).map(Text::from));
-                before.extend(named.filter_map(|id| made.get(id.as_str()).copied()));
-                if !what.id.is_empty() {
-                    before.extend(last.insert((what.endpoint.clone(), what.id.clone()), at));
-                }
-            }
-            needs.push(before);
-        }
-        Self { left: (0..needs.len()).collect(), needs, links: BTreeMap::new() }
+        let open: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
+        let ready = (0..open.len()).filter(|at| open[*at] == 0).collect();
+        let circular = in_circles(&needs, &needed_by);
+        Self { needed_by, open, ready, circular, linked: BTreeSet::new(), links: BTreeSet::new() }
     }
 
     /// The next step; none when all is done.
     pub fn take(&mut self) -> Option<Step> {
-        let open = |needed: &BTreeSet<usize>, left: &BTreeSet<usize>| needed.iter().any(|other| left.contains(other));
-        if let Some(at) = self.links.iter().find(|(_, needed)| !open(needed, &self.left)).map(|(at, _)| *at) {
-            self.links.remove(&at);
+        if let Some(at) = self.links.pop_first() {
             return Some(Step::Link(at));
         }
-        let ready = self.left.iter().copied().find(|at| {
-            // One that needs itself can never be ready.
-            !open(&self.needs[*at], &self.left)
-        });
-        if let Some(at) = ready {
-            self.left.remove(&at);
+        if let Some(at) = self.ready.pop_first() {
+            self.circular.remove(&at);
+            self.done(at);
             return Some(Step::Do(at));
         }
-        let at = self.in_circle()?;
-        self.left.remove(&at);
-        let missing = self.needs[at].iter().copied().filter(|other| self.left.contains(other) || *other == at);
-        self.links.insert(at, missing.filter(|other| *other != at).collect());
+        // Whatever is left waits for a circle or is in one.
+        let at = self.circular.pop_first()?;
+        self.linked.insert(at);
+        self.done(at);
         Some(Step::DoWithout(at))
     }
 
-    /// The first operation that, by way of others, needs itself. Those that merely wait for a circle are not in it.
-    fn in_circle(&self) -> Option<usize> {
-        let reaches_itself = |start: usize| {
-            let (mut open, mut seen) = (vec![start], BTreeSet::new());
-            while let Some(at) = open.pop() {
-                for other in self.needs[at].iter().filter(|other| self.left.contains(other)) {
-                    if *other == start {
-                        return true;
-                    }
-                    if seen.insert(*other) {
-                        open.push(*other);
-                    }
+    fn done(&mut self, at: usize) {
+        for waiting in &self.needed_by[at] {
+            self.open[*waiting] -= 1;
+            if self.open[*waiting] == 0 {
+                let kind = if self.linked.contains(waiting) { &mut self.links } else { &mut self.ready };
+                kind.insert(*waiting);
+            }
+        }
+    }
+}
+
+/// For each operation those that come before it: references, and others on the same resource.
+fn needs(request: &BulkRequest) -> Vec<BTreeSet<usize>> {
+    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, operation) in request.operations.iter().enumerate() {
+        if let Some(id) = operation.bulk_id.as_deref().filter(|_| operation.is_post()) {
+            made.entry(id).or_insert(at);
+        }
+    }
+    let mut last: BTreeMap<(Text, Text), usize> = BTreeMap::new();
+    let needs_of = |(at, operation): (usize, &super::BulkOperation)| {
+        let mut before = BTreeSet::new();
+        if let Ok(what) = &operation.what {
+            let named = references(&what.data).into_iter();
+            let named = named.chain(what.id.strip_prefix(PREFIX).map(Text::from));
+            before.extend(named.filter_map(|id| made.get(id.as_str()).copied()));
+            if !what.id.is_empty() {
+                before.extend(last.insert((what.endpoint.clone(), what.id.clone()), at));
+            }
+        }
+        before
+    };
+    request.operations.iter().enumerate().map(needs_of).collect()
+}
+
+/// Those that, by way of others, need themselves. Those that merely wait for a circle are not in it. (Kosaraju: the
+/// strongly connected components, without recursion.)
+fn in_circles(needs: &[BTreeSet<usize>], needed_by: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut seen = vec![false; needs.len()];
+    let mut finished = Vec::with_capacity(needs.len());
+    for start in 0..needs.len() {
+        let mut path = Vec::new();
+        if !std::mem::replace(&mut seen[start], true) {
+            path.push((start, needs[start].iter()));
+        }
+        while let Some((at, others)) = path.last_mut() {
+            match others.next() {
+                Some(other) if !std::mem::replace(&mut seen[*other], true) => path.push((*other, needs[*other].iter())),
+                Some(_) => {}
+                None => {
+                    finished.push(*at);
+                    path.pop();
                 }
             }
-            false
-        };
-        self.left.iter().copied().find(|at| reaches_itself(*at))
+        }
     }
+    let mut circles = BTreeSet::new();
+    for start in finished.into_iter().rev() {
+        // `seen` is told back: what is false now has its component.
+        let (mut open, mut component) = (vec![start], Vec::new());
+        while let Some(at) = open.pop() {
+            if std::mem::replace(&mut seen[at], false) {
+                component.push(at);
+                open.extend(needed_by[at].iter().copied().filter(|other| seen[*other]));
+            }
+        }
+        if component.len() > 1 || component.iter().any(|at| needs[*at].contains(at)) {
+            circles.extend(component);
+        }
+    }
+    circles
 }

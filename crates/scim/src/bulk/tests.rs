@@ -54,6 +54,25 @@ fn operations_wait_for_what_they_need() {
     }
 }
 
+/// Every waiter names all later ones and a circle of two: with a search for each operation this did not come to an end.
+#[test]
+fn many_circles_and_many_who_wait_for_them() {
+    let waiters: Vec<String> = (0..300).map(|at| format!("w{at}")).collect();
+    let mut operations: Vec<String> =
+        (0..300).map(|at| post(&waiters[at], &format!("a{} {}", at % 150, waiters[at + 1..].join(" ")))).collect();
+    for pair in 0..150 {
+        operations.push(post(&format!("a{pair}"), &format!("b{pair}")));
+        operations.push(post(&format!("b{pair}"), &format!("a{pair}")));
+    }
+    let body = format!(r#"{{"schemas":["{}"],"Operations":[{}]}}"#, urn::BULK_REQUEST, operations.join(","));
+    let steps = order(&BulkRequest::from_json(body.as_bytes(), 1_000).unwrap());
+    let steps: Vec<&str> = steps.split(' ').collect();
+    let done = |kind: char| steps.iter().filter(|step| step.ends_with(kind)).count();
+    assert_eq!((steps.len(), done('-'), done('+')), (750, 150, 150));
+    let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
+    assert!(place("299") < place("150") && place("150") < place("0"), "who is named comes first");
+}
+
 #[test]
 fn references_are_found_and_resolved() {
     let text = r#"{"members":[{"value":"bulkId:a"},{"value":"x"}],"urn:x":{"manager":{"value":"bulkId:b"}},

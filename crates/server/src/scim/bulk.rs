@@ -74,8 +74,9 @@ impl<'a> Run<'a> {
             if pending.len() >= at_once || self.needs(step, &pending) {
                 self.finish(&mut pending).await;
             }
-            if limit.is_some_and(|limit| self.errors >= limit) {
-                break;
+            // What was made without its references still gets them, or is told that it does not.
+            if limit.is_some_and(|limit| self.errors >= limit) && !matches!(step, Step::Link(_)) {
+                continue;
             }
             match self.begin(step) {
                 Ok(Some((types, write))) => {

@@ -4,7 +4,16 @@ use crate::{ENTERPRISE, GROUP, PATCH, Service, USER, on_both, refused};
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
-on_both!(each_method, references_in_any_order, circles, failures, stops_at_errors, many_at_once, what_is_too_much);
+on_both!(
+    each_method,
+    references_in_any_order,
+    circles,
+    circles_that_stop,
+    failures,
+    stops_at_errors,
+    many_at_once,
+    what_is_too_much
+);
 
 async fn bulk(service: &Service, operations: Value) -> Vec<Value> {
     let body = json!({ "schemas": [BULK], "Operations": operations });
@@ -119,6 +128,18 @@ async fn circles(service: Service) {
         let want = json!({ "department": "x", "manager": { "value": id(&results[other]) } });
         assert_eq!(user.body[ENTERPRISE], want);
     }
+}
+
+/// Two who need each other, of whom one fails where the request ends at an error: the other is not called whole.
+async fn circles_that_stop(service: Service) {
+    service.user("taken").await;
+    let body = json!({ "schemas": [BULK], "failOnErrors": 1, "Operations": [group("a", &["b"]), { "method": "POST",
+        "path": "/Users", "bulkId": "b", "data": { "schemas": [USER, ENTERPRISE], "userName": "taken",
+        ENTERPRISE: { "manager": { "value": "bulkId:a" } } } }] });
+    let answer = service.send("POST", "/Bulk", body).await;
+    let results = answer.body["Operations"].as_array().unwrap();
+    assert_eq!(statuses(results), ["409", "409"], "{results:?}");
+    assert_eq!(members(&service, id(&results[0])).await, [""; 0]);
 }
 
 async fn failures(service: Service) {

@@ -58,8 +58,9 @@ impl Drop for Sink {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_counts_and_none_is_sent_twice() {
-    let sink = Sink::start(&[]);
-    let load = Load::new(&sink.address, SIZE).await.unwrap();
+    // Slow, so that most users are changed once a run: another run with the same numbers would change nothing.
+    let sink = Sink::start(&["--latency-ms", "10"]);
+    let load = Load::new(&sink.address, Size { in_flight: 1, ..SIZE }).await.unwrap();
     assert_eq!(sink.ask("GET", "/__stats")["users"], SIZE.population);
     for _ in 0..2 {
         let round = load.round(|| cpu::of(sink.child.id())).await.unwrap();

@@ -66,7 +66,9 @@ async fn every_request_counts_and_none_is_sent_twice() {
         let round = load.round(|| cpu::of(sink.child.id())).await.unwrap();
         for operation in Operation::ALL {
             let measured = round.of(operation);
-            assert!(measured.per_second > 0.0 && measured.cpu_us.is_some(), "{operation:?} {measured:?}");
+            // One connection and 10 ms an answer.
+            assert!(measured.per_second > 0.0 && measured.per_second <= 100.0, "{operation:?} {measured:?}");
+            assert!(measured.cpu_us.is_some(), "{operation:?} {measured:?}");
             assert!(measured.p50_ms <= measured.p99_ms && measured.half_p99_ms > 0.0, "{operation:?} {measured:?}");
         }
     }

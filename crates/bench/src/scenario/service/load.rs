@@ -130,22 +130,14 @@ impl Load {
                 while start.elapsed() < size.span {
                     let sent = Instant::now();
                     state.send(operation, &mut caller, size).await?;
-                    answered.push((start.elapsed() <= size.span, micros_since(sent)));
+                    answered.push((start.elapsed(), micros_since(sent)));
                 }
                 Ok(answered)
             }
         });
-        let answered = workers.await?;
-        // A server that lets one connection wait for seconds is not idle before: the rate is of the time in which all send.
-        let in_time = answered.iter().filter(|(in_time, _)| *in_time).count() as f64;
-        let mut latencies: Vec<u32> = answered.into_iter().map(|(_, micros)| micros).collect();
+        let (ends, mut latencies): (Vec<Duration>, Vec<u32>) = workers.await?.into_iter().unzip();
         latencies.sort_unstable();
-        let per_second = if in_time > 0.0 {
-            in_time / size.span.as_secs_f64()
-        } else {
-            latencies.len() as f64 / start.elapsed().as_secs_f64()
-        };
-        Ok((per_second, latencies))
+        Ok((rate(&ends, size.span), latencies))
     }
 
     /// So many requests a second (more than 0), evenly: the sorted microseconds of each from when it was due.
@@ -188,6 +180,16 @@ impl State {
     }
 }
 
+/// Answers a second while everything was sending, up to the last of them. A server that lets one connection wait for seconds
+/// is not slow for all of them, so that what ends after the span does not count; and one that answers in waves was
+/// at work on all when the span ends between two, so that the time ends with an answer.
+fn rate(ends: &[Duration], span: Duration) -> f64 {
+    let in_time: Vec<Duration> = ends.iter().copied().filter(|end| *end <= span).collect();
+    let counted = if in_time.is_empty() { ends } else { &in_time };
+    let last = counted.iter().max().copied().unwrap_or(span);
+    counted.len() as f64 / last.as_secs_f64()
+}
+
 /// Says when each request is due, at that time. A thread of its own: the runtime's timer knows whole milliseconds only, as
 /// long as some requests take.
 fn pace(rate: f64, span: Duration) -> (Due, thread::JoinHandle<()>) {
@@ -227,4 +229,26 @@ where
         found.extend(ended.map_err(|e| Error::Other(format!("worker ended early: {e}")))??);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        let times = |ms: &[u64]| ms.iter().map(|ms| Duration::from_millis(*ms)).collect::<Vec<_>>();
+        let span = Duration::from_millis(2_500);
+        for (ends, wanted) in [
+            (times(&[500, 1_000, 1_500, 2_000]), 2.0),
+            // One connection starved; the others did two a second.
+            (times(&[500, 1_000, 1_500, 2_000, 9_000]), 2.0),
+            // Waves of three each second, one of them under way.
+            (times(&[1_000, 1_000, 1_000, 2_000, 2_000, 2_000, 3_000, 3_000, 3_000]), 3.0),
+            // Nothing in time.
+            (times(&[4_000, 5_000]), 0.4),
+        ] {
+            assert!((rate(&ends, span) - wanted).abs() < 1e-9, "{ends:?}: {}", rate(&ends, span));
+        }
+    }
 }

@@ -10,26 +10,6 @@ pub fn nth(seed: u64, n: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A stream of numbers.
-#[derive(Debug, Clone)]
-pub struct Random {
-    seed: u64,
-    n: u64,
-}
-
-impl Random {
-    #[must_use]
-    pub const fn new(seed: u64) -> Self {
-        Self { seed, n: 0 }
-    }
-
-    /// The next number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.n += 1;
-        nth(self.seed, self.n) % n.max(1)
-    }
-}
-
 /// Exactly `k` distinct numbers below `n` (Floyd's algorithm), sorted. Memory is O(k), whatever `n` is.
 #[must_use]
 pub fn choose(seed: u64, n: u64, k: u64) -> std::collections::BTreeSet<u64> {

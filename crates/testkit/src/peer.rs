@@ -38,6 +38,11 @@ impl Peer {
         Http::new(self.base_url(), Some(self.token))
     }
 
+    /// The process group of everything that belongs to it, for whoever counts what it uses.
+    pub fn group(&self) -> u32 {
+        self.process.group()
+    }
+
     /// Everything it has printed so far.
     pub fn log(&self) -> String {
         self.process.log()

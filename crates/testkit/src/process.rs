@@ -163,6 +163,11 @@ impl Process {
         fs::read(self.folder.join("peer.log")).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
+    /// The process group that the peer and everything it starts are in.
+    pub fn group(&self) -> u32 {
+        self.supervisor.id()
+    }
+
     /// The peer's folder; gone soon after the drop.
     pub fn folder(&self) -> &Path {
         &self.folder

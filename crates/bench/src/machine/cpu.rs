@@ -43,6 +43,27 @@ pub fn ended_children() -> Result<CpuTime> {
     Ok(CpuTime { total: user + system, user, system })
 }
 
+/// CPU of a process that still runs, all threads, so far; None once it has ended.
+#[must_use]
+pub fn of(pid: u32) -> Option<CpuTime> {
+    let (user, system) = stat_fields(&format!("/proc/{pid}/stat"), 0).ok()?;
+    Some(CpuTime { total: user + system, user, system })
+}
+
+/// CPU of all processes of a group that run now; None when there are none. What ended before is not in it.
+#[must_use]
+pub fn of_group(group: u32) -> Option<CpuTime> {
+    let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let members = pids.filter(|&pid| group_of(pid) == Some(group)).filter_map(of);
+    members.reduce(|a, b| CpuTime { total: a.total + b.total, user: a.user + b.user, system: a.system + b.system })
+}
+
+/// Field 5 of proc(5)'s `stat`.
+fn group_of(pid: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
+}
+
 /// User and system time in microseconds; `offset` 0 for the process itself, 2 for its children (proc(5), fields 14-17).
 fn stat_fields(path: &str, offset: usize) -> Result<(u64, u64)> {
     let text = fs::read_to_string(path).map_err(Error::io("read process statistics"))?;
@@ -56,6 +77,12 @@ fn stat_fields(path: &str, offset: usize) -> Result<(u64, u64)> {
 #[must_use]
 pub fn peak_memory_kib(pid: u32) -> Option<u64> {
     status_field(pid, "VmHWM:")
+}
+
+/// Resident memory of a process in KiB now (VmRSS), or None once it has ended.
+#[must_use]
+pub fn memory_kib(pid: u32) -> Option<u64> {
+    status_field(pid, "VmRSS:")
 }
 
 fn status_field(pid: u32, name: &str) -> Option<u64> {
@@ -83,5 +110,22 @@ mod tests {
         }
         assert!(own().since(before).total > 0, "{x}");
         assert!(peak_memory_kib(std::process::id()).is_some_and(|kib| kib > 500));
+    }
+
+    #[test]
+    fn a_child_is_seen_alone_and_in_its_group() {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = std::process::Command::new("sh");
+        let mut child = command.args(["-c", "while :; do :; done"]).process_group(0).spawn().unwrap();
+        let pid = child.id();
+        let busy = (0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            of_group(pid).is_some_and(|cpu| cpu.total > 0) && of(pid).is_some_and(|cpu| cpu.total > 0)
+        });
+        let memory = memory_kib(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(busy && memory.is_some_and(|kib| kib > 0), "{memory:?}");
+        assert_eq!((of(pid), of_group(pid), memory_kib(pid)), (None, None, None), "it has ended");
     }
 }

@@ -15,7 +15,7 @@ pub mod numbers;
 pub mod pairs;
 mod repeat;
 pub mod report;
-mod service;
+pub mod service;
 pub mod verdict;
 mod yaml;
 

@@ -37,6 +37,13 @@ impl Spread {
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
         Some(Self { median, min, max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max) })
     }
+
+    /// To hundredths, for people.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let [median, min, max] = [self.median, self.min, self.max].map(|value| (value * 100.0).round() / 100.0);
+        Self { median, min, max }
+    }
 }
 
 #[cfg(test)]

@@ -7,20 +7,29 @@ use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::server::Server;
 use crate::error::{Error, Result};
 
+/// Where a SCIM server is, and what it wants to hear.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// `127.0.0.1:8080`
+    pub host: String,
+    /// The base path, `/scim/v2`.
+    pub path: String,
+    /// Bearer token.
+    pub token: String,
+}
+
 pub struct Caller {
-    host: String,
-    path: String,
-    token: String,
+    address: Address,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Caller {
-    pub fn to(server: &Server) -> Self {
-        let (host, path, token) = (server.host.clone(), server.path.clone(), server.token.clone());
-        Self { host, path, token, sender: None }
+    /// Nothing is opened before the first request.
+    #[must_use]
+    pub fn to(address: &Address) -> Self {
+        Self { address: address.clone(), sender: None }
     }
 
     /// Sends a request, `path` below the base address; its answer has to have one of these statuses.
@@ -28,6 +37,7 @@ impl Caller {
         self.send_with(method, path, body, &[], wanted).await
     }
 
+    /// As `send`, with further headers.
     pub async fn send_with(
         &mut self,
         method: Method,
@@ -36,12 +46,13 @@ impl Caller {
         headers: &[(&str, &str)],
         wanted: &[u16],
     ) -> Result<Bytes> {
+        let Address { host, path: base, token } = &self.address;
         let mut request = Request::builder()
             .method(method.clone())
-            .uri(format!("{}{path}", self.path))
-            .header(header::HOST, &self.host)
+            .uri(format!("{base}{path}"))
+            .header(header::HOST, host)
             .header(header::ACCEPT, "application/scim+json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -69,7 +80,7 @@ impl Caller {
     }
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(&self.host).await.map_err(Error::io("connect to the server"))?;
+        let stream = TcpStream::connect(&self.address.host).await.map_err(Error::io("connect to the server"))?;
         stream.set_nodelay(true).map_err(Error::io("connect to the server"))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(Error::http("connect to the server"))?;

@@ -18,7 +18,7 @@ use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled, Targets};
 use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets, unasked};
 use super::{ClassRead, Cycle, absent};
-use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
+use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, Wishes, decide};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::report::CycleKind;
@@ -626,8 +626,9 @@ fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
     }
 }
 
-fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[ReferenceRow]) -> ReferenceDelta {
-    let wanted: HashSet<ReferenceKey> = wishes
+fn delta(rule: &Rule, id: &ObjectId, wishes: Wishes, had: &[ReferenceRow]) -> ReferenceDelta {
+    let Wishes { wanted, partly } = wishes;
+    let wanted: HashSet<ReferenceKey> = wanted
         .into_iter()
         .map(|wish| ReferenceKey {
             class: rule.from.clone(),
@@ -645,6 +646,7 @@ fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[Re
             ReferenceState::Wanted | ReferenceState::Sent if is_wanted => {
                 have.insert(&row.key);
             }
+            _ if partly.contains(&row.key.path) => {}
             ReferenceState::Sent => {
                 delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
             }

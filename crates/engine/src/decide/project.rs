@@ -24,6 +24,8 @@ pub enum Projected {
     Choice(Choice),
     /// Sent by the second pass.
     References(Vec<Reference>),
+    /// The source cut an attribute short that this was made from: what is there counts, what is missing says nothing.
+    Partly(Box<Projected>),
 }
 
 /// The values of which an object gets the first that is free.
@@ -72,9 +74,20 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
             Outcome::Value(value) if mapping.reference => references(value),
             Outcome::Value(value) => fit(mapping, value)?,
         };
-        results.push(projected);
+        let partly = record.incomplete.iter().any(|cut| reads(mapping, &cut.attribute));
+        results.push(if partly { Projected::Partly(Box::new(projected)) } else { projected });
     }
     Ok(Some(Projection(results)))
+}
+
+/// Whether the mapping reads this attribute, or a part of it.
+fn reads(mapping: &Mapping, attribute: &str) -> bool {
+    mapping.expression.attributes().iter().any(|name| {
+        let rest = name.get(attribute.len()..).filter(|_| {
+            name.get(..attribute.len()).is_some_and(|start| start.eq_ignore_ascii_case(attribute))
+        });
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
 }
 
 /// Everything that the mapping would try, in its order: each value is said to be taken, so that it goes on to the next.

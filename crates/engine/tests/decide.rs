@@ -7,7 +7,8 @@ use provost_engine::decide::{Act, Decision, Source, Subject, Target, Verdict, de
 use provost_engine::rule::{Job, compile};
 use provost_engine::spec::JobSpec;
 use provost_model::{
-    AttributePath, AttributeSchema, AttributeType, ChangeOp, ClassSchema, Incomplete, ObjectId, Record, Schema, Timestamp, Value,
+    AttributePath, AttributeSchema, AttributeType, ChangeOp, ClassSchema, Incomplete, ObjectId, Record, Schema,
+    Timestamp, Value,
 };
 use provost_store::{LinkRow, LinkState};
 use serde_json::{Value as Json, json};

@@ -9,7 +9,7 @@ use provost_testkit::{Fault, Rule};
 use serde_json::{Value, json};
 
 /// What an administrator says of each target; the rest is found out.
-const TARGETS: [(&str, &str); 13] = [
+const TARGETS: [(&str, &str); 20] = [
     ("rfc", "{}"),
     ("put-only", r#"{"update": "put", "member_remove": "replace"}"#),
     ("no-path-filters", r#"{"path_filters": false, "member_remove": "value_list"}"#),
@@ -23,6 +23,13 @@ const TARGETS: [(&str, &str); 13] = [
     ("miro", "{}"),
     ("databricks", "{}"),
     ("fortinet", "{}"),
+    ("truncated", r#"{"members_shown": 2}"#),
+    ("eventual", "{}"),
+    ("normalising", "{}"),
+    ("aws", r#"{"members_readable": false, "members_per_request": 100}"#),
+    ("slack", r#"{"deprovision": "delete_deactivates"}"#),
+    ("atlassian", r#"{"filter_attributes": ["userName", "externalId"], "filter_terms": 1}"#),
+    ("entra-server", "{}"),
 ];
 
 fn nothing_against(world: &World, what: &str, except: &str) {

@@ -2,11 +2,13 @@
 //!
 //! What is SCIM as data (bodies, answers, schemas, the dialect of a target) is `provost-scim`; what is HTTP is
 //! [`crate::http`]. Here the two meet: [`config`] the settings, [`discovery`] what the target says about itself, `read`,
-//! `scan` and `write` the requests, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
+//! `scan`, `write` and `bulk` the requests, `members` the doubt about long lists, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
 //! kept: layers do that. `docs.md` is for people who connect a target.
 
+mod bulk;
 mod config;
 mod discovery;
+mod members;
 mod read;
 mod refusal;
 mod scan;
@@ -80,12 +82,13 @@ impl Connector for ScimConnector {
         };
         let options = Options {
             base: config.base,
-            headers: HeaderMap::new(),
+            headers: config.headers,
             ca: config.ca,
             identity,
             timeout: config.timeout,
             connect_timeout: config.timeout.min(Duration::from_secs(10)),
             max_in_flight: config.dialect.max_in_flight,
+            limits: config.limits,
             max_answer: MAX_ANSWER,
         };
         let asking = Options {
@@ -94,6 +97,7 @@ impl Connector for ScimConnector {
             ca: options.ca.clone(),
             identity: None,
             max_in_flight: 1,
+            limits: Vec::new(),
             max_answer: MAX_TOKEN,
             ..options
         };

@@ -36,6 +36,16 @@ pub struct Choice {
     pub otherwise: Fault,
 }
 
+impl Projected {
+    /// What there is, whether or not it is all.
+    pub fn shown(&self) -> &Projected {
+        match self {
+            Projected::Partly(inner) => inner,
+            whole => whole,
+        }
+    }
+}
+
 impl Projection {
     /// Whether some value is still to be chosen.
     pub fn is_open(&self) -> bool {
@@ -44,7 +54,7 @@ impl Projection {
 
     /// What people know the object by: the display name, else the source's id.
     pub fn name(&self, rule: &Rule, record: &Record) -> Text {
-        match rule.name_mapping.map(|at| &self.0[at]) {
+        match rule.name_mapping.map(|at| self.0[at].shown()) {
             Some(Projected::Value(Value::Text(name))) if !name.is_empty() => name.clone(),
             _ => Text::from(record.id.as_str()),
         }
@@ -83,9 +93,9 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
 /// Whether the mapping reads this attribute, or a part of it.
 fn reads(mapping: &Mapping, attribute: &str) -> bool {
     mapping.expression.attributes().iter().any(|name| {
-        let rest = name.get(attribute.len()..).filter(|_| {
-            name.get(..attribute.len()).is_some_and(|start| start.eq_ignore_ascii_case(attribute))
-        });
+        let rest = name
+            .get(attribute.len()..)
+            .filter(|_| name.get(..attribute.len()).is_some_and(|start| start.eq_ignore_ascii_case(attribute)));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     })
 }

@@ -356,7 +356,11 @@ impl Check<'_> {
             flow: expression.flow(),
             path: Arc::new(path),
             expression,
-            apply: spec.apply,
+            // What cannot change is not sent again: the target would refuse it.
+            apply: match schema.map(|schema| schema.mutability) {
+                Some(Mutability::Immutable) => ApplySpec::Create,
+                _ => spec.apply,
+            },
             default: spec.default.clone(),
             when_null: spec.when_null,
             reference,

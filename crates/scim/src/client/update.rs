@@ -1,13 +1,13 @@
 //! Bodies of PATCH: changes of a plan as operations in the target's dialect, cut into requests it accepts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::{AttributePath, Attributes, Change, ChangeOp, Filter, Value};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::resource::{cleared, same_element};
-use super::{BodyWriter, BooleanForm, Dialect, MemberRemove, OpCase, PatchStyle, SelectorOp};
+use super::{BodyWriter, BooleanForm, Dialect, MemberAdd, MemberRemove, OpCase, PatchStyle, SelectorOp};
 use crate::patch::PatchOp;
 use crate::urn;
 
@@ -229,14 +229,13 @@ fn pack(operations: Vec<Operation>, dialect: &Dialect) -> Vec<UpdateBody> {
 
 fn to_json(operations: &[Operation], dialect: &Dialect) -> Vec<u8> {
     let mut json = Vec::with_capacity(128 + 96 * operations.len());
-    serde_json::to_writer(&mut json, &Message { operations, case: dialect.op_case })
-        .expect("operations are JSON values");
+    serde_json::to_writer(&mut json, &Message { operations, dialect }).expect("operations are JSON values");
     json
 }
 
 struct Message<'a> {
     operations: &'a [Operation],
-    case: OpCase,
+    dialect: &'a Dialect,
 }
 
 impl Serialize for Message<'_> {
@@ -254,18 +253,18 @@ impl Serialize for Operations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.operations.len()))?;
         for operation in self.0.operations {
-            list.serialize_element(&One(operation, self.0.case))?;
+            list.serialize_element(&One(operation, self.0.dialect))?;
         }
         list.end()
     }
 }
 
-struct One<'a>(&'a Operation, OpCase);
+struct One<'a>(&'a Operation, &'a Dialect);
 
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let One(operation, case) = self;
-        let word = match (case, operation.op) {
+        let One(operation, dialect) = self;
+        let word = match (dialect.op_case, operation.op) {
             (OpCase::Lower, op) => op.as_str(),
             (OpCase::Capital, PatchOp::Add) => "Add",
             (OpCase::Capital, PatchOp::Remove) => "Remove",
@@ -273,11 +272,16 @@ impl Serialize for One<'_> {
         };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("op", word)?;
-        if let Some(path) = &operation.path {
+        let adds_members = operation.op == PatchOp::Add
+            && operation.path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case("members"));
+        let form = if adds_members { dialect.member_add } else { MemberAdd::List };
+        if let Some(path) = operation.path.as_ref().filter(|_| form != MemberAdd::Pathless) {
             map.serialize_entry("path", path)?;
         }
-        if let Some(value) = &operation.value {
-            map.serialize_entry("value", value)?;
+        match &operation.value {
+            Some(value) if form == MemberAdd::List => map.serialize_entry("value", value)?,
+            Some(value) => map.serialize_entry("value", &BTreeMap::from([("members", value)]))?,
+            None => {}
         }
         map.end()
     }

@@ -54,7 +54,12 @@ async fn every_dialect_ends_in_the_same_state() {
         world.hr.team(1).members.insert(6);
         let (report, _) = world.settle(&format!("{dialect}: movers")).await;
         assert_eq!(report.counts.failed, 0, "{dialect}: {report:?}");
-        world.hr.remove(7);
+        // Where a DELETE only switches off, nobody ever goes.
+        if provost_fake::Dialect::named(dialect).unwrap().delete_deactivates {
+            world.hr.person(7).active = false;
+        } else {
+            world.hr.remove(7);
+        }
         let (report, _) = world.settle(&format!("{dialect}: leavers")).await;
         assert_eq!(report.counts.failed, 0, "{dialect}: {report:?}");
         let (report, writes) = world.settle(&format!("{dialect}: silent")).await;

@@ -151,6 +151,9 @@ Examples:
     /// The systems Provost can connect to
     #[command(subcommand)]
     Connector(ConnectorCommand),
+    /// Applications that are known by name: their settings, and a job to start from
+    #[command(subcommand)]
+    Gallery(GalleryCommand),
     /// Check everything: configuration, store, connections, jobs, disk
     #[command(after_help = "Example:\n  provost doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor,
@@ -503,6 +506,40 @@ pub struct SecretArgs {
     /// The name after `secret:`
     #[arg(value_name = "NAME")]
     pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GalleryCommand {
+    /// The applications
+    List,
+    /// What to do there first, a connection and a job: ready to be pasted into a configuration
+    #[command(after_help = "\
+Examples:
+  provost gallery show slack
+  provost gallery show slack --name team-chat >> provost.yaml
+  provost gallery show slack --file          the application's file as it is")]
+    Show(GalleryShowArgs),
+    /// Check files of the gallery, all of them or those of these names
+    #[command(after_help = "Examples:\n  provost gallery check\n  provost gallery check slack our-own-app")]
+    Check(GalleryCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GalleryShowArgs {
+    #[arg(value_name = "APPLICATION")]
+    pub application: String,
+    /// The connection's name; the application's unless given
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The file itself
+    #[arg(long, conflicts_with = "name")]
+    pub file: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GalleryCheckArgs {
+    #[arg(value_name = "APPLICATION")]
+    pub applications: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

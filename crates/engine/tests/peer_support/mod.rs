@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Knows one secret, `token`.
-struct OneSecret(String);
+pub struct OneSecret(pub String);
 
 #[async_trait]
 impl Host for OneSecret {

@@ -546,9 +546,43 @@ pub struct GalleryCheckArgs {
 pub enum ConnectorCommand {
     /// The connectors of this build
     List,
+    /// Find out what a target is like, by trying it with a few users and a group that are removed again
+    #[command(after_help = "\
+Examples:
+  provost connector test our-app                            a connection of the configuration
+  provost connector test our-app --write our-app.yaml       and then `dialect: our-app.yaml`
+  PROVOST_SECRET_TOKEN=… provost connector test scim --url https://app.example/scim/v2
+
+It makes users named provost-…@DOMAIN and one group, changes them, and removes them. Each line says what was tried, what
+the target advertises, and what it did; below them stands the dialect. Exit status 1: something that jobs need does not
+work, or something could not be removed.")]
+    Test(ConnectorTestArgs),
     /// A target to try a provisioning client against, with the ways and failures of real ones
     #[command(subcommand)]
     Fake(FakeCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectorTestArgs {
+    /// A connection of the configuration; or `scim`, with --url
+    #[arg(value_name = "CONNECTION")]
+    pub name: String,
+    /// The address of a SCIM target without connection; its token is PROVOST_SECRET_TOKEN in the environment
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The domain of the names and addresses that are made up
+    #[arg(long, value_name = "DOMAIN", default_value = "example.com")]
+    pub domain: String,
+    /// More attributes of the users that are made, as JSON, where the target wants some
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    pub user: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Write the dialect to a file
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<std::path::PathBuf>,
+}
+
+fn object(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))
 }
 
 #[derive(Debug, Subcommand)]

@@ -325,3 +325,50 @@ fn an_expression_takes_its_surroundings_from_the_command_line() {
     let failed = folder.run(&["expr", "DefaultDomain()"]);
     assert!(failed.stderr.contains("PRV-0225"), "{}", failed.stderr);
 }
+
+/// Until it is interrupted: a fake target of a dialect, its address and its token.
+fn fake_target(dialect: &str) -> (std::process::Child, String, String) {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::new();
+    folder.write("d.yaml", dialect);
+    let arguments = ["connector", "fake", "scim", "--listen", "127.0.0.1:0", "--dialect"];
+    let mut child = run::spawn(&arguments, &folder.path("d.yaml"));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (url, token) = (lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap());
+    (child, url, token)
+}
+
+#[test]
+fn a_target_is_tried_and_its_dialect_written() {
+    let (mut child, url, token) = fake_target("op_case: capital\npage_max: 3\nconfig_path: /ServiceProviderConfigs\n");
+    let folder = Folder::new();
+    let configuration =
+        "connections: { app: { connector: scim, url: 'URL', token: { secret: app-token } } }\njobs: {}\n";
+    folder.write("provost.yaml", &configuration.replace("URL", &url));
+    folder.run_with(&["secret", "set", "app-token"], &token).ok();
+    let done = folder.run(&["connector", "test", "app", "--write", "app.yaml"]).ok();
+    for line in ["capital op", "other than the RFCs", "dialect:", "  op_case: \"capital\""] {
+        assert!(done.stdout.contains(line), "no {line}: {}", done.stdout);
+    }
+    assert!(!done.stderr.contains("left behind") && !(done.stdout + &done.stderr).contains(&token));
+    let written = std::fs::read_to_string(folder.path("app.yaml")).unwrap();
+    for line in ["op_case: \"capital\"", "page_size: 3", "config_path: \"/ServiceProviderConfigs\""] {
+        assert!(written.contains(line), "no {line}: {written}");
+    }
+    folder.write("provost.yaml", &configuration.replace("URL", &url).replace("} }", "}, dialect: app.yaml }"));
+    folder.run(&["config", "check"]).ok();
+    let found: serde_json::Value =
+        serde_json::from_str(&folder.run(&["connector", "test", "app", "--json"]).ok().stdout).unwrap();
+    assert_eq!(found["dialect"]["op_case"], "capital");
+    for (arguments, code) in [
+        (&["connector", "test", "ap"][..], "did you mean `app`?"),
+        (&["connector", "test", "app", "--url", "http://127.0.0.1"], "--url goes with `scim`"),
+        (&["connector", "test", "scim"], "--url"),
+        (&["connector", "test", "app", "--user", "[]"], "no JSON object"),
+    ] {
+        let done = folder.run(arguments);
+        assert!(done.status != 0 && done.stderr.contains(code), "{arguments:?}: {}", done.stderr);
+    }
+    run::interrupt(&child);
+    child.wait().unwrap();
+}

@@ -13,6 +13,7 @@ mod gallery;
 mod hold;
 mod log;
 mod plan;
+mod probe;
 mod provision;
 mod quickstart;
 mod schema;
@@ -73,6 +74,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Token(TokenCommand::Audit(args)) => token::audit(global, args, output).await,
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),
+        Command::Connector(ConnectorCommand::Test(args)) => probe::test(global, args, output).await,
         Command::Gallery(GalleryCommand::List) => gallery::list(global, output),
         Command::Gallery(GalleryCommand::Show(args)) => gallery::show(global, &args, output),
         Command::Gallery(GalleryCommand::Check(args)) => gallery::check(global, &args, output),

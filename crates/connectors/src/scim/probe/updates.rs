@@ -9,6 +9,7 @@ use crate::http::Method;
 use crate::http::header::{HeaderValue, IF_MATCH};
 use crate::scim::wire::object;
 
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 impl Trial<'_> {
@@ -41,6 +42,7 @@ impl Trial<'_> {
         self.form(&path).await?;
         if self.patches {
             self.details(&path).await?;
+            self.manager(&path, user).await?;
         } else {
             self.put(&path, user).await?;
         }
@@ -72,7 +74,11 @@ impl Trial<'_> {
             Some((OpCase::Lower, style)) => format!("{style}, lower-case op"),
             Some((OpCase::Capital, style)) => format!("{style}, capital op"),
         };
-        self.notes.feature("patch", "a value can be replaced by PATCH", found.is_some(), told);
+        let about = "a value can be replaced by PATCH";
+        match found {
+            Some((OpCase::Lower, "path")) | None => self.notes.feature("patch", about, found.is_some(), told),
+            Some(_) => self.notes.note("patch", about, None, told, State::Other),
+        }
         let Some((case, style)) = found else {
             self.op = OpCase::Lower;
             let says = says.map(|says| json!(if says { "patch" } else { "put" }));
@@ -126,6 +132,31 @@ impl Trial<'_> {
             found,
             if gone { State::Fine } else { State::Missing },
         );
+        Ok(())
+    }
+
+    /// A part of a complex value that is not there yet.
+    async fn manager(&mut self, path: &str, user: &Made) -> Result<(), ConnectorError> {
+        let by_path = json!([["replace", format!("{ENTERPRISE}:manager.value"), user.id]]);
+        let as_object = json!([["replace", null, { ENTERPRISE: { "manager": { "value": user.id } } }]]);
+        let mut found = None;
+        for (style, operations) in [("path", by_path), ("pathless", as_object)] {
+            let sent = self.patch(path, operations).await?;
+            let manager = self.asker.get(path).await?.body[ENTERPRISE]["manager"].clone();
+            if sent && (manager["value"] == json!(user.id) || manager == json!(user.id)) {
+                found = Some(style);
+                break;
+            }
+        }
+        let (told, state) = match found {
+            Some("path") => ("yes", State::Fine),
+            Some(_) => ("as an object without path", State::Other),
+            None => ("no", State::Missing),
+        };
+        self.notes.note("manager", "a manager can be set", None, told, state);
+        if found == Some("pathless") {
+            self.notes.set("patch_style", json!("pathless"), None);
+        }
         Ok(())
     }
 

@@ -320,3 +320,30 @@ async fn changes_go_in_bulk_where_the_target_takes_that() {
     let paths: Vec<String> = requests(&seen);
     assert_eq!(paths.iter().filter(|path| *path == "POST /Bulk").count(), 3, "four, then by halves: {paths:?}");
 }
+
+/// Two others write between our read and our write; the third time nobody does.
+#[tokio::test]
+async fn who_is_overtaken_reads_again() {
+    let version = std::sync::atomic::AtomicUsize::new(0);
+    let (session, seen) = noted(json!({"update": "put", "etag": true}), move |method, _, _| {
+        let at = version.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        match (method, at) {
+            ("GET", _) => bare(200, format!(r#"{{"id":"1","userName":"ada","meta":{{"version":"W/\"{at}\""}}}}"#)),
+            (_, 0..=4) => bare(412, r#"{"status":"412","detail":"changed meanwhile"}"#),
+            _ => bare(200, r#"{"id":"1"}"#),
+        }
+    })
+    .await;
+    let update = operation(Action::Update, "User", Some(&"1".into()), vec![set("title", json!("x"))]);
+    apply(session.as_ref(), &update).await.unwrap();
+    assert_eq!(requests(&seen).len(), 6, "{:?}", requests(&seen));
+    // A version that the caller gave is the caller's to give anew.
+    let (session, seen) = noted(json!({"update": "put", "etag": true}), |method, _, _| match method {
+        "GET" => bare(200, r#"{"id":"1","meta":{"version":"b"}}"#),
+        _ => bare(412, ""),
+    })
+    .await;
+    let conditional = provost_model::Operation { if_match: Some("a".into()), ..update };
+    assert_eq!(apply(session.as_ref(), &conditional).await.unwrap_err().code, ErrorCode::PreconditionFailed);
+    assert_eq!(requests(&seen), ["GET /Users/1", "PUT /Users/1"]);
+}

@@ -21,6 +21,9 @@ use super::wire::object;
 use crate::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, LOCATION};
 use crate::http::{Answer, Call, Method};
 
+/// How often an object is read and written when others write it at the same time (checklist C10).
+const TRIES: u32 = 4;
+
 /// Does one operation.
 pub async fn apply(cx: &Context, target: &Target, operation: &Operation) -> Result<Done, ConnectorError> {
     let class = target.class(&operation.class)?;
@@ -186,8 +189,23 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// In the way of the class.
+    /// In the way of the class. Whoever was overtaken by another writer, after a read of his own, reads again.
     async fn send_all(&self) -> Result<Done, ConnectorError> {
+        let mut tries = 1;
+        loop {
+            match self.send_once().await {
+                Err(error)
+                    if error.code == ErrorCode::PreconditionFailed && self.if_match.is_none() && tries < TRIES =>
+                {
+                    tries += 1;
+                    self.cx.check()?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn send_once(&self) -> Result<Done, ConnectorError> {
         let has_no_patch = &self.class.has_no_patch;
         match self.class.update {
             UpdateMethod::Patch => self.patch().await,

@@ -4,29 +4,18 @@
 
 mod peer_support;
 
-use std::sync::Arc;
-
-use peer_support::{Hr, World};
-use provost_connector::{Context, Settings};
-use provost_connectors::scim::probe::{self, probe};
+use peer_support::{Hr, World, dialect_of};
 use provost_fake::{Dialect, FakeTarget, Options};
 use provost_testkit::{Fault, Rule};
 use serde_json::{Value, json};
 
-/// What a trial of such a target says of it. Nothing that it made is left.
+/// What a trial of such a target says of it. Where a DELETE only switches off, its four users stay.
 async fn probed(name: &str) -> Value {
     let dialect = Dialect::named(name).unwrap();
-    let only_off = dialect.delete_deactivates;
+    let left = if dialect.delete_deactivates { 4 } else { 0 };
     let fake = FakeTarget::start(Options { dialect, ..Options::default() }).await.unwrap();
-    let settings = json!({ "url": fake.url(), "token": { "secret": "token" } });
-    let settings = Settings::new(settings.as_object().unwrap().clone(), ".");
-    let host = Arc::new(peer_support::OneSecret(fake.token().to_owned()));
-    let found = probe(&Context::new("probe"), &settings, host, &probe::Options::default()).await.unwrap();
-    println!("{name}: {}", Value::Object(found.dialect.clone()));
-    let not_fine = found.checks.iter().filter(|check| check.state != probe::State::Fine);
-    not_fine.for_each(|check| println!("  {}: {}", check.id, check.found));
-    assert_eq!(found.left_behind.is_empty(), !only_off, "{name}: {:?}", found.left_behind);
-    Value::Object(found.dialect)
+    println!("{name}:");
+    dialect_of(fake.url(), fake.token(), left).await
 }
 
 fn nothing_against(world: &World, what: &str, except: &str) {

@@ -212,6 +212,8 @@ words! {
         Add,
         /// The letter of the RFC: fails where the element is missing.
         Replace,
+        /// `replace` where the element is there, which is looked up if need be; else the whole element is added to the list.
+        Element,
     }
     /// How members are added to a group.
     MemberAdd {

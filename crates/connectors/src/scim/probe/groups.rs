@@ -139,7 +139,8 @@ impl Trial<'_> {
         if sight != Sight::Group || others.len() < 3 {
             return Ok(());
         }
-        let members: Vec<Json> = others.iter().map(|id| json!({ "value": id })).collect();
+        // The first is in already, and some would list it twice.
+        let members: Vec<Json> = others[1..].iter().map(|id| json!({ "value": id })).collect();
         if !self.patch(&object(endpoint, id), json!([["add", "members", members]])).await? {
             return Ok(());
         }

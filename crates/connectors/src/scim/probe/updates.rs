@@ -106,8 +106,19 @@ impl Trial<'_> {
                 break;
             }
         }
+        if way.is_none() {
+            // Where nothing makes an element, one that is there can perhaps be named all the same.
+            let made = self
+                .patch(path, json!([["add", "phoneNumbers", [{ "type": "work", "value": "+1 555 0107" }]]]))
+                .await?;
+            let sent = made && self.patch(path, json!([["replace", work, "+1 555 0108"]])).await?;
+            let numbers = self.asker.get(path).await?.body["phoneNumbers"].clone();
+            let is_one = matches!(numbers.as_array().map(Vec::as_slice), Some([one]) if one["value"] == "+1 555 0108");
+            way = (sent && is_one).then_some("element");
+        }
         let (found, state) = match way {
             Some("add") => ("add makes the element".to_owned(), State::Fine),
+            Some("element") => ("yes, if the value is there".to_owned(), State::Other),
             Some(op) => (format!("{op} makes the element"), State::Other),
             None => ("no: lists are replaced as a whole".to_owned(), State::Other),
         };

@@ -81,7 +81,7 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
             Outcome::IgnoreAttribute => Projected::Ignored,
             Outcome::Clear if mapping.reference => Projected::References(Vec::new()),
             Outcome::Clear => Projected::Clear,
-            Outcome::Value(value) if mapping.reference => references(value),
+            Outcome::Value(value) if mapping.reference => references(mapping, value)?,
             Outcome::Value(value) => fit(mapping, value)?,
         };
         let partly = record.incomplete.iter().any(|cut| reads(mapping, &cut.attribute));
@@ -128,17 +128,13 @@ fn failed(attribute: &str, error: &provost_lang::EvalError) -> Fault {
     }
 }
 
-fn references(value: Value) -> Projected {
-    match value {
-        Value::Reference(reference) => Projected::References(vec![*reference]),
-        Value::List(values) => Projected::References(
-            values
-                .into_iter()
-                .filter_map(|value| if let Value::Reference(reference) = value { Some(*reference) } else { None })
-                .collect(),
-        ),
-        _ => Projected::References(Vec::new()),
+/// What the values point at; where none of them is a reference after all, the values themselves.
+fn references(mapping: &Mapping, value: Value) -> Result<Projected, Fault> {
+    let found: Vec<Reference> = value.elements().iter().filter_map(|value| mapping.points_to(value)).collect();
+    if found.is_empty() && !value.is_unassigned() && mapping.points_at.is_empty() {
+        return fit(mapping, value);
     }
+    Ok(Projected::References(found))
 }
 
 /// Brings a value to the type of the target attribute. Texts of booleans and numbers are read, nothing is guessed.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_connector::{ConnectorError, Context, Host, Settings};
+use provost_model::clock::{Clock, SystemClock};
 use provost_scim::client::Dialect;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -98,7 +99,9 @@ pub async fn probe(
     settings.values.remove("dialect");
     let config = Config::require(&settings)?;
     let client = super::client(config, &*host).await?;
-    let mark = provost_model::Digest::of_bytes(format!("{:?}", std::time::SystemTime::now()).as_bytes()).to_string();
+    // Names that no trial before has used.
+    let mark = format!("{:?} {}", SystemClock.now(), std::process::id());
+    let mark = provost_model::Digest::of_bytes(mark.as_bytes()).to_string();
     let mut trial = Trial {
         asker: Asker::new(cx, &client),
         notes: Notes::default(),

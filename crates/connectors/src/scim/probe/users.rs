@@ -87,7 +87,7 @@ impl Trial<'_> {
         if !reply.is_success() {
             return Ok(Err(reply));
         }
-        let id = match reply.id().or_else(|| reply.location.as_deref().and_then(|at| last_segment(at))) {
+        let id = match reply.id().or_else(|| reply.location.as_deref().and_then(last_segment)) {
             Some(id) => id,
             None => match self.look_up(&sent).await? {
                 Some(id) => id,

@@ -1,6 +1,6 @@
 //! A job from two HR files (people, and teams with members) to a SCIM server that others wrote, through a proxy that counts
 //! and breaks: what the tests of real targets share. The files, the SCIM connector and its layers are the real ones.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -45,6 +45,8 @@ fn operations_wait_for_what_they_need() {
             [post("w", "a c"), post("a", "b"), post("b", "a"), post("c", "d"), post("d", "c")].join(","),
             "1- 2 1+ 3- 0 4 3+",
         ),
+        // A circle that names another, which has to be there first.
+        ([post("a", "b c"), post("b", "a"), post("c", "d"), post("d", "c")].join(","), "2- 3 2+ 0- 1 0+"),
         ([patch.to_owned(), post("a", ""), post("b", ""), post("c", "")].join(","), "1 2 3 0"),
         // The same resource twice: in order, also when the first has to wait.
         ([again.to_owned(), delete.to_owned(), post("a", "")].join(","), "2 0 1"),

@@ -1,7 +1,7 @@
 //! Bulk requests (RFC 7644 section 3.7). What they mean is `provost_scim::bulk`'s; here the steps become writes of the
 //! directory, as many at once as do not need one another's results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use provost_directory::{Write, Written};
@@ -78,6 +78,10 @@ impl<'a> Run<'a> {
             if limit.is_some_and(|limit| self.errors >= limit) && !matches!(step, Step::Link(_)) {
                 continue;
             }
+            if let Step::DoWithout(at) = step {
+                let circle = order.begin_circle(at);
+                self.check_circle(&circle, &mut pending).await;
+            }
             match self.begin(step) {
                 Ok(Some((types, write))) => {
                     if let Err(error) = check_members(self.request, members_to_check(self.request, &write)).await {
@@ -94,6 +98,23 @@ impl<'a> Run<'a> {
         }
         self.finish(&mut pending).await;
         self.results.into_iter().flatten().collect()
+    }
+
+    /// Refuses POSTs that need one another where one of them names what is neither made nor about to be: without it none of
+    /// them can be what it was sent as, so that none should be made.
+    async fn check_circle(&mut self, circle: &[usize], pending: &mut Vec<Pending>) {
+        if circle.is_empty() {
+            return;
+        }
+        self.finish(pending).await;
+        let operations = &self.bulk.operations;
+        let own: BTreeSet<&Text> = circle.iter().filter_map(|at| operations[*at].bulk_id.as_ref()).collect();
+        let named = circle.iter().filter_map(|at| operations[*at].what.as_ref().ok());
+        let mut named = named.flat_map(|what| references(&what.data));
+        let Some(lost) = named.find(|id| !own.contains(id) && !self.made.contains_key(id)) else { return };
+        for at in circle {
+            self.bulk.operations[*at].what = Err(unresolved(&lost));
+        }
     }
 
     /// Whether a step needs to know what became of something that is under way.

@@ -9,6 +9,7 @@ on_both!(
     references_in_any_order,
     circles,
     circles_that_stop,
+    circles_that_name_nobody,
     failures,
     stops_at_errors,
     many_at_once,
@@ -140,6 +141,30 @@ async fn circles_that_stop(service: Service) {
     let results = answer.body["Operations"].as_array().unwrap();
     assert_eq!(statuses(results), ["409", "409"], "{results:?}");
     assert_eq!(members(&service, id(&results[0])).await, [""; 0]);
+}
+
+/// Who needs each other is made only when all that they name besides can be there: not who was never sent, not who was
+/// refused, also by way of another circle.
+async fn circles_that_name_nobody(service: Service) {
+    service.user("taken").await;
+    let lists = [
+        (json!([group("a", &["b", "nobody"]), group("b", &["a"])]), &["409", "409"][..]),
+        (json!([group("a", &["b"]), group("b", &["a", "nobody"]), user("u", "u")]), &["409", "409", "201"]),
+        (json!([group("a", &["a", "nobody"]), group("w", &["a"])]), &["409", "409"]),
+        (json!([group("a", &["b", "t"]), group("b", &["a"]), user("taken", "t")]), &["409", "409", "409"]),
+        (
+            json!([group("a", &["b", "c"]), group("b", &["a"]), group("c", &["d"]), group("d", &["c", "nobody"])]),
+            &["409", "409", "409", "409"],
+        ),
+    ];
+    for (operations, want) in lists {
+        let results = bulk(&service, operations).await;
+        assert_eq!(statuses(&results), want, "{results:?}");
+        for result in results.iter().filter(|result| result["status"] == "409") {
+            assert_eq!(result.get("location"), None, "{result}");
+        }
+        assert_eq!(service.get("/Groups").await.body["totalResults"], 0, "{results:?}");
+    }
 }
 
 async fn failures(service: Service) {

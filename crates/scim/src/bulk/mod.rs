@@ -50,7 +50,7 @@ pub struct BulkAction {
     pub endpoint: Text,
     /// Empty for a POST. Perhaps a reference, `bulkId:x`.
     pub id: Text,
-    /// The version that the resource has to have.
+    /// The versions of which the resource has to have one, as in `If-Match`.
     pub version: Option<Text>,
     /// Empty for a DELETE.
     pub data: Attributes,
@@ -162,7 +162,15 @@ fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkActio
     if method == BulkMethod::Post && !named {
         return Err(ScimError::invalid_value("a POST needs a bulkId"));
     }
-    let version = parts.find("version").and_then(Value::as_text).map(Text::from);
+    let version = match parts.find("version") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(version)) => Some(version.clone()),
+        // A condition that cannot be read is no reason to write without one.
+        Some(other) => {
+            let found = other.kind();
+            return Err(ScimError::invalid_value(format!("version has to be a text such as W/\"3\", found {found}")));
+        }
+    };
     let data = match parts.remove("data") {
         Some(Value::Complex(data)) => data,
         None | Some(Value::Null) if method == BulkMethod::Delete => Attributes::new(),

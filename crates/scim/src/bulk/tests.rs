@@ -111,6 +111,8 @@ fn what_is_wrong_with_one_operation_is_its_own() {
         (r#"{"method":"PUT","path":"/Users/1/x","data":{}}"#, "invalidPath"),
         (r#"{"method":"PATCH","path":"/Users/1"}"#, "invalidSyntax"),
         (r#"{"method":"DELETE","path":""}"#, "invalidPath"),
+        (r#"{"method":"DELETE","path":"/Users/1","version":99}"#, "invalidValue"),
+        (r#"{"method":"PATCH","path":"/Users/1","version":["*"],"data":{}}"#, "invalidValue"),
     ] {
         let request = read(&[operation.to_owned(), post("a", "")].join(","));
         let error = request.operations[0].what.as_ref().unwrap_err();

@@ -15,7 +15,7 @@ use provost_scim::{ScimError, TypeSchema, urn};
 use super::answer::Answer;
 use super::operation;
 use super::request::Request;
-use super::resource::{check_members, members_to_check, not_written, version_of};
+use super::resource::{check_members, if_version, members_to_check, not_written};
 use super::shown::etag;
 use crate::writer::Submitted;
 
@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
         let types = types.ok_or_else(|| ScimError::not_found(format_args!("/{}", action.endpoint)))?;
         self.request.authorize(types.name(), true)?;
         let settings = &self.request.client.settings;
-        let if_version = action.version.as_deref().map(|tag| version_of(tag).into_iter().collect());
+        let if_version = if_version(action.version.as_deref());
         let write = match action.method {
             BulkMethod::Post => operation::create(settings, types, action.data)?,
             BulkMethod::Put => operation::replace(settings, types, &action.id, if_version, action.data)?,

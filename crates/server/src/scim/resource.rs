@@ -10,7 +10,7 @@ use provost_scim::{Query, ScimError, TypeSchema, urn};
 use provost_store::StoreError;
 
 use super::answer::Answer;
-use super::operation;
+use super::operation::{self, IfVersion};
 use super::request::Request;
 use super::shown::{Presenter, etag};
 use crate::writer::WriteError;
@@ -139,32 +139,41 @@ impl Versions {
             Versions::These(versions) => versions.contains(&version),
         }
     }
+
+    fn needed(self) -> IfVersion {
+        match self {
+            Versions::Any => None,
+            Versions::These(versions) => Some(versions),
+        }
+    }
 }
 
 fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
     let mut lines = headers.get_all(name).iter().peekable();
     lines.peek()?;
-    let mut versions = Vec::new();
-    for tag in lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim) {
-        if tag == "*" {
-            return Some(Versions::Any);
-        }
-        versions.extend(version_of(tag));
-    }
-    Some(Versions::These(versions))
+    Some(listed(lines.filter_map(|line| line.to_str().ok())))
 }
 
-/// The version that an entity tag names. Compared weakly: clients drop the `W/`.
-pub(super) fn version_of(tag: &str) -> Option<i64> {
-    tag.trim().trim_start_matches("W/").trim_matches('"').parse().ok()
+/// Entity tags, divided by commas, compared weakly: clients drop the `W/`.
+fn listed<'l>(lines: impl Iterator<Item = &'l str>) -> Versions {
+    let mut versions = Vec::new();
+    for tag in lines.flat_map(|line| line.split(',')).map(str::trim) {
+        if tag == "*" {
+            return Versions::Any;
+        }
+        versions.extend(tag.trim_start_matches("W/").trim_matches('"').parse::<i64>().ok());
+    }
+    Versions::These(versions)
 }
 
 /// The versions of which a write needs one; `None` when any will do.
-fn if_match(request: &Request<'_>) -> Option<Vec<i64>> {
-    match versions(request.headers, &IF_MATCH)? {
-        Versions::Any => None,
-        Versions::These(versions) => Some(versions),
-    }
+fn if_match(request: &Request<'_>) -> IfVersion {
+    versions(request.headers, &IF_MATCH)?.needed()
+}
+
+/// The same out of an operation's `version`.
+pub(super) fn if_version(version: Option<&str>) -> IfVersion {
+    listed(std::iter::once(version?)).needed()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ on_both!(
     circles,
     circles_that_stop,
     circles_that_name_nobody,
+    versions,
     failures,
     stops_at_errors,
     many_at_once,
@@ -165,6 +166,33 @@ async fn circles_that_name_nobody(service: Service) {
         }
         assert_eq!(service.get("/Groups").await.body["totalResults"], 0, "{results:?}");
     }
+}
+
+/// As in `If-Match`: any version, one of a list; what is no text is refused rather than passed over.
+async fn versions(service: Service) {
+    let ada = service.user("ada").await;
+    for (version, want) in [
+        (json!("*"), "200"),
+        (json!("W/\"77\", W/\"2\""), "200"),
+        (json!("\"77\",\"78\""), "412"),
+        (json!(" W/\"3\""), "200"),
+        (json!("three"), "412"),
+        (json!(99), "400"),
+        (json!(["W/\"4\""]), "400"),
+        (json!(null), "200"),
+    ] {
+        let before = service.get(&format!("/Users/{ada}")).await;
+        let title = format!("under {version}");
+        let operation = json!({ "method": "PATCH", "path": format!("/Users/{ada}"), "version": version,
+            "data": { "schemas": [PATCH], "Operations": [{ "op": "add", "path": "title", "value": title }] } });
+        let results = bulk(&service, json!([operation])).await;
+        assert_eq!(statuses(&results), [want], "{version}: {results:?}");
+        let after = service.get(&format!("/Users/{ada}")).await;
+        assert_eq!(after.text("/title") == title, want == "200", "{version}");
+        assert_eq!(after.body == before.body, want != "200", "{version}");
+    }
+    let gone = json!({ "method": "DELETE", "path": format!("/Users/{ada}"), "version": "*" });
+    assert_eq!(statuses(&bulk(&service, json!([gone.clone(), gone])).await), ["204", "404"]);
 }
 
 async fn failures(service: Service) {

@@ -55,7 +55,7 @@ async fn answer(state: &ServerState, service: Service, parts: &axum::http::reque
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
     let writes = method != Method::GET && !path.ends_with("/.search");
     let client = match authenticate(state, &parts.headers).await {
-        Ok(client) if client.may(writes) => client,
+        Ok(client) if client.may(service.side(), writes) => client,
         Ok(_) => return Answer::error(&forbidden()),
         Err(Refused::Stranger) => return Answer::unauthorized(),
         Err(Refused::TooMany(wait)) => return Answer::too_many(wait),

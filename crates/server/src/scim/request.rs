@@ -9,7 +9,7 @@ use provost_model::{Attributes, Value};
 use provost_scim::{Registry, ScimError};
 
 use super::answer::Answer;
-use crate::auth::Client;
+use crate::auth::{Client, Side};
 use crate::state::Inner;
 
 /// Bytes of one request body; a group of 100,000 members fits.
@@ -32,6 +32,14 @@ impl Service {
         match self {
             Service::Public => "/scim",
             Service::All => "/api/v1/scim",
+        }
+    }
+
+    /// What rights have to be for.
+    pub fn side(self) -> Side {
+        match self {
+            Service::Public => Side::Scim,
+            Service::All => Side::Api,
         }
     }
 
@@ -71,9 +79,14 @@ impl<'a> Request<'a> {
         Self { state, client, service, method, headers, query, body, base }
     }
 
+    /// Whether the client may do this with resources of the type.
+    pub fn may(&self, kind: &str, writes: bool) -> bool {
+        self.client.may_at(self.service.side(), kind, writes)
+    }
+
     /// 403 unless the client may do this with resources of the type.
     pub fn authorize(&self, kind: &str, writes: bool) -> Result<(), ScimError> {
-        if self.client.may_at(kind, writes) { Ok(()) } else { Err(super::forbidden()) }
+        if self.may(kind, writes) { Ok(()) } else { Err(super::forbidden()) }
     }
 
     /// The types that this service has.

@@ -149,6 +149,40 @@ async fn rights_by_type() {
     refused(&all.ask(&broken, "GET", "/Users", Value::Null).await, 403, "");
 }
 
+/// `scim:` is for `/scim` alone; beside it, `/api/v1` has applications, assignments and the language.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_for_scim_alone() {
+    let all = Clients::start().await;
+    let scim = all.client("scim:read scim:write scim:write:Application", json!({})).await;
+    let (admin, reader) = (all.client("all", json!({})).await, all.client("read scim:write", json!({})).await);
+    let ask = async |token: &str, method: &str, path: &str, body: Value| {
+        let headers = [("authorization", token), ("content-type", "application/json")];
+        all.service.raw(method, &format!("/api/v1{path}"), &headers, body.to_string()).await
+    };
+    let application = || json!({ "schemas": ["urn:provost:scim:schemas:2.0:Application"], "displayName": "Slack" });
+    assert_eq!(all.ask(&scim, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await.status, 201);
+    for (method, path) in [
+        ("GET", "/scim/Applications"),
+        ("GET", "/scim/Assignments"),
+        ("GET", "/scim/Users"),
+        ("GET", "/scim"),
+        ("GET", "/scim/Schemas"),
+        ("POST", "/scim/Applications"),
+        ("POST", "/scim/Bulk"),
+        ("POST", "/scim/.search"),
+    ] {
+        refused(&ask(&scim, method, path, application()).await, 403, "");
+    }
+    let check = json!({ "expression": "[userName]" });
+    let language = ask(&scim, "POST", "/expressions/check", check.clone()).await;
+    assert_eq!((language.status, language.text("/code")), (403, "PRV-0802"));
+
+    assert_eq!(ask(&admin, "POST", "/scim/Applications", application()).await.status, 201);
+    assert_eq!(ask(&reader, "GET", "/scim/Applications", Value::Null).await.body["totalResults"], 1);
+    refused(&ask(&reader, "POST", "/scim/Applications", application()).await, 403, "");
+    assert_ne!(ask(&reader, "POST", "/expressions/check", check).await.status, 403);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests() {
     let all = Clients::start().await;

@@ -62,8 +62,11 @@ pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<
         me,
     };
     let expires = args.days.map(|days| SystemClock.now_ms() + i64::from(days) * DAY_MS);
-    let row = TokenRow { name: args.name, rights: args.rights, client: to_json(&client), expires, ..blank() };
-    make(&store, row, "token.create", String::new(), output).await
+    let new = NewToken::generate()?;
+    let (hash, client) = (new.hash.clone(), to_json(&client));
+    let row = TokenRow { name: args.name, rights: args.rights, hash, client, expires, ..blank() };
+    store.save_token(&row).await?;
+    made(&store, &row, &new, "token.create", String::new(), output).await
 }
 
 pub async fn list(global: &Global, output: Output) -> Result<Exit> {
@@ -106,10 +109,6 @@ pub async fn rotate(global: &Global, args: RotateArgs, output: Output) -> Result
         store.tokens_named(&args.name).await?.into_iter().filter(|token| token.is_valid(now)).collect();
     let Some(newest) = valid.last().cloned() else { return Err(unknown(&store, &args.name).await?) };
     let until = now + args.overlap.ms;
-    for token in &valid {
-        let expires = token.expires.map_or(until, |expires| expires.min(until));
-        store.save_token(&TokenRow { expires: Some(expires), ..token.clone() }).await?;
-    }
     let lifetime = newest.expires.map(|expires| expires - newest.created);
     let lifetime = args.days.map(|days| i64::from(days) * DAY_MS).or(lifetime);
     let row = TokenRow {
@@ -119,25 +118,38 @@ pub async fn rotate(global: &Global, args: RotateArgs, output: Output) -> Result
         expires: lifetime.map(|lifetime| now + lifetime),
         ..blank()
     };
-    let old = format!("{} before it end at {}", valid.len(), time(until));
+    let new = NewToken::generate()?;
+    let row = TokenRow { hash: new.hash.clone(), ..row };
+    let ended = store.rotate_token(&row, now, until).await?;
+    if ended == 0 {
+        // Somebody revoked them since they were read.
+        return Err(unknown(&store, &args.name).await?);
+    }
     output.note(format_args!("the old token of `{}` works until {}", row.name, time(until)));
-    make(&store, row, "token.rotate", old, output).await
+    made(&store, &row, &new, "token.rotate", format!("{ended} before it end at {}", time(until)), output).await
 }
 
 pub async fn revoke(global: &Global, args: RevokeArgs, output: Output) -> Result<Exit> {
     let store = open_existing(global).await?;
     let now = SystemClock.now_ms();
-    let mut tokens = store.tokens_named(&args.name).await?;
-    tokens.extend(store.token(&args.name).await?);
     let mut count = 0;
-    for token in &tokens {
-        if store.revoke_token(&token.id, now).await? {
-            count += 1;
-            audit_of(&store, "token.revoke", &token.name, format!("token {}", token.id)).await?;
+    loop {
+        let mut tokens = store.tokens_named(&args.name).await?;
+        tokens.extend(store.token(&args.name).await?);
+        if tokens.is_empty() {
+            return Err(unknown(&store, &args.name).await?);
         }
-    }
-    if tokens.is_empty() {
-        return Err(unknown(&store, &args.name).await?);
+        let before = count;
+        for token in &tokens {
+            if store.revoke_token(&token.id, now).await? {
+                count += 1;
+                audit_of(&store, "token.revoke", &token.name, format!("token {}", token.id)).await?;
+            }
+        }
+        // Until nobody is left: meanwhile a rotation may have made another one.
+        if count == before {
+            break;
+        }
     }
     store.close().await;
     if output.json {
@@ -173,11 +185,15 @@ pub async fn audit(global: &Global, args: AuditArgs, output: Output) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Keeps a new token and shows it.
-async fn make(store: &Store, row: TokenRow, action: &str, detail: String, output: Output) -> Result<Exit> {
-    let new = NewToken::generate()?;
-    let row = TokenRow { hash: new.hash, ..row };
-    store.save_token(&row).await?;
+/// Writes down that a token was made, and shows it.
+async fn made(
+    store: &Store,
+    row: &TokenRow,
+    new: &NewToken,
+    action: &str,
+    detail: String,
+    output: Output,
+) -> Result<Exit> {
     let detail = [format!("token {}, rights {}", row.id, row.rights), detail];
     let detail: Vec<String> = detail.into_iter().filter(|text| !text.is_empty()).collect();
     audit_of(store, action, &row.name, detail.join("; ")).await?;

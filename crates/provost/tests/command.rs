@@ -228,6 +228,43 @@ fn tokens_are_listed_rotated_and_revoked() {
     }
 }
 
+/// A client of a type that does not exist would see nothing, and nobody would know why.
+#[test]
+fn tokens_are_for_types_that_there_are() {
+    let folder = Folder::new();
+    let create = |options: &[&str]| folder.run(&[&["token", "create", "--name", "x"][..], options].concat());
+    // Without a configuration there is no telling.
+    let unknown = folder.run(&["--data", "data", "token", "create", "--name", "x", "--types", "Robot"]).ok();
+    assert!(unknown.stderr.contains("warning: --types") && unknown.stderr.contains("`Robot`"), "{}", unknown.stderr);
+
+    folder.write("provost.yaml", "");
+    for (options, option) in [
+        (&["--types", "User,Usr"][..], "--types"),
+        (&["--rights", "read scim:write:Usr"], "--rights"),
+        (&["--rights", "write:Usr"], "--rights"),
+    ] {
+        let done = create(options);
+        assert_eq!(done.status, 64, "{options:?}: {}", done.stderr);
+        for part in [option, "`Usr`", "hint:", "User, Group, Application, Assignment"] {
+            assert!(done.stderr.contains(part), "{options:?}: {}", done.stderr);
+        }
+    }
+    create(&["--types", "user,Assignment", "--rights", "scim:read:group"]).ok();
+    let list = folder.run(&["token", "list", "--json"]).ok();
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list[1]["client"]["types"], serde_json::json!(["User", "Assignment"]));
+
+    folder.write(
+        "provost.yaml",
+        "directory:
+  schemas: [{id: 'urn:x:Robot', name: Robot, attributes: [{name: model, type: string}]}]
+  resource_types: [{name: Robot, endpoint: /Robots, schema: 'urn:x:Robot'}]
+",
+    );
+    let done = create(&["--types", "Robot"]);
+    assert_eq!((done.status, done.stderr.contains("warning")), (0, false), "{}", done.stderr);
+}
+
 #[test]
 fn a_fake_target_serves_and_tells_what_it_saw() {
     use std::io::{BufRead, BufReader, Read, Write};

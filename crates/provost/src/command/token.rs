@@ -1,6 +1,7 @@
 //! `provost token`: who may call the API and the SCIM service. A token belongs to a client; its text is shown once, when it is
 //! made. What is done to tokens is written down.
 
+use provost_directory::Types;
 use provost_model::{Clock, SystemClock, Text};
 use provost_server::client::ClientSettings;
 use provost_store::token::{NewToken, TokenRow};
@@ -9,9 +10,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cli::{AuditArgs, Global, RevokeArgs, RotateArgs, TokenArgs};
+use crate::config::Configuration;
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Table, time};
-use crate::problem::Problem;
+use crate::problem::{Problem, shown as shown_path};
 use crate::setup::open_existing;
 
 const DAY_MS: i64 = 86_400_000;
@@ -47,13 +49,14 @@ pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<
     if args.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
         return Err(usage("--rate has to be more than 0", "leave it out for no limit"));
     }
+    let types = known_types(global, &args.types, &args.rights, output)?;
     let store = open_existing(global).await?;
     let me = match &args.me {
         Some(name) => Some(user(&store, name).await?),
         None => None,
     };
     let client = ClientSettings {
-        types: args.types,
+        types,
         rate: args.rate,
         burst: args.burst,
         preset: serde_json::from_value(args.preset.into()).unwrap_or_default(),
@@ -266,6 +269,37 @@ fn check_rights(rights: &str) -> Result<()> {
             Err(usage(&format!("--rights: `{word}` is no right"), hint))
         }
     }
+}
+
+/// The types of `--types` as the configuration spells them; those that `--rights` names have to be there too. A name with a
+/// slip would shut the client out without a word.
+fn known_types(global: &Global, types: &[String], rights: &str, output: Output) -> Result<Vec<String>> {
+    let of_rights = rights.split([' ', ',']).filter_map(|right| {
+        let right = right.strip_prefix("scim:").unwrap_or(right);
+        right.split_once(':').map(|(_, kind)| ("--rights", kind))
+    });
+    let named: Vec<(&str, &str)> = types.iter().map(|kind| ("--types", kind.as_str())).chain(of_rights).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let configuration = Configuration::load(&global.config);
+    let core = Types::core();
+    let registry = configuration.as_ref().map_or(core.registry(), |read| read.types.registry());
+    let known: Vec<&str> = registry.types().iter().map(|types| types.name()).collect();
+    for (option, kind) in named {
+        if registry.by_name(kind).is_some() {
+            continue;
+        }
+        if configuration.is_ok() {
+            let hint = format!("the directory has {}; `directory.resource_types` adds others", known.join(", "));
+            return Err(usage(&format!("{option}: there is no resource type `{kind}`"), &hint));
+        }
+        let config = shown_path(&global.config);
+        output.note(format_args!("warning: {option}: whether there is a resource type `{kind}` cannot be told"));
+        output.hint(&format!("the configuration `{config}` cannot be read: `provost config check` says why"));
+    }
+    let spelled = |kind: &String| registry.by_name(kind).map_or_else(|| kind.clone(), |types| types.name().to_owned());
+    Ok(types.iter().map(spelled).collect())
 }
 
 /// The id of a user of the directory.

@@ -9,6 +9,7 @@ mod reference;
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
 use provost_model::{Attributes, Text, Value};
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -149,9 +150,10 @@ fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkActio
     let method = methods.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(method));
     let method = method.ok_or_else(|| ScimError::invalid_syntax("method has to be POST, PUT, PATCH or DELETE"))?.1;
     let path = parts.find("path").and_then(Value::as_text).unwrap_or_default();
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    // A part of an address, encoded as one.
+    let decode = |segment: &str| Text::from(&*percent_decode_str(segment).decode_utf8_lossy());
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode);
     let (endpoint, id) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-    let (endpoint, id) = (Text::from(endpoint), Text::from(id));
     let wanted = match method {
         BulkMethod::Post => "/Users",
         _ => "/Users/ID",

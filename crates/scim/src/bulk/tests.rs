@@ -101,6 +101,19 @@ fn references_are_found_and_resolved() {
 }
 
 #[test]
+fn paths_are_decoded_part_by_part() {
+    for (path, want) in [
+        ("/Users/a%20b", ("Users", "a b")),
+        ("/%55sers/a%2Fb%25", ("Users", "a/b%")),
+        ("Groups/bulkId%3Ax%22", ("Groups", "bulkId:x\"")),
+    ] {
+        let request = read(&format!(r#"{{"method":"DELETE","path":"{path}"}}"#));
+        let what = request.operations[0].what.as_ref().unwrap();
+        assert_eq!((what.endpoint.as_str(), what.id.as_str()), want, "{path}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_one_operation_is_its_own() {
     for (operation, want) in [
         (r#""x""#, "invalidSyntax"),

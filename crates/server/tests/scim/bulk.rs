@@ -94,7 +94,7 @@ async fn references_in_any_order(service: Service) {
             { "method": "PATCH", "path": "/Groups/bulkId:staff", "data": { "schemas": [PATCH], "Operations": [
                 { "op": "remove", "path": "members[value eq \"bulkId:a\"]" },
                 { "op": "add", "path": "members", "value": [{ "value": "bulkId:m" }] }] } },
-            { "method": "DELETE", "path": "/Users/bulkId:b" },
+            { "method": "DELETE", "path": "/Users/bulkId%3Ab" },
         ]),
     )
     .await;

@@ -1,8 +1,8 @@
 //! `/scim/v2`: one door for every path, so that what does not exist is refused in SCIM's own form (RFC 7644).
 //!
 //! [`handle`] authenticates, reads the body and finds the endpoint; [`discovery`], [`collection`], [`root`] and
-//! [`resource`] answer. [`operation`] makes writes of requests, also of those in a [`bulk`] request. `/Me` is not supported
-//! and says so.
+//! [`resource`] answer. [`operation`] makes writes of requests, also of those in a [`bulk`] request. `/Me` leads to the user
+//! that a token was made for.
 
 mod answer;
 mod bulk;

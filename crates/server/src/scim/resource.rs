@@ -43,7 +43,9 @@ pub(super) fn me(request: &Request<'_>) -> Result<Answer, ScimError> {
     let Some(id) = &request.client.settings.me else {
         return Err(ScimError::status(404, "/Me is nobody: the token belongs to a client, not to a user"));
     };
-    let location = format!("{}/Users/{id}", request.base);
+    // What is asked of /Me, such as `attributes`, is asked of the user.
+    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+    let location = format!("{}/Users/{id}{query}", request.base);
     Ok(Answer::empty(308).header("location", location))
 }
 

@@ -255,6 +255,9 @@ async fn members_that_are_refused_and_users_of_their_own() {
     let ada = all.client("read", json!({ "me": id })).await;
     let me = all.ask(&ada, "GET", "/Me", Value::Null).await;
     assert_eq!((me.status, header(&me, "location")), (308, made.text("/meta/location")));
+    let some = all.ask(&ada, "GET", "/Me?attributes=userName&x=%22", Value::Null).await;
+    let want = format!("{}?attributes=userName&x=%22", made.text("/meta/location"));
+    assert_eq!((some.status, header(&some, "location")), (308, want.as_str()));
 
     let exact = all.client("all", json!({ "refuse_unknown_members": true })).await;
     let group = |members: Value| json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });

@@ -15,9 +15,9 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 pub use order::{Order, Step};
-pub use reference::{references, resolve, strip, stripped};
+pub use reference::{Made, resolve, split_off};
 
-use crate::{ScimError, urn};
+use crate::{Registry, ScimError, urn};
 
 /// What a reference to the result of a POST begins with.
 pub const PREFIX: &str = "bulkId:";
@@ -40,6 +40,8 @@ pub struct BulkOperation {
     pub bulk_id: Option<Text>,
     /// What to do, or why that cannot be told.
     pub what: Result<BulkAction, ScimError>,
+    /// The bulkIds that its path and its data refer to.
+    pub references: BTreeSet<Text>,
 }
 
 /// What an operation is to do.
@@ -87,8 +89,8 @@ pub struct BulkResult {
 
 impl BulkRequest {
     /// From a request's body. Fails with `invalidSyntax` for what is no BulkRequest, and with 413 for more operations than
-    /// `max_operations`: nothing of those is done.
-    pub fn from_json(body: &[u8], max_operations: usize) -> Result<Self, ScimError> {
+    /// `max_operations`: nothing of those is done. The types tell where a reference may stand.
+    pub fn from_json(body: &[u8], max_operations: usize, types: &Registry) -> Result<Self, ScimError> {
         let mut message: Attributes = serde_json::from_slice(body)
             .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON object: {error}")))?;
         let is_bulk = |value: &Value| value.as_text().is_some_and(|text| text.eq_ignore_ascii_case(urn::BULK_REQUEST));
@@ -109,7 +111,7 @@ impl BulkRequest {
                 format!("the request has {} operations; maxOperations is {max_operations}", operations.len()),
             ));
         }
-        let mut operations: Vec<BulkOperation> = operations.into_iter().map(operation).collect();
+        let mut operations: Vec<BulkOperation> = operations.into_iter().map(|each| operation(each, types)).collect();
         let mut named = BTreeSet::new();
         for operation in operations.iter_mut().filter(|operation| operation.is_post()) {
             if let Some(id) = &operation.bulk_id
@@ -128,16 +130,26 @@ impl BulkOperation {
     }
 }
 
-fn operation(value: Value) -> BulkOperation {
+fn operation(value: Value, types: &Registry) -> BulkOperation {
     let Value::Complex(mut parts) = value else {
         let what = Err(ScimError::invalid_syntax("an operation has to be an object"));
-        return BulkOperation { method: Text::default(), bulk_id: None, what };
+        return BulkOperation { method: Text::default(), bulk_id: None, what, references: BTreeSet::new() };
     };
     let text = |parts: &Attributes, name: &str| parts.find(name).and_then(Value::as_text).map(Text::from);
     let method = text(&parts, "method").unwrap_or_default();
     let bulk_id = text(&parts, "bulkId").filter(|id| !id.is_empty());
-    let what = action(&method, bulk_id.is_some(), &mut parts);
-    BulkOperation { method, bulk_id, what }
+    let mut what = action(&method, bulk_id.is_some(), &mut parts);
+    let references = what.as_mut().map_or_else(|_| BTreeSet::new(), |action| references(types, action));
+    BulkOperation { method, bulk_id, what, references }
+}
+
+fn references(types: &Registry, action: &mut BulkAction) -> BTreeSet<Text> {
+    let mut found = match types.by_endpoint(&action.endpoint) {
+        Some(types) => reference::references(types, action),
+        None => BTreeSet::new(),
+    };
+    found.extend(action.id.strip_prefix(PREFIX).map(Text::from));
+    found
 }
 
 fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkAction, ScimError> {

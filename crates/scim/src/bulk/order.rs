@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::Text;
 
-use super::{BulkRequest, PREFIX, references};
+use super::BulkRequest;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,9 +131,7 @@ fn needs(request: &BulkRequest) -> Vec<BTreeSet<usize>> {
     let needs_of = |(at, operation): (usize, &super::BulkOperation)| {
         let mut before = BTreeSet::new();
         if let Ok(what) = &operation.what {
-            let named = references(&what.data).into_iter();
-            let named = named.chain(what.id.strip_prefix(PREFIX).map(Text::from));
-            before.extend(named.filter_map(|id| made.get(id.as_str()).copied()));
+            before.extend(operation.references.iter().filter_map(|id| made.get(id.as_str()).copied()));
             if !what.id.is_empty() {
                 before.extend(last.insert((what.endpoint.clone(), what.id.clone()), at));
             }

@@ -10,6 +10,7 @@ on_both!(
     circles,
     circles_that_stop,
     circles_that_name_nobody,
+    texts_that_are_no_references,
     versions,
     failures,
     stops_at_errors,
@@ -166,6 +167,25 @@ async fn circles_that_name_nobody(service: Service) {
         }
         assert_eq!(service.get("/Groups").await.body["totalResults"], 0, "{results:?}");
     }
+}
+
+/// A name may begin as a reference does.
+async fn texts_that_are_no_references(service: Service) {
+    let mut odd = group("odd", &["u"]);
+    odd["data"]["displayName"] = json!("bulkId:x");
+    let mut named = user("bulkId:u", "u");
+    named["data"]["title"] = json!("bulkId:nobody");
+    let rename = json!({ "method": "PATCH", "path": "/Users/bulkId:u", "data": { "schemas": [PATCH],
+        "Operations": [{ "op": "replace", "path": "nickName", "value": "bulkId:odd" },
+            { "op": "add", "value": { "displayName": "say \"bulkId:odd\"" } }] } });
+    let results = bulk(&service, json!([odd, named, rename])).await;
+    assert_eq!(statuses(&results), ["201", "201", "200"], "{results:?}");
+    let stored = service.get(&format!("/Groups/{}", id(&results[0]))).await;
+    assert_eq!(stored.text("/displayName"), "bulkId:x");
+    assert_eq!(members(&service, id(&results[0])).await, [id(&results[1])]);
+    let stored = service.get(&format!("/Users/{}", id(&results[1]))).await;
+    let texts = ["/userName", "/title", "/nickName", "/displayName"].map(|part| stored.text(part));
+    assert_eq!(texts, ["bulkId:u", "bulkId:nobody", "bulkId:odd", "say \"bulkId:odd\""]);
 }
 
 /// As in `If-Match`: any version, one of a list; what is no text is refused rather than passed over.

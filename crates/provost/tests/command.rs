@@ -196,9 +196,11 @@ fn tokens_are_listed_rotated_and_revoked() {
     };
     let settings =
         ["--rights", "scim:read scim:write:User", "--types", "User,Group", "--rate", "20", "--preset", "entra"];
+    let settings = [&settings[..], &["--with", "old-urns,no-members-in-patch", "--without", "op-case"]].concat();
     folder.run(&[&["token", "create", "--name", "entra", "--days", "30"][..], &settings].concat()).ok();
     let first = &json(&["token", "list"])[0];
-    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra" });
+    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra",
+        "with": ["old-urns", "no-members-in-patch"], "without": ["op-case"] });
     assert_eq!((&first["client"], &first["state"], &first["last_used"]), (&client, &"active".into(), &().into()));
     assert!(!folder.run(&["token", "list"]).ok().stdout.contains("prv_"), "a token is shown once");
 
@@ -222,7 +224,14 @@ fn tokens_are_listed_rotated_and_revoked() {
         .collect();
     assert_eq!(actions, ["token.revoke", "token.revoke", "token.rotate", "token.create"]);
 
-    for wrong in [&["--rights", "everything"][..], &["--rate", "0"], &["--preset", "entre"], &["--me", "nobody"]] {
+    for wrong in [
+        &["--rights", "everything"][..],
+        &["--rate", "0"],
+        &["--preset", "entre"],
+        &["--with", "op-cases"],
+        &["--with", "op-case", "--without", "op-case"],
+        &["--me", "nobody"],
+    ] {
         let done = folder.run(&[&["token", "create", "--name", "x"][..], wrong].concat());
         assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
     }

@@ -3,7 +3,7 @@
 
 use provost_directory::Types;
 use provost_model::{Clock, SystemClock, Text};
-use provost_server::client::ClientSettings;
+use provost_server::client::{ClientSettings, Habit};
 use provost_store::token::{NewToken, TokenRow};
 use provost_store::{AuditRow, Lookup, Store};
 use serde::Serialize;
@@ -49,6 +49,9 @@ pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<
     if args.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
         return Err(usage("--rate has to be more than 0", "leave it out for no limit"));
     }
+    if let Some(both) = args.with.iter().find(|habit| args.without.contains(habit)) {
+        return Err(usage(&format!("--with and --without both name `{both}`"), "leave it out of one of them"));
+    }
     let types = known_types(global, &args.types, &args.rights, output)?;
     let store = open_existing(global).await?;
     let me = match &args.me {
@@ -60,7 +63,8 @@ pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<
         rate: args.rate,
         burst: args.burst,
         preset: serde_json::from_value(args.preset.into()).unwrap_or_default(),
-        empty_group_patch: None,
+        with: habits(&args.with),
+        without: habits(&args.without),
         refuse_unknown_members: args.refuse_unknown_members,
         me,
     };
@@ -269,6 +273,10 @@ fn check_rights(rights: &str) -> Result<()> {
             Err(usage(&format!("--rights: `{word}` is no right"), hint))
         }
     }
+}
+
+fn habits(words: &[String]) -> Vec<Habit> {
+    words.iter().filter_map(|word| Habit::of(word)).collect()
 }
 
 /// The types of `--types` as the configuration spells them; those that `--rights` names have to be there too. A name with a

@@ -20,7 +20,7 @@ use super::shown::Presenter;
 
 pub(super) async fn list(request: &Request<'_>) -> Result<Answer, ScimError> {
     match request.method {
-        Method::GET => every_type(request, Query::from_url(request.query)?).await,
+        Method::GET => every_type(request, request.query()?).await,
         _ => Ok(request.refuse_method("GET, HEAD")),
     }
 }

@@ -139,6 +139,7 @@ fn take(into: &mut Attributes, attribute: &Attribute, value: Value, policy: &Pol
     if attribute.mutability == Mutability::ReadOnly {
         return Ok(());
     }
+    value::check_members(attribute, &value)?;
     match value::attribute_value(attribute, value, policy)? {
         Some(value) => into.set(attribute.name.clone(), value),
         None => drop(into.remove(&attribute.name)),

@@ -30,6 +30,28 @@ pub(crate) fn attribute_value(
     }
 }
 
+/// Refuses members that are named by something else than their `value`: what only the service sets of them, such as `display`,
+/// is left out, and the member would go with it unsaid. An element that says nothing at all is no member.
+pub(crate) fn check_members(attribute: &Attribute, input: &Value) -> Result<(), ScimError> {
+    if attribute.name != "members" || !attribute.multi_valued || attribute.sub_attribute("value").is_none() {
+        return Ok(());
+    }
+    for member in input.as_list().unwrap_or(std::slice::from_ref(input)) {
+        if let Value::Complex(parts) = member
+            && !parts.is_empty()
+        {
+            id_of_member(parts)?;
+        }
+    }
+    Ok(())
+}
+
+/// The id of a member.
+pub(crate) fn id_of_member(member: &Attributes) -> Result<Text, ScimError> {
+    let value = member.find("value").and_then(Value::as_text).filter(|value| !value.is_empty());
+    value.map(Text::from).ok_or_else(|| ScimError::invalid_value("members: an element has no value"))
+}
+
 /// One value of the attribute: an element of its list, or its only one.
 pub(crate) fn element(attribute: &Attribute, input: Value, policy: &Policy) -> Result<Option<Value>, ScimError> {
     match (attribute.is_complex(), input) {

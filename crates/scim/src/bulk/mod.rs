@@ -118,6 +118,7 @@ impl BulkRequest {
                 && !named.insert(id.clone())
             {
                 operation.what = Err(ScimError::invalid_value(format!("the bulkId {id} stands there a second time")));
+                operation.references.clear();
             }
         }
         Ok(Self { fail_on_errors, operations })

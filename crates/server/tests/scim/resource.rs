@@ -239,6 +239,9 @@ async fn members_without_ids(service: Service) {
         assert_eq!((read.text("/members/0/value"), read.body["members"].as_array().unwrap().len()), (ada.as_str(), 1));
     }
     assert_eq!(service.get("/Groups").await.body["totalResults"], 1);
+    let empty = format!("/Groups/{}", service.group("Empty", &[]).await);
+    let part = json!([{ "op": "add", "path": "members.type", "value": "User" }]);
+    refused(&service.patch(&empty, part).await, 400, "invalidValue");
     // What says nothing is nobody.
     assert_eq!(service.send("PUT", &path, group(json!([{}, { "value": ada }]))).await.status, 200);
     assert_eq!(service.send("PUT", &path, group(json!(null))).await.status, 200);

@@ -304,7 +304,7 @@ fn known_types(global: &Global, types: &[String], rights: &str, output: Output) 
         }
         let config = shown_path(&global.config);
         output.note(format_args!("warning: {option}: whether there is a resource type `{kind}` cannot be told"));
-        output.hint(&format!("the configuration `{config}` cannot be read: `provost config check` says why"));
+        output.hint(format_args!("the configuration `{config}` cannot be read: `provost config check` says why"));
     }
     let spelled = |kind: &String| registry.by_name(kind).map_or_else(|| kind.clone(), |types| types.name().to_owned());
     Ok(types.iter().map(spelled).collect())

@@ -415,10 +415,21 @@ pub enum TokenCommand {
 Examples:
   provost token create --name entra --preset entra --days 365
   provost token create --name report --rights read --types User,Group --rate 20
+  provost token create --name own --preset rfc --with string-booleans
 
-RIGHTS are words: all, read, write; scim:read and scim:write for SCIM alone; scim:write:User for one type.
-A preset says how the client speaks: any (all habits are understood), rfc (none is), entra (a changed group is
-answered without a body), okta, onelogin.")]
+RIGHTS are words: all, read, write; scim:read and scim:write for /scim alone; scim:write:User for one
+type. A preset is the habits of a kind of client: any (all that can be sent are understood), rfc
+(none), entra, okta, onelogin, authentik. --with and --without change single ones:
+  op-case              `op` in any letter case: Replace
+  string-booleans      \"True\" for true
+  member-value-list    members are removed by a list of values
+  dotted-keys          keys such as name.givenName, or with a URN
+  bare-values          in a PATCH an id for {\"value\": id}, an element for a list
+  old-urns             the schema URNs of SCIM 1
+  loose-query          + for a blank, quotes not encoded, a stray &
+  empty-patch          a PATCH is answered by 204 and no body
+  empty-group-patch    the same for groups alone
+  no-members-in-patch  the answer to a PATCH has no members")]
     Create(TokenArgs),
     /// The tokens, their rights and when they were used last
     List,
@@ -454,6 +465,12 @@ pub struct TokenArgs {
     /// How the client speaks
     #[arg(long, value_name = "NAME", default_value = "any", value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Preset::WORDS))]
     pub preset: String,
+    /// Habits that it has besides
+    #[arg(long, value_name = "HABIT,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Habit::WORDS))]
+    pub with: Vec<String>,
+    /// Habits of the preset that it does not have
+    #[arg(long, value_name = "HABIT,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Habit::WORDS))]
+    pub without: Vec<String>,
     /// Refuse members of groups that the directory does not have, rather than keep them as they are named
     #[arg(long)]
     pub refuse_unknown_members: bool,

@@ -196,9 +196,11 @@ fn tokens_are_listed_rotated_and_revoked() {
     };
     let settings =
         ["--rights", "scim:read scim:write:User", "--types", "User,Group", "--rate", "20", "--preset", "entra"];
+    let settings = [&settings[..], &["--with", "old-urns,no-members-in-patch", "--without", "op-case"]].concat();
     folder.run(&[&["token", "create", "--name", "entra", "--days", "30"][..], &settings].concat()).ok();
     let first = &json(&["token", "list"])[0];
-    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra" });
+    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra",
+        "with": ["old-urns", "no-members-in-patch"], "without": ["op-case"] });
     assert_eq!((&first["client"], &first["state"], &first["last_used"]), (&client, &"active".into(), &().into()));
     assert!(!folder.run(&["token", "list"]).ok().stdout.contains("prv_"), "a token is shown once");
 
@@ -222,10 +224,54 @@ fn tokens_are_listed_rotated_and_revoked() {
         .collect();
     assert_eq!(actions, ["token.revoke", "token.revoke", "token.rotate", "token.create"]);
 
-    for wrong in [&["--rights", "everything"][..], &["--rate", "0"], &["--preset", "entre"], &["--me", "nobody"]] {
+    for wrong in [
+        &["--rights", "everything"][..],
+        &["--rate", "0"],
+        &["--preset", "entre"],
+        &["--with", "op-cases"],
+        &["--with", "op-case", "--without", "op-case"],
+        &["--me", "nobody"],
+    ] {
         let done = folder.run(&[&["token", "create", "--name", "x"][..], wrong].concat());
         assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
     }
+}
+
+/// A client of a type that does not exist would see nothing, and nobody would know why.
+#[test]
+fn tokens_are_for_types_that_there_are() {
+    let folder = Folder::new();
+    let create = |options: &[&str]| folder.run(&[&["token", "create", "--name", "x"][..], options].concat());
+    // Without a configuration there is no telling.
+    let unknown = folder.run(&["--data", "data", "token", "create", "--name", "x", "--types", "Robot"]).ok();
+    assert!(unknown.stderr.contains("warning: --types") && unknown.stderr.contains("`Robot`"), "{}", unknown.stderr);
+
+    folder.write("provost.yaml", "");
+    for (options, option) in [
+        (&["--types", "User,Usr"][..], "--types"),
+        (&["--rights", "read scim:write:Usr"], "--rights"),
+        (&["--rights", "write:Usr"], "--rights"),
+    ] {
+        let done = create(options);
+        assert_eq!(done.status, 64, "{options:?}: {}", done.stderr);
+        for part in [option, "`Usr`", "hint:", "User, Group, Application, Assignment"] {
+            assert!(done.stderr.contains(part), "{options:?}: {}", done.stderr);
+        }
+    }
+    create(&["--types", "user,Assignment", "--rights", "scim:read:group"]).ok();
+    let list = folder.run(&["token", "list", "--json"]).ok();
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list[1]["client"]["types"], serde_json::json!(["User", "Assignment"]));
+
+    folder.write(
+        "provost.yaml",
+        "directory:
+  schemas: [{id: 'urn:x:Robot', name: Robot, attributes: [{name: model, type: string}]}]
+  resource_types: [{name: Robot, endpoint: /Robots, schema: 'urn:x:Robot'}]
+",
+    );
+    let done = create(&["--types", "Robot"]);
+    assert_eq!((done.status, done.stderr.contains("warning")), (0, false), "{}", done.stderr);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! as `+`, which the HTTP library refuses before any handler sees the request.
 //!
 //! [`Lenient`] puts `%22`, `%3C` and `%3E` in place of `"`, `<` and `>` in the query of a request line, and changes nothing
-//! else. It follows requests only as far as it must to know where the next one begins; after anything unusual (chunked
+//! else, but for a header [`MENDED`] that tells of it. It follows requests only as far as it must to know where the next one begins; after anything unusual (chunked
 //! bodies, other protocols, ambiguous lengths) it passes on the rest of the connection untouched.
 
 use std::io;
@@ -14,6 +14,8 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The header of requests that were mended, for clients that want to be told.
+pub(crate) const MENDED: &str = "provost-mended";
 /// A longer head is not looked at.
 const HEAD_MAX: usize = 64 << 10;
 const CHUNK: usize = 16 << 10;
@@ -161,6 +163,11 @@ fn mend(head: &[u8], into: &mut Vec<u8>) {
             other => into.push(*other),
         }
     }
+    if head[query..line].iter().any(|byte| matches!(byte, b'"' | b'<' | b'>')) {
+        into.extend_from_slice(b"\r\n");
+        into.extend_from_slice(MENDED.as_bytes());
+        into.extend_from_slice(b": 1");
+    }
     into.extend_from_slice(&head[line..]);
 }
 
@@ -241,7 +248,7 @@ mod tests {
     #[test]
     fn only_queries_of_request_lines_change() {
         let quoted = "GET /Users?filter=userName+eq+\"a\" HTTP/1.1\r\nhost: \"h\"\r\n\r\n";
-        let mended = "GET /Users?filter=userName+eq+%22a%22 HTTP/1.1\r\nhost: \"h\"\r\n\r\n";
+        let mended = "GET /Users?filter=userName+eq+%22a%22 HTTP/1.1\r\nprovost-mended: 1\r\nhost: \"h\"\r\n\r\n";
         let post = "POST /Users HTTP/1.1\r\nContent-Length: 20\r\n\r\nGET /?\"a\" HTTP/1.1\r\n";
         let chunked = "POST /Users HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
         let twice = "POST / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx";
@@ -254,7 +261,10 @@ mod tests {
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into()),
             ("GET /?\"".into(), "GET /?\"".into()),
             ("GET /?\" HTTP/1.1\nhost: h\n\n".into(), "GET /?\" HTTP/1.1\nhost: h\n\n".into()),
-            ("GET /a\"b?x=<1> HTTP/1.0\r\n\r\n".into(), "GET /a\"b?x=%3C1%3E HTTP/1.0\r\n\r\n".into()),
+            (
+                "GET /a\"b?x=<1> HTTP/1.0\r\n\r\n".into(),
+                "GET /a\"b?x=%3C1%3E HTTP/1.0\r\nprovost-mended: 1\r\n\r\n".into(),
+            ),
         ] {
             for piece in [1, 3, 7, 64, 4096] {
                 assert_eq!(passed(&input, piece), want, "pieces of {piece}");

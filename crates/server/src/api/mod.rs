@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ServerState;
-use crate::auth::{Refused, authenticate};
+use crate::auth::{Refused, Side, authenticate};
 
 /// Bytes of one request body: an expression of the greatest length and an object around it.
 const MAX_BODY: usize = 1 << 20;
@@ -44,9 +44,9 @@ async fn document() -> Response {
 /// Lets through who may read; nothing here writes.
 async fn allowed(State(state): State<ServerState>, request: Request, next: Next) -> Response {
     match authenticate(&state.0, request.headers()).await {
-        Ok(client) if client.may(false) => next.run(request).await,
+        Ok(client) if client.may(Side::Api, false) => next.run(request).await,
         Ok(_) => {
-            let hint = "use a token with the right `read`";
+            let hint = "use a token with the right `read`; `scim:read` is for the SCIM service alone";
             Refusal::new(403, "PRV-0802", "the token does not allow this", hint).into_response()
         }
         Err(Refused::TooMany(wait)) => {

@@ -1,4 +1,6 @@
 //! The command line as scripts and people meet it: whole outputs of the built binary, on stdout and stderr apart.
+// Clippy's permission for tests covers functions marked #[test], not what they call.
+#![allow(clippy::unwrap_used)]
 
 mod run;
 

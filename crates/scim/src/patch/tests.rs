@@ -396,6 +396,7 @@ fn a_member_without_an_id_is_nobody() {
         r#"{"op":"add","path":"members.type","value":"User"}"#,
         r#"{"op":"add","path":"members[type eq \"User\"].type","value":"User"}"#,
         r#"{"op":"replace","path":"members","value":""}"#,
+        r#"{"op":"add","path":"members","value":{"value":"a","value":""}}"#,
         r#"{"op":"add","path":"members","value":[{"display":"Ada"}]}"#,
     ] {
         let refused = apply(&TypeSchema::group(), r#"{"displayName":"g"}"#, operation);

@@ -50,7 +50,9 @@ pub(crate) fn check_members(attribute: &Attribute, input: &Value) -> Result<(), 
 
 /// The id of a member.
 pub(crate) fn id_of_member(member: &Attributes) -> Result<Text, ScimError> {
-    let value = member.find("value").and_then(Value::as_text).filter(|value| !value.is_empty());
+    // Of a name that stands there twice, the last counts, as everywhere.
+    let value = member.iter().filter(|(name, _)| name.eq_ignore_ascii_case("value")).last();
+    let value = value.and_then(|(_, value)| value.as_text()).filter(|value| !value.is_empty());
     value.map(Text::from).ok_or_else(no_id)
 }
 

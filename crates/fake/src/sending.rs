@@ -1,10 +1,12 @@
 //! The body of an answer, whole or broken off.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
 
 /// Makes hyper close the connection without an answer, or in the middle of one.
 #[derive(Debug, thiserror::Error)]
@@ -15,19 +17,23 @@ pub(crate) struct Dropped;
 pub(crate) struct Sending {
     bytes: Option<Bytes>,
     promised: u64,
+    /// What was sent is to arrive before the connection closes.
+    pause: Option<Pin<Box<Sleep>>>,
 }
+
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Sending {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { promised: bytes.len() as u64, bytes: Some(bytes) }
+        Self { promised: bytes.len() as u64, bytes: Some(bytes), pause: None }
     }
 
     /// Ends in its middle: after that the connection closes.
     pub fn cut(self) -> Self {
         let promised = self.promised.max(2);
         let bytes = self.bytes.unwrap_or_default();
-        Self { bytes: Some(bytes.slice(..bytes.len() / 2)), promised }
+        Self { bytes: Some(bytes.slice(..bytes.len() / 2)), promised, pause: None }
     }
 
     /// Ends in its middle, as if that were its end.
@@ -41,7 +47,7 @@ impl Body for Sending {
     type Data = Bytes;
     type Error = Dropped;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
         let me = self.get_mut();
         Poll::Ready(match me.bytes.take() {
             Some(bytes) if !bytes.is_empty() => {
@@ -49,6 +55,8 @@ impl Body for Sending {
                 Some(Ok(Frame::data(bytes)))
             }
             _ if me.promised > 0 => {
+                let pause = me.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(PAUSE)));
+                ready!(pause.as_mut().poll(cx));
                 me.promised = 0;
                 Some(Err(Dropped))
             }

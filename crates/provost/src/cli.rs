@@ -522,7 +522,7 @@ Examples:
   provost connector fake scim --dialect entra-server
   provost connector fake scim --fault 'drop-after 5% POST' --fault 'status=429 10%' --seed 7
   curl http://127.0.0.1:8090/-/report
-  curl -X PUT http://127.0.0.1:8090/-/faults -d '["repeat-page nth=2 /Users", "lag=3"]'
+  curl -X PUT http://127.0.0.1:8090/-/faults -d '[\"repeat-page nth=2 /Users\", \"lag=3\"]'
 
 FAULT is one of --list-faults, then perhaps a share (5%), nth=N or first=N, a method (POST), a path (/Users).
 It serves until Ctrl-C, then prints its report. Exit status 1: the client did something that can lose data or make it

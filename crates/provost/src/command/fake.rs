@@ -44,8 +44,7 @@ pub async fn scim(args: FakeArgs, output: Output) -> Result<Exit> {
         None => NewToken::generate()?.text.to_string(),
     };
     let token_life = Duration::from_secs(args.token_life.into());
-    let options =
-        Options { listen: args.listen, dialect, faults, token, token_life, remote_admin: args.remote_admin };
+    let options = Options { listen: args.listen, dialect, faults, token, token_life, remote_admin: args.remote_admin };
     let target = FakeTarget::start(options).await.map_err(|error| {
         Problem::new("PRV-0708", error.to_string())
             .hint("name another address with --listen, or stop what uses this one")

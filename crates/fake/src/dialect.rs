@@ -76,7 +76,7 @@ pub struct Dialect {
     pub paging: bool,
     /// Whether requests without a User-Agent get 403.
     pub user_agent_required: bool,
-    /// The media type that Accept must name; else 406. Empty is any.
+    /// The media type that Accept must name, but for DELETE; else 406. Empty is any.
     pub accept_required: String,
     /// Whether a DELETE may have an Accept header; else it gets 400.
     pub delete_accept: bool,

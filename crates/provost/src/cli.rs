@@ -609,9 +609,10 @@ pub enum FakeCommand {
 Examples:
   provost connector fake scim --dialect entra-server
   provost connector fake scim --fault 'drop-after 5% POST' --fault 'status=429 10%' --seed 7
-  curl http://127.0.0.1:8090/fake/report
+  curl http://127.0.0.1:8090/-/report
+  curl -X PUT http://127.0.0.1:8090/-/faults -d '[\"repeat-page nth=2 /Users\", \"lag=3\"]'
 
-FAULT is drop-before, drop-after, status=CODE or slow=MS, then perhaps a share (5%), a method (POST), a path (/Users).
+FAULT is one of --list-faults, then perhaps a share (5%), nth=N or first=N, a method (POST), a path (/Users).
 It serves until Ctrl-C, then prints its report. Exit status 1: the client did something that can lose data or make it
 twice.")]
     Scim(FakeArgs),
@@ -634,7 +635,16 @@ pub struct FakeArgs {
     /// The token that clients send; a new one unless given
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// Seconds that tokens of /-/token are good; its client is `provost`, the secret is the token
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub token_life: u32,
+    /// Let other machines see the report and change the faults
+    #[arg(long)]
+    pub remote_admin: bool,
     /// List the dialects and end
     #[arg(long)]
     pub list_dialects: bool,
+    /// List the faults and end
+    #[arg(long, conflicts_with = "list_dialects")]
+    pub list_faults: bool,
 }

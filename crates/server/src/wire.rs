@@ -8,6 +8,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::serve::Listener;
@@ -40,8 +42,11 @@ impl Listener for Lenient {
     }
 }
 
-pub(crate) struct Mended<S> {
+/// A connection whose request lines are mended as they are read.
+pub struct Mended<S> {
     stream: S,
+    /// How many request lines had to be mended.
+    count: Arc<AtomicU64>,
     place: Place,
     /// The beginning of a head whose end has not come yet.
     head: Vec<u8>,
@@ -61,8 +66,14 @@ enum Place {
 }
 
 impl<S> Mended<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, place: Place::Head, head: Vec::new(), ready: Vec::new(), sent: 0 }
+    pub fn new(stream: S) -> Self {
+        let count = Arc::default();
+        Self { stream, count, place: Place::Head, head: Vec::new(), ready: Vec::new(), sent: 0 }
+    }
+
+    /// How many request lines had to be mended so far; goes on counting. The fake target holds these against its clients.
+    pub fn count(&self) -> Arc<AtomicU64> {
+        self.count.clone()
     }
 
     /// Takes what arrived; what can be handed on goes to `ready`.
@@ -93,7 +104,9 @@ impl<S> Mended<S> {
                     };
                     bytes = &bytes[end - before..];
                     self.place = after(&self.head[..end]);
-                    mend(&self.head[..end], &mut self.ready);
+                    if mend(&self.head[..end], &mut self.ready) {
+                        self.count.fetch_add(1, Ordering::Relaxed);
+                    }
                     self.head.clear();
                 }
             }
@@ -150,8 +163,8 @@ fn after(head: &[u8]) -> Place {
     }
 }
 
-/// The head with its query in order.
-fn mend(head: &[u8], into: &mut Vec<u8>) {
+/// The head with its query in order; whether it was not before.
+fn mend(head: &[u8], into: &mut Vec<u8>) -> bool {
     let line = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
     let query = head[..line].iter().position(|byte| *byte == b'?').unwrap_or(line);
     into.extend_from_slice(&head[..query]);
@@ -169,6 +182,7 @@ fn mend(head: &[u8], into: &mut Vec<u8>) {
         into.extend_from_slice(b": 1");
     }
     into.extend_from_slice(&head[line..]);
+    head[query..line].iter().any(|byte| matches!(byte, b'"' | b'<' | b'>'))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {

@@ -87,6 +87,11 @@ impl Limit {
 }
 
 impl Window {
+    /// Requests do not arrive in the moment they are sent; the target counts when they arrive.
+    fn margin(&self) -> Duration {
+        (self.limit.window / 10).min(Duration::from_millis(500))
+    }
+
     /// The next turn that leaves no window too full.
     fn take(&self, now: Instant) -> Instant {
         let mut turns = unpoisoned(&self.turns);
@@ -94,7 +99,7 @@ impl Window {
         if turns.len() >= self.limit.requests.max(1)
             && let Some(oldest) = turns.pop_front()
         {
-            turn = turn.max(oldest + self.limit.window);
+            turn = turn.max(oldest + self.limit.window + self.margin());
         }
         turns.push_back(turn);
         turn
@@ -119,7 +124,7 @@ mod tests {
         let window = Window { limit: limit(3, second), turns: Mutex::default() };
         let start = Instant::now();
         let turns: Vec<Duration> = (0..7).map(|_| window.take(start) - start).collect();
-        assert_eq!(turns, [0, 0, 0, 1, 1, 1, 2].map(Duration::from_secs));
+        assert_eq!(turns, [0, 0, 0, 1100, 1100, 1100, 2200].map(Duration::from_millis), "a tenth for the way");
         let later = window.take(start + second * 60);
         assert_eq!(later, start + second * 60, "who waited long enough does not wait");
     }

@@ -6,60 +6,15 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, USER_AGENT};
 use provost_model::{Filter, Operator};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::address::{misquoted, parameter, personal, secret};
+use crate::check::CHECKS;
 use crate::quirk::{field, member_changes};
-use crate::{Dialect, Fault};
+use crate::{Check, Dialect, Fault};
 
-/// One thing that a client should do, or should not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    pub id: &'static str,
-    /// What a good client does.
-    pub about: &'static str,
-    /// Whether data can be lost or made twice by a client that does not.
-    pub must: bool,
-    /// How often it came up and was as it should be.
-    pub good: u64,
-    /// How often it was not.
-    pub bad: u64,
-    /// The first time it was not.
-    pub evidence: Option<String>,
-}
-
-impl Check {
-    /// `not seen`, `good` or `violated`.
-    pub fn state(&self) -> &'static str {
-        match (self.good, self.bad) {
-            (0, 0) => "not seen",
-            (_, 0) => "good",
-            _ => "violated",
-        }
-    }
-}
-
-/// Id, whether it is a must, and what a good client does.
-const CHECKS: [(&str, bool, &str); 17] = [
-    ("lost-create", true, "looks for the object before it creates again when an answer was lost"),
-    ("verify-match", true, "acts only on objects that match what it asked for"),
-    ("filter-quoting", true, "escapes quotes and backslashes in filters"),
-    ("repeat", true, "does not repeat unchanged what was refused"),
-    ("retry-after", true, "waits as long as Retry-After says"),
-    ("token-in-url", true, "keeps its token out of addresses"),
-    ("password-in-url", true, "keeps passwords out of addresses and filters"),
-    ("content-type", true, "says that its bodies are JSON"),
-    ("rate", false, "sends no more at once, and in a time, than the target bears"),
-    ("members-per-request", false, "changes no more members in a request than the target takes"),
-    ("personal-in-url", false, "keeps people's names out of addresses, as the target has .search"),
-    ("encoding", false, "encodes addresses by the letter"),
-    ("noop", false, "sends no change that changes nothing"),
-    ("next-page", false, "reads lists to their last page"),
-    ("accept", false, "says that it takes JSON"),
-    ("user-agent", false, "says who it is"),
-    ("stale-cursor", false, "begins a list again when its cursor is too old"),
-];
+/// What comes so soon after an answer may have been sent before it.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The most values with a backslash that are remembered.
 const MOST_TEXTS: usize = 10_000;
@@ -100,6 +55,8 @@ pub(crate) struct Conduct {
     checks: Vec<Check>,
     /// Until when this request is not to be sent again.
     waits: HashMap<String, Instant>,
+    /// From when until when the client had better be still.
+    pause: Option<(Instant, Instant)>,
     refused: BTreeSet<String>,
     /// Creates whose answer was lost, and whether the client has looked since.
     lost: BTreeMap<String, bool>,
@@ -122,6 +79,7 @@ impl Conduct {
             tokens: vec![token.to_owned()],
             checks: CHECKS.into_iter().map(check).collect(),
             waits: HashMap::new(),
+            pause: None,
             refused: BTreeSet::new(),
             lost: BTreeMap::new(),
             strangers: BTreeSet::new(),
@@ -204,6 +162,12 @@ impl Conduct {
             let early = until.saturating_duration_since(sent.at);
             self.note("retry-after", early.as_millis() < 50, || format!("{}: {} ms early", name(), early.as_millis()));
             self.waits.remove(&key);
+        } else if let Some((from, until)) = self.pause {
+            let early = until.saturating_duration_since(sent.at).as_millis();
+            if sent.at >= from {
+                self.note("back-off", early < 50, || format!("{}: {early} ms early", name()));
+                self.pause = self.pause.filter(|_| early > 0);
+            }
         }
         let again = self.refused.contains(&key);
         if again || is_write(sent.method) {
@@ -281,7 +245,9 @@ impl Conduct {
     /// What follows from the answer.
     pub fn answered(&mut self, sent: &Sent<'_>, got: &Got<'_>) {
         if let Some(wait) = got.wait {
-            self.waits.insert(key(sent), Instant::now() + wait);
+            let now = Instant::now();
+            self.waits.insert(key(sent), now + wait);
+            self.pause = Some((now + ON_THE_WAY, now + wait)).filter(|(from, until)| from < until);
         }
         // The client has had the answer.
         let told = !matches!(got.fault, Fault::DropBefore | Fault::DropAfter | Fault::Cut);

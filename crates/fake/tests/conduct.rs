@@ -220,6 +220,13 @@ async fn dates_in_retry_after_count() {
     http.get("/Groups").await.unwrap();
     http.get("/Groups").await.unwrap();
     assert_eq!(state(&target, "retry-after").0, "violated");
+    for (wait, want) in [(50, "not seen"), (400, "violated"), (1_050, "good")] {
+        let (target, http) = self::target("rfc", support::rules(&["status=429,1 first=1"])).await;
+        http.get("/Groups").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        http.get("/Users").await.unwrap();
+        assert_eq!((state(&target, "back-off").0, state(&target, "retry-after").0), (want, "not seen"), "{wait} ms");
+    }
 }
 
 #[tokio::test]

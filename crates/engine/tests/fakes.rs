@@ -152,3 +152,22 @@ async fn reads_that_lie_take_nothing_away() {
         assert_eq!((writes, report.counts.failed), (0, 0), "{what}: {report:?}");
     }
 }
+
+/// A token that is refused is asked for again, once, and the job goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_end_are_renewed() {
+    let fake = provost_fake::FakeTarget::start(provost_fake::Options::default()).await.unwrap();
+    for style in ["basic", "body"] {
+        let oauth = json!({ "token_url": fake.token_url(), "client_id": "provost", "client_secret": { "secret": "token" },
+            "style": style });
+        let settings = json!({ "token": null, "oauth": oauth });
+        let session = peer_support::scim(fake.url(), fake.token(), &settings).await.unwrap();
+        let cx = provost_connector::Context::new("test");
+        session.count(&cx, "User").await.unwrap();
+        let before = fake.requests().len();
+        fake.set_faults(vec![provost_fake::parse_fault("expired-token nth=1", 0).unwrap()]);
+        session.count(&cx, "User").await.unwrap();
+        let seen: Vec<_> = fake.requests().split_off(before).iter().map(|request| request.status.unwrap()).collect();
+        assert_eq!(seen, [401, 200], "{style}");
+    }
+}

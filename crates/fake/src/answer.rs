@@ -98,7 +98,8 @@ pub(crate) async fn answer(
     };
     let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
     let etag = inner.etag.as_deref();
-    let got = Got { status, fault, wait, body: &inner.body, etag, filters: shared.dialect.filter };
+    let filters = shared.dialect.filter && fault != Fault::IgnoreFilter;
+    let got = Got { status, fault, wait, body: &inner.body, etag, filters };
     lock(&shared.conduct).answered(&sent, &got);
     if let Some(request) = lock(&shared.requests).get_mut(place) {
         request.status = (status > 0).then_some(status);

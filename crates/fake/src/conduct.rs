@@ -274,7 +274,7 @@ impl Conduct {
             return;
         }
         self.versions_of(sent, got);
-        if got.fault == Fault::None && got.status == 200 && sent.method == "GET" {
+        if matches!(got.fault, Fault::None | Fault::IgnoreFilter) && got.status == 200 && sent.method == "GET" {
             self.list(sent, got);
         }
     }
@@ -288,6 +288,7 @@ impl Conduct {
         let before = self.versions.insert(id, etag.to_owned());
         if matches!(sent.method, "PATCH" | "PUT")
             && let Some(before) = before
+            && !got.fault.changes_values()
         {
             self.note("noop", before != etag, || format!("{} {} changed nothing", sent.method, sent.path));
         }

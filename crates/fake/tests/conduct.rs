@@ -70,6 +70,16 @@ async fn an_object_that_does_not_match() {
 }
 
 #[tokio::test]
+async fn an_object_that_does_not_match_for_once() {
+    let (target, http) = target("rfc", support::rules(&["ignore-filter first=1"])).await;
+    http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+    let found = http.get(&find("bob")).await.unwrap();
+    let patch = support::patch("add", "title", json!("x"));
+    http.send("PATCH", &format!("/Users/{}", found.text("/Resources/0/id")), Some(&patch)).await.unwrap();
+    assert_eq!(state(&target, "verify-match").0, "violated");
+}
+
+#[tokio::test]
 async fn what_is_refused_and_what_has_to_wait() {
     let wait = Rule::new(Fault::Status(429, Some(1))).path("/scim/v2/Groups").nth(1);
     let (target, http) = target("rfc", vec![wait]).await;

@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use provost_model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::conduct::{Got, Sent, made};
+use crate::conduct::{Got, Lost, Sent, lost, made};
 use crate::quirk::Refusal;
 use crate::sending::{Dropped, Sending};
 use crate::serve::{Inner, serve};
@@ -105,7 +105,8 @@ pub(crate) async fn answer(
         request.status = (status > 0).then_some(status);
     }
     if let Fault::Slow(ms) = fault {
-        let mut waiting = Waiting { shared: &shared, made: (sent.creates() && status == 201).then(|| made(&sent)) };
+        let mut waiting =
+            Waiting { shared: &shared, made: (sent.creates() && status == 201).then(|| (made(&sent), lost(&sent))) };
         tokio::time::sleep(Duration::from_millis(ms)).await;
         waiting.made = None;
     }
@@ -121,13 +122,13 @@ pub(crate) async fn answer(
 /// A create whose answer the client still waits for; if it goes before, hyper drops this.
 struct Waiting<'s> {
     shared: &'s Shared,
-    made: Option<String>,
+    made: Option<(String, Lost)>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(made) = self.made.take() {
-            lock(&self.shared.conduct).left(made);
+        if let Some((made, lost)) = self.made.take() {
+            lock(&self.shared.conduct).left(made, lost);
         }
     }
 }

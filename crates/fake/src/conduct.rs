@@ -47,6 +47,14 @@ pub(crate) struct Got<'a> {
     pub filters: bool,
 }
 
+/// A create whose end the client does not know.
+pub(crate) struct Lost {
+    /// What the object could be searched by, in lower case and as it stands in a filter.
+    names: Vec<String>,
+    /// Whether the client has looked since.
+    looked: bool,
+}
+
 /// What was seen so far.
 pub(crate) struct Conduct {
     dialect: Dialect,
@@ -58,8 +66,8 @@ pub(crate) struct Conduct {
     /// From when until when the client had better be still.
     pause: Option<(Instant, Instant)>,
     refused: BTreeSet<String>,
-    /// Creates whose answer was lost, and whether the client has looked since.
-    lost: BTreeMap<String, bool>,
+    /// Creates whose answer was lost.
+    lost: BTreeMap<String, Lost>,
     /// Ids that came as the answer to a filter they do not match.
     strangers: BTreeSet<String>,
     versions: HashMap<String, String>,
@@ -101,8 +109,8 @@ impl Conduct {
     }
 
     /// The client went before it had the answer to this.
-    pub fn left(&mut self, made: String) {
-        self.lost.insert(made, false);
+    pub fn left(&mut self, made: String, lost: Lost) {
+        self.lost.insert(made, lost);
     }
 
     /// All checks; lists that nobody has read on count by now.
@@ -182,8 +190,8 @@ impl Conduct {
         match sent.method {
             "POST" if sent.creates() => {
                 let made = made(sent);
-                if let Some(looked) = self.lost.remove(&made) {
-                    self.note("lost-create", looked, || format!("{made} again, without a look"));
+                if let Some(lost) = self.lost.remove(&made) {
+                    self.note("lost-create", lost.looked, || format!("{made} again, without a look"));
                 }
                 if !self.strangers.is_empty() {
                     self.note("verify-match", true, String::new);
@@ -191,8 +199,13 @@ impl Conduct {
             }
             "GET" | "POST" => {
                 let endpoint = sent.path.trim_end_matches("/.search");
-                for (_, looked) in self.lost.iter_mut().filter(|(made, _)| made.starts_with(&format!("{endpoint} "))) {
-                    *looked = true;
+                let body = field(sent.body, "filter").and_then(Value::as_str).map(str::to_lowercase);
+                let filter = parameter(sent.query, "filter").map(|text| text.to_lowercase()).or(body);
+                let here = format!("{endpoint} ");
+                for (_, lost) in self.lost.iter_mut().filter(|(made, _)| made.starts_with(&here)) {
+                    // A look at somebody else tells nothing of this one.
+                    let finds = |filter: &String| lost.names.iter().any(|name| filter.contains(name.as_str()));
+                    lost.looked |= filter.as_ref().is_none_or(finds);
                 }
             }
             _ => {}
@@ -268,7 +281,7 @@ impl Conduct {
             _ => false,
         };
         if unsure && sent.creates() {
-            self.lost.insert(made(sent), false);
+            self.lost.insert(made(sent), lost(sent));
         }
         if got.fault.refusal(provost_model::Timestamp::UNIX_EPOCH).is_some() {
             return;
@@ -362,4 +375,14 @@ impl Sent<'_> {
 pub(crate) fn made(sent: &Sent<'_>) -> String {
     let name = ["userName", "displayName", "externalId"].iter().find_map(|name| sent.body.get(name)?.as_str());
     format!("{} {}", sent.path, name.unwrap_or_default())
+}
+
+/// What a create whose end nobody knows can be searched by.
+pub(crate) fn lost(sent: &Sent<'_>) -> Lost {
+    let one = |name: &&str| field(sent.body, name).cloned();
+    let mut values: Vec<Value> = ["userName", "displayName", "externalId"].iter().filter_map(one).collect();
+    let emails = field(sent.body, "emails").and_then(Value::as_array).into_iter().flatten();
+    values.extend(emails.filter_map(|email| field(email, "value").cloned()));
+    let names = values.iter().filter(|value| value.is_string()).map(|text| text.to_string().to_lowercase()).collect();
+    Lost { names, looked: false }
 }

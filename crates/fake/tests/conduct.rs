@@ -209,8 +209,14 @@ async fn creates_that_nobody_knows_the_end_of() {
         http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
         assert_eq!(state(&target, "lost-create").0, "violated", "{line}");
     }
+    // A look at somebody else does not count.
+    let (target, http) = target("rfc", support::rules(&["drop-after first=1 POST"])).await;
+    let _ = http.send("POST", "/Users", Some(&user("o\"hara"))).await;
+    http.get(&find("bob")).await.unwrap();
+    http.send("POST", "/Users", Some(&user("o\"hara"))).await.unwrap();
+    assert_eq!(state(&target, "lost-create").0, "violated");
     for looks in [false, true] {
-        let (target, http) = target("rfc", support::rules(&["slow=5000 first=1 POST"])).await;
+        let (target, http) = self::target("rfc", support::rules(&["slow=5000 first=1 POST"])).await;
         let body = user("ada");
         let create = http.send("POST", "/Users", Some(&body));
         assert!(tokio::time::timeout(Duration::from_millis(300), create).await.is_err());

@@ -121,3 +121,63 @@ async fn a_fifth_of_all_requests_goes_wrong() {
     // A change whose answer was lost is sent once more.
     nothing_against(&world, "a fifth", "noop");
 }
+
+/// What reads say is not true: nobody is deleted or made twice for it, and all is well once they say the truth again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_lie_take_nothing_away() {
+    for (dialect, line) in [
+        ("small-pages", "short-list GET"),
+        ("small-pages", "early-end GET"),
+        ("small-pages", "repeat-page GET"),
+        ("small-pages", "skip-page nth=2 GET /Users"),
+        ("small-pages", "cut 30% GET"),
+        ("rfc", "torn 30% GET"),
+        ("rfc", "ignore-filter"),
+        ("rfc", "lag=40"),
+        ("rfc", "members=2"),
+        ("rfc", "members=0"),
+    ] {
+        let what = format!("{dialect}, {line}");
+        let mut world = World::fake(dialect, Vec::new(), Hr::new(24), json!({})).await;
+        world.settle(&format!("{what}: initial")).await;
+        let fake = world.fake.as_ref().unwrap();
+        fake.set_faults(vec![provost_fake::parse_fault(line, 7).unwrap()]);
+        let before = fake.requests().len();
+        world.hr.people.insert(24, peer_support::person(24));
+        world.hr.person(3).title = "Moved".into();
+        world.hr.team(0).members.remove(&6);
+        // What cannot be read ends the cycle.
+        for reconcile in [false, true] {
+            let report = world.try_run(provost_engine::RunOptions { full: false, reconcile }).await;
+            println!("{what}: {:?}", report.map(|report| report.counts).map_err(|error| error.to_string()));
+        }
+        let fake = world.fake.as_ref().unwrap();
+        let deleted: Vec<_> = fake.requests().split_off(before);
+        assert!(deleted.iter().all(|request| request.method != "DELETE"), "{what}: {deleted:#?}");
+        fake.set_faults(Vec::new());
+        world.clock.advance_ms(25 * 3_600_000);
+        let report = world.reconcile().await;
+        assert_eq!(report.counts.failed, 0, "{what}: {report:?}");
+        let (report, writes) = world.settle(&format!("{what}: silent")).await;
+        assert_eq!((writes, report.counts.failed), (0, 0), "{what}: {report:?}");
+    }
+}
+
+/// A token that is refused is asked for again, once, and the job goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_end_are_renewed() {
+    let fake = provost_fake::FakeTarget::start(provost_fake::Options::default()).await.unwrap();
+    for style in ["basic", "body"] {
+        let oauth = json!({ "token_url": fake.token_url(), "client_id": "provost", "client_secret": { "secret": "token" },
+            "style": style });
+        let settings = json!({ "token": null, "oauth": oauth });
+        let session = peer_support::scim(fake.url(), fake.token(), &settings).await.unwrap();
+        let cx = provost_connector::Context::new("test");
+        session.count(&cx, "User").await.unwrap();
+        let before = fake.requests().len();
+        fake.set_faults(vec![provost_fake::parse_fault("expired-token nth=1", 0).unwrap()]);
+        session.count(&cx, "User").await.unwrap();
+        let seen: Vec<_> = fake.requests().split_off(before).iter().map(|request| request.status.unwrap()).collect();
+        assert_eq!(seen, [401, 200], "{style}");
+    }
+}

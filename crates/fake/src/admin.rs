@@ -2,7 +2,7 @@
 //!
 //! Faults and report are for this machine alone unless the options say otherwise; tokens are part of the target, and for all.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -42,7 +42,7 @@ pub(crate) fn answer(shared: &Shared, peer: SocketAddr, parts: &Parts, body: &By
     if path == "/-/token" {
         return token(shared, parts, body);
     }
-    if !shared.remote_admin && !peer.ip().is_loopback() {
+    if !shared.remote_admin && !is_near(peer.ip()) {
         return reply(403, &json!({ "error": "faults and report are for this machine alone; see --remote-admin" }));
     }
     match (path, &parts.method) {
@@ -76,6 +76,11 @@ pub(crate) fn answer(shared: &Shared, peer: SocketAddr, parts: &Parts, body: &By
         ("/-/faults" | "/-/report" | REPORT, _) => reply(405, &json!({ "error": "no such method" })),
         _ => reply(404, &json!({ "error": "there are /-/faults, /-/report and /-/token" })),
     }
+}
+
+/// Whether an address is one of this machine; an IPv4 address may come as one of IPv6.
+fn is_near(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 fn faults(shared: &Shared) -> Response<Sending> {
@@ -120,4 +125,23 @@ fn reply(status: u16, body: &Value) -> Response<Sending> {
     // Tokens are not to be kept (RFC 6749 section 5.1), and neither is the rest.
     answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_near() {
+        for (address, near) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("10.0.0.1", false),
+            ("::ffff:10.0.0.1", false),
+            ("0.0.0.0", false),
+        ] {
+            assert_eq!(is_near(address.parse().unwrap()), near, "{address}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use provost_model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::conduct::{Got, Sent, made};
+use crate::conduct::{Got, Lost, Sent, lost, made};
 use crate::quirk::Refusal;
 use crate::sending::{Dropped, Sending};
 use crate::serve::{Inner, serve};
@@ -98,13 +98,15 @@ pub(crate) async fn answer(
     };
     let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
     let etag = inner.etag.as_deref();
-    let got = Got { status, fault, wait, body: &inner.body, etag, filters: shared.dialect.filter };
+    let filters = shared.dialect.filter && fault != Fault::IgnoreFilter;
+    let got = Got { status, fault, wait, body: &inner.body, etag, filters };
     lock(&shared.conduct).answered(&sent, &got);
     if let Some(request) = lock(&shared.requests).get_mut(place) {
         request.status = (status > 0).then_some(status);
     }
     if let Fault::Slow(ms) = fault {
-        let mut waiting = Waiting { shared: &shared, made: (sent.creates() && status == 201).then(|| made(&sent)) };
+        let mut waiting =
+            Waiting { shared: &shared, made: (sent.creates() && status == 201).then(|| (made(&sent), lost(&sent))) };
         tokio::time::sleep(Duration::from_millis(ms)).await;
         waiting.made = None;
     }
@@ -120,13 +122,13 @@ pub(crate) async fn answer(
 /// A create whose answer the client still waits for; if it goes before, hyper drops this.
 struct Waiting<'s> {
     shared: &'s Shared,
-    made: Option<String>,
+    made: Option<(String, Lost)>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(made) = self.made.take() {
-            lock(&self.shared.conduct).left(made);
+        if let Some((made, lost)) = self.made.take() {
+            lock(&self.shared.conduct).left(made, lost);
         }
     }
 }

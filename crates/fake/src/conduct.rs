@@ -6,60 +6,15 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, USER_AGENT};
 use provost_model::{Filter, Operator};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::address::{misquoted, parameter, personal, secret};
+use crate::check::CHECKS;
 use crate::quirk::{field, member_changes};
-use crate::{Dialect, Fault};
+use crate::{Check, Dialect, Fault};
 
-/// One thing that a client should do, or should not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    pub id: &'static str,
-    /// What a good client does.
-    pub about: &'static str,
-    /// Whether data can be lost or made twice by a client that does not.
-    pub must: bool,
-    /// How often it came up and was as it should be.
-    pub good: u64,
-    /// How often it was not.
-    pub bad: u64,
-    /// The first time it was not.
-    pub evidence: Option<String>,
-}
-
-impl Check {
-    /// `not seen`, `good` or `violated`.
-    pub fn state(&self) -> &'static str {
-        match (self.good, self.bad) {
-            (0, 0) => "not seen",
-            (_, 0) => "good",
-            _ => "violated",
-        }
-    }
-}
-
-/// Id, whether it is a must, and what a good client does.
-const CHECKS: [(&str, bool, &str); 17] = [
-    ("lost-create", true, "looks for the object before it creates again when an answer was lost"),
-    ("verify-match", true, "acts only on objects that match what it asked for"),
-    ("filter-quoting", true, "escapes quotes and backslashes in filters"),
-    ("repeat", true, "does not repeat unchanged what was refused"),
-    ("retry-after", true, "waits as long as Retry-After says"),
-    ("token-in-url", true, "keeps its token out of addresses"),
-    ("password-in-url", true, "keeps passwords out of addresses and filters"),
-    ("content-type", true, "says that its bodies are JSON"),
-    ("rate", false, "sends no more at once, and in a time, than the target bears"),
-    ("members-per-request", false, "changes no more members in a request than the target takes"),
-    ("personal-in-url", false, "keeps people's names out of addresses, as the target has .search"),
-    ("encoding", false, "encodes addresses by the letter"),
-    ("noop", false, "sends no change that changes nothing"),
-    ("next-page", false, "reads lists to their last page"),
-    ("accept", false, "says that it takes JSON"),
-    ("user-agent", false, "says who it is"),
-    ("stale-cursor", false, "begins a list again when its cursor is too old"),
-];
+/// What comes so soon after an answer may have been sent before it.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// The most values with a backslash that are remembered.
 const MOST_TEXTS: usize = 10_000;
@@ -92,6 +47,14 @@ pub(crate) struct Got<'a> {
     pub filters: bool,
 }
 
+/// A create whose end the client does not know.
+pub(crate) struct Lost {
+    /// What the object could be searched by, in lower case and as it stands in a filter.
+    names: Vec<String>,
+    /// Whether the client has looked since.
+    looked: bool,
+}
+
 /// What was seen so far.
 pub(crate) struct Conduct {
     dialect: Dialect,
@@ -100,9 +63,11 @@ pub(crate) struct Conduct {
     checks: Vec<Check>,
     /// Until when this request is not to be sent again.
     waits: HashMap<String, Instant>,
+    /// From when until when the client had better be still.
+    pause: Option<(Instant, Instant)>,
     refused: BTreeSet<String>,
-    /// Creates whose answer was lost, and whether the client has looked since.
-    lost: BTreeMap<String, bool>,
+    /// Creates whose answer was lost.
+    lost: BTreeMap<String, Lost>,
     /// Ids that came as the answer to a filter they do not match.
     strangers: BTreeSet<String>,
     versions: HashMap<String, String>,
@@ -122,6 +87,7 @@ impl Conduct {
             tokens: vec![token.to_owned()],
             checks: CHECKS.into_iter().map(check).collect(),
             waits: HashMap::new(),
+            pause: None,
             refused: BTreeSet::new(),
             lost: BTreeMap::new(),
             strangers: BTreeSet::new(),
@@ -143,8 +109,8 @@ impl Conduct {
     }
 
     /// The client went before it had the answer to this.
-    pub fn left(&mut self, made: String) {
-        self.lost.insert(made, false);
+    pub fn left(&mut self, made: String, lost: Lost) {
+        self.lost.insert(made, lost);
     }
 
     /// All checks; lists that nobody has read on count by now.
@@ -204,6 +170,12 @@ impl Conduct {
             let early = until.saturating_duration_since(sent.at);
             self.note("retry-after", early.as_millis() < 50, || format!("{}: {} ms early", name(), early.as_millis()));
             self.waits.remove(&key);
+        } else if let Some((from, until)) = self.pause {
+            let early = until.saturating_duration_since(sent.at).as_millis();
+            if sent.at >= from {
+                self.note("back-off", early < 50, || format!("{}: {early} ms early", name()));
+                self.pause = self.pause.filter(|_| early > 0);
+            }
         }
         let again = self.refused.contains(&key);
         if again || is_write(sent.method) {
@@ -218,8 +190,8 @@ impl Conduct {
         match sent.method {
             "POST" if sent.creates() => {
                 let made = made(sent);
-                if let Some(looked) = self.lost.remove(&made) {
-                    self.note("lost-create", looked, || format!("{made} again, without a look"));
+                if let Some(lost) = self.lost.remove(&made) {
+                    self.note("lost-create", lost.looked, || format!("{made} again, without a look"));
                 }
                 if !self.strangers.is_empty() {
                     self.note("verify-match", true, String::new);
@@ -227,8 +199,13 @@ impl Conduct {
             }
             "GET" | "POST" => {
                 let endpoint = sent.path.trim_end_matches("/.search");
-                for (_, looked) in self.lost.iter_mut().filter(|(made, _)| made.starts_with(&format!("{endpoint} "))) {
-                    *looked = true;
+                let body = field(sent.body, "filter").and_then(Value::as_str).map(str::to_lowercase);
+                let filter = parameter(sent.query, "filter").map(|text| text.to_lowercase()).or(body);
+                let here = format!("{endpoint} ");
+                for (_, lost) in self.lost.iter_mut().filter(|(made, _)| made.starts_with(&here)) {
+                    // A look at somebody else tells nothing of this one.
+                    let finds = |filter: &String| lost.names.iter().any(|name| filter.contains(name.as_str()));
+                    lost.looked |= filter.as_ref().is_none_or(finds);
                 }
             }
             _ => {}
@@ -281,7 +258,9 @@ impl Conduct {
     /// What follows from the answer.
     pub fn answered(&mut self, sent: &Sent<'_>, got: &Got<'_>) {
         if let Some(wait) = got.wait {
-            self.waits.insert(key(sent), Instant::now() + wait);
+            let now = Instant::now();
+            self.waits.insert(key(sent), now + wait);
+            self.pause = Some((now + ON_THE_WAY, now + wait)).filter(|(from, until)| from < until);
         }
         // The client has had the answer.
         let told = !matches!(got.fault, Fault::DropBefore | Fault::DropAfter | Fault::Cut);
@@ -302,13 +281,13 @@ impl Conduct {
             _ => false,
         };
         if unsure && sent.creates() {
-            self.lost.insert(made(sent), false);
+            self.lost.insert(made(sent), lost(sent));
         }
         if got.fault.refusal(provost_model::Timestamp::UNIX_EPOCH).is_some() {
             return;
         }
         self.versions_of(sent, got);
-        if got.fault == Fault::None && got.status == 200 && sent.method == "GET" {
+        if matches!(got.fault, Fault::None | Fault::IgnoreFilter) && got.status == 200 && sent.method == "GET" {
             self.list(sent, got);
         }
     }
@@ -322,6 +301,7 @@ impl Conduct {
         let before = self.versions.insert(id, etag.to_owned());
         if matches!(sent.method, "PATCH" | "PUT")
             && let Some(before) = before
+            && !got.fault.changes_values()
         {
             self.note("noop", before != etag, || format!("{} {} changed nothing", sent.method, sent.path));
         }
@@ -395,4 +375,14 @@ impl Sent<'_> {
 pub(crate) fn made(sent: &Sent<'_>) -> String {
     let name = ["userName", "displayName", "externalId"].iter().find_map(|name| sent.body.get(name)?.as_str());
     format!("{} {}", sent.path, name.unwrap_or_default())
+}
+
+/// What a create whose end nobody knows can be searched by.
+pub(crate) fn lost(sent: &Sent<'_>) -> Lost {
+    let one = |name: &&str| field(sent.body, name).cloned();
+    let mut values: Vec<Value> = ["userName", "displayName", "externalId"].iter().filter_map(one).collect();
+    let emails = field(sent.body, "emails").and_then(Value::as_array).into_iter().flatten();
+    values.extend(emails.filter_map(|email| field(email, "value").cloned()));
+    let names = values.iter().filter(|value| value.is_string()).map(|text| text.to_string().to_lowercase()).collect();
+    Lost { names, looked: false }
 }

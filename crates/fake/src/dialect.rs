@@ -2,6 +2,8 @@
 //!
 //! A dialect is data. `quirk` and `answer` do what the fields say; the built-in ones are in `named`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The ways of one target. The default is the RFC's.
@@ -72,6 +74,10 @@ pub struct Dialect {
     pub search: bool,
     /// Whether there is `/Bulk`; else it gets 404.
     pub bulk: bool,
+    /// What the configuration says is supported, whatever is: `filter: false`.
+    pub advertises: BTreeMap<String, bool>,
+    /// Whether lists by cursor tell how many there are.
+    pub cursor_total: bool,
     /// Whether lists have pages; else everything comes at once, whatever is asked for.
     pub paging: bool,
     /// Whether requests without a User-Agent get 403.
@@ -188,6 +194,8 @@ impl Default for Dialect {
             lag_ms: 0,
             search: true,
             bulk: true,
+            advertises: BTreeMap::new(),
+            cursor_total: true,
             paging: true,
             user_agent_required: false,
             accept_required: String::new(),

@@ -112,9 +112,13 @@ impl Fault {
             Fault::ExpiredCursor => lists && has("cursor").is_some(),
             Fault::Lag(_) | Fault::LagMs(_) => method == "GET",
             Fault::Members(_) => method == "GET" || searches,
-            Fault::LowerUserName | Fault::Trim | Fault::Phones | Fault::DropAttribute(_) => writes,
-            _ => true,
+            _ => writes || !self.changes_values(),
         }
+    }
+
+    /// Whether values are stored otherwise than they were sent.
+    pub(crate) fn changes_values(self) -> bool {
+        matches!(self, Fault::LowerUserName | Fault::Trim | Fault::Phones | Fault::DropAttribute(_))
     }
 
     /// `drop-after`, `status=429,date:5`: the first word of a line.

@@ -7,6 +7,7 @@
 mod address;
 mod admin;
 mod answer;
+mod check;
 mod conduct;
 mod dialect;
 mod fault;
@@ -23,7 +24,7 @@ mod stored;
 mod target;
 mod token;
 
-pub use conduct::Check;
+pub use check::Check;
 pub use dialect::{Dialect, MemberRemove, OpCase, Rate};
 pub use fault::{FAULTS, Fault};
 pub use rule::{Rule, parse as parse_fault};

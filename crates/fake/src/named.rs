@@ -1,6 +1,8 @@
 //! The built-in dialects: those ways of real applications that vendors' documents and issue threads tell of, as far as the
 //! fields have words for them. Data only.
 
+use std::collections::BTreeMap;
+
 use crate::Dialect;
 use crate::dialect::{MemberRemove, OpCase, Rate};
 
@@ -69,6 +71,8 @@ impl Dialect {
                 page_max: 100,
                 search: false,
                 bulk: false,
+                advertises: advertises(&[("bulk", false), ("changePassword", false)]),
+                cursor_total: false,
                 members_replace: false,
                 refused: words(&["password", "photos", "ims", "entitlements", "x509Certificates"]),
                 ..rfc
@@ -78,6 +82,7 @@ impl Dialect {
                 page_default: 10,
                 page_max: 1000,
                 delete_deactivates: true,
+                advertises: advertises(&[("filter", false)]),
                 rates: vec![rate(&WRITES, "", 180, 60), rate(&["GET"], "", 300, 60)],
                 ..rfc
             },
@@ -101,7 +106,7 @@ impl Dialect {
                 ..rfc
             },
             "databricks" => Self { filter_terms: 200, ..rfc },
-            "fortinet" => Self {
+            "fortinet" | "fortiauthenticator" => Self {
                 content_type: "text/html".to_owned(),
                 location: false,
                 error_status: false,
@@ -124,7 +129,10 @@ impl Dialect {
                 list_without: words(&["entitlements", "manager"]),
                 ..rfc
             },
-            "google" => Self { paging: false, bulk: false, ..rfc },
+            "google" => {
+                let no = advertises(&[("bulk", false), ("sort", false), ("etag", false)]);
+                Self { paging: false, bulk: false, advertises: no, ..rfc }
+            }
             "hcp-terraform" => Self {
                 operators: eq(),
                 filter_attributes: words(&["userName", "externalId", "displayName"]),
@@ -154,6 +162,10 @@ const WRITES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn advertises(features: &[(&str, bool)]) -> BTreeMap<String, bool> {
+    features.iter().map(|(name, supported)| ((*name).to_owned(), *supported)).collect()
 }
 
 fn rate(methods: &[&str], path: &str, requests: usize, seconds: u32) -> Rate {

@@ -118,6 +118,12 @@ pub(crate) async fn serve(
         if !parts.status.is_success() && json.get("status").is_some() {
             json["status"] = parts.status.as_u16().to_string().into();
         }
+        if !dialect.cursor_total
+            && parameter(&query, "cursor").is_some()
+            && let Some(list) = json.as_object_mut()
+        {
+            list.remove("totalResults");
+        }
         outbound(dialect, fault, Timestamp::now(), is_query, &mut json);
         bytes = json.to_string().into();
     }

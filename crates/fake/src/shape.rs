@@ -42,6 +42,12 @@ pub(crate) fn outbound(dialect: &Dialect, fault: Fault, now: Timestamp, query: b
         }
         return;
     }
+    for (feature, supported) in &dialect.advertises {
+        // Only a configuration has features that say so.
+        if let Some(said) = resource.get_mut(feature).and_then(|feature| feature.get_mut("supported")) {
+            *said = (*supported).into();
+        }
+    }
     if let Some(meta) = resource.get_mut("meta").and_then(Value::as_object_mut)
         && !dialect.meta_times
     {

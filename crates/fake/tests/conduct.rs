@@ -70,6 +70,16 @@ async fn an_object_that_does_not_match() {
 }
 
 #[tokio::test]
+async fn an_object_that_does_not_match_for_once() {
+    let (target, http) = target("rfc", support::rules(&["ignore-filter first=1"])).await;
+    http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+    let found = http.get(&find("bob")).await.unwrap();
+    let patch = support::patch("add", "title", json!("x"));
+    http.send("PATCH", &format!("/Users/{}", found.text("/Resources/0/id")), Some(&patch)).await.unwrap();
+    assert_eq!(state(&target, "verify-match").0, "violated");
+}
+
+#[tokio::test]
 async fn what_is_refused_and_what_has_to_wait() {
     let wait = Rule::new(Fault::Status(429, Some(1))).path("/scim/v2/Groups").nth(1);
     let (target, http) = target("rfc", vec![wait]).await;
@@ -199,8 +209,14 @@ async fn creates_that_nobody_knows_the_end_of() {
         http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
         assert_eq!(state(&target, "lost-create").0, "violated", "{line}");
     }
+    // A look at somebody else does not count.
+    let (target, http) = target("rfc", support::rules(&["drop-after first=1 POST"])).await;
+    let _ = http.send("POST", "/Users", Some(&user("o\"hara"))).await;
+    http.get(&find("bob")).await.unwrap();
+    http.send("POST", "/Users", Some(&user("o\"hara"))).await.unwrap();
+    assert_eq!(state(&target, "lost-create").0, "violated");
     for looks in [false, true] {
-        let (target, http) = target("rfc", support::rules(&["slow=5000 first=1 POST"])).await;
+        let (target, http) = self::target("rfc", support::rules(&["slow=5000 first=1 POST"])).await;
         let body = user("ada");
         let create = http.send("POST", "/Users", Some(&body));
         assert!(tokio::time::timeout(Duration::from_millis(300), create).await.is_err());
@@ -220,6 +236,13 @@ async fn dates_in_retry_after_count() {
     http.get("/Groups").await.unwrap();
     http.get("/Groups").await.unwrap();
     assert_eq!(state(&target, "retry-after").0, "violated");
+    for (wait, want) in [(50, "not seen"), (400, "violated"), (1_050, "good")] {
+        let (target, http) = self::target("rfc", support::rules(&["status=429,1 first=1"])).await;
+        http.get("/Groups").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        http.get("/Users").await.unwrap();
+        assert_eq!((state(&target, "back-off").0, state(&target, "retry-after").0), (want, "not seen"), "{wait} ms");
+    }
 }
 
 #[tokio::test]

@@ -152,6 +152,16 @@ async fn lists_and_the_deleted() {
     };
     assert_eq!((shown(&list["Resources"][0]), shown(&one)), ((false, false, true), (true, true, true)));
 
+    let (_target, http) = target("aws").await;
+    make(&http, &["a", "b", "c"]).await;
+    let list = http.get("/Users?cursor=&count=2").await.unwrap().body;
+    assert!(list["nextCursor"].is_string() && list.get("totalResults").is_none(), "{list}");
+    let supported = async |dialect: &str, feature: &str| {
+        let (_target, http) = target(dialect).await;
+        http.get("/ServiceProviderConfig").await.unwrap().body[feature]["supported"].as_bool().unwrap()
+    };
+    assert_eq!((supported("slack", "filter").await, supported("rfc", "filter").await), (false, true));
+
     let (_target, http) = target("google").await;
     make(&http, &["a", "b", "c"]).await;
     let list = http.get("/Users?startIndex=2&count=1").await.unwrap().body;

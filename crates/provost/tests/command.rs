@@ -281,6 +281,8 @@ fn a_fake_target_serves_and_tells_what_it_saw() {
     use std::io::{BufRead, BufReader, Read, Write};
     let list = provost(&["connector", "fake", "scim", "--list-dialects"]).ok().stdout;
     assert!(list.contains("entra-server") && list.contains("no-filter"), "{list}");
+    let list = provost(&["connector", "fake", "scim", "--list-faults"]).ok().stdout;
+    assert!(list.contains("drop-attribute=NAME") && list.contains("status=CODE[,WAIT]"), "{list}");
     for wrong in [&["--dialect", "entra-srver"][..], &["--fault", "drop"], &["--fault", "status=200"]] {
         let done = provost(&[&["connector", "fake", "scim"][..], wrong].concat());
         assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
@@ -310,6 +312,9 @@ fn a_fake_target_serves_and_tells_what_it_saw() {
     };
     assert!(ask("GET /scim/v2/Users", "").starts_with("HTTP/1.1 200"));
     assert!(ask("PATCH /scim/v2/Users/x", "{}").starts_with("HTTP/1.1 501"));
+    assert!(ask("PUT /-/faults", r#"["status=502 GET"]"#).starts_with("HTTP/1.1 200"));
+    assert!(ask("GET /scim/v2/Users", "").starts_with("HTTP/1.1 502"));
+    assert!(ask("GET /-/report", "").contains("\"violated\""));
     run::interrupt(&child);
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();

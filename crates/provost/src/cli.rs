@@ -412,8 +412,10 @@ pub enum TokenCommand {
 Examples:
   provost token create --name entra --preset entra --days 365
   provost token create --name report --rights read --types User,Group --rate 20
+  provost token create --name hr-feed --rights jobs:write:hr-to-directory
 
-RIGHTS are words: all, read, write; scim:read and scim:write for SCIM alone; scim:write:User for one type.
+RIGHTS are words: all, read, write; scim:read and scim:write for SCIM alone; scim:write:User for one type;
+jobs:write to push into jobs and nothing else; jobs:write:NAME for one job.
 A preset says how the client speaks: any (all habits are understood), rfc (none is), entra (a changed group is
 answered without a body), okta, onelogin.")]
     Create(TokenArgs),

@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod body;
 pub mod client;
 mod health;
 mod metrics;
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
-pub use state::{ServerState, Token};
+pub use state::{JobEntry, ServerState, Token};
 
 /// How long requests under way may take after the shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(5);

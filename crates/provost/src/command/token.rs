@@ -18,6 +18,8 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The words that rights begin with.
 const RIGHTS: [&str; 3] = ["all", "read", "write"];
+/// The same after `jobs:`.
+const JOB_RIGHTS: [&str; 2] = ["read", "write"];
 
 #[derive(Serialize)]
 struct Made<'t> {
@@ -238,15 +240,19 @@ async fn audit_of(store: &Store, action: &str, subject: &str, detail: String) ->
 
 fn check_rights(rights: &str) -> Result<()> {
     let is_known = |right: &str| {
-        let word = right.strip_prefix("scim:").unwrap_or(right);
-        RIGHTS.contains(&word.split_once(':').map_or(word, |(word, _)| word))
+        let word = |right: &'_ str| right.split_once(':').map_or(right.to_owned(), |(word, _)| word.to_owned());
+        match right.strip_prefix("jobs:") {
+            Some(right) => JOB_RIGHTS.contains(&word(right).as_str()),
+            None => RIGHTS.contains(&word(right.strip_prefix("scim:").unwrap_or(right)).as_str()),
+        }
     };
     let mut words = rights.split([' ', ',']).filter(|word| !word.is_empty()).peekable();
     let unknown = if words.peek().is_none() { Some("") } else { words.find(|word| !is_known(word)) };
     match unknown {
         None => Ok(()),
         Some(word) => {
-            let hint = "use all, read, write, scim:read, scim:write, or one of the last for a type: scim:write:User";
+            let hint = "use all, read, write, scim:read, scim:write, jobs:read, jobs:write, or one of these for a type or a job: \
+                        scim:write:User, jobs:write:hr-to-directory";
             Err(usage(&format!("--rights: `{word}` is no right"), hint))
         }
     }

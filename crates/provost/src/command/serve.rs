@@ -65,8 +65,8 @@ fn entry(setup: &Setup, job: &JobSpec) -> JobEntry {
     let another = || configuration.directory_file(configuration.connections.get(&job.target)?);
     let is_served = job.target == DIRECTORY && another().is_none();
     let endpoint = |rule: &RuleSpec| {
-        let types = configuration.types.public_registry().by_name(&rule.to)?;
-        Some((rule.from.clone(), types.resource_type.endpoint.clone()))
+        let types = |name: &str| configuration.types.public_registry().by_name(name);
+        Some((types(&rule.from)?.name().into(), types(&rule.to)?.resource_type.endpoint.clone()))
     };
     JobEntry {
         pushed: is_pushed.then(|| job.source.clone()),

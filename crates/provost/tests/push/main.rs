@@ -270,3 +270,40 @@ async fn what_fails_says_why(mut hr: Hr) {
     let (location, _) = hr.push(&bulk([post("6", &person(3))])).await;
     assert!(all_are(&hr.done(&location).await, "201"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_of_the_documentation() {
+    let mut hr = Hr::on_sqlite().await;
+    hr.configure(include_str!("../../../../examples/hr-push/provost.yaml"));
+    hr.run(&["config", "check"]);
+    hr.run(&["test"]);
+    hr.serve().await;
+    let people: Value = serde_json::from_str(include_str!("../../../../examples/hr-push/people.json")).unwrap();
+    let (location, _) = hr.push(&people).await;
+    let done = hr.done(&location).await;
+    assert_eq!(done["counts"], json!({ "accepted": 3, "waiting": 0, "done": 3, "failed": 0 }), "{done}");
+    let (ada, grace) = (hr.user("1002").await, hr.user("1001").await);
+    assert_eq!((&ada["title"], &ada["displayName"]), (&json!("Analyst"), &json!("Ada Lovelace")));
+    assert_eq!(ada[ENTERPRISE]["manager"]["value"], grace["id"]);
+    assert_eq!(grace[ENTERPRISE]["costCenter"], "4711");
+    assert!(hr.run(&["connector", "list"]).contains("push"));
+}
+
+#[test]
+fn wrong_settings_are_found_without_going_online() {
+    let folder = run::Folder::new();
+    let example = include_str!("../../../../examples/hr-push/provost.yaml");
+    for (from, to, code, word) in [
+        ("User: [", "Usr: [", "PRV-0109", "there is no resource type `Usr`"),
+        ("attributes:\n      #", "atributes:\n      #", "PRV-0104", "did you mean `attributes`?"),
+        ("[urn:example:hr:Employee:costUnit]", "[urn:example:hr:Employee:unit]", "PRV-0521", "unit"),
+        ("source: hr\n    target: directory", "source: directory\n    target: hr", "PRV-0110", "cannot be a target"),
+        ("connector: push", "connector: psh", "PRV-0108", "did you mean `push`?"),
+    ] {
+        assert!(example.contains(from), "{from}");
+        folder.write("provost.yaml", &example.replacen(from, to, 1));
+        let said = folder.run(&["config", "check"]);
+        assert_eq!(said.status, 1, "{to}: {}", said.stdout);
+        assert!(said.stderr.contains(code) && said.stderr.contains(word), "{to}: {}", said.stderr);
+    }
+}

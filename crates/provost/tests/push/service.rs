@@ -71,9 +71,14 @@ impl Hr {
         hr
     }
 
+    /// Another configuration, for the next start.
+    pub fn configure(&self, text: &str) {
+        self.folder.write("provost.yaml", text);
+    }
+
     /// The job does not run by itself.
     pub fn by_hand(&self) {
-        self.folder.write("provost.yaml", &CONFIGURATION.replace("    schedule: { on: change, every: 200ms }\n", ""));
+        self.configure(&CONFIGURATION.replace("    schedule: { on: change, every: 200ms }\n", ""));
     }
 
     /// A command beside the service, on the same store; what it printed.

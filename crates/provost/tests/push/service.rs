@@ -76,6 +76,12 @@ impl Hr {
         self.folder.write("provost.yaml", text);
     }
 
+    /// An example's configuration, with the files beside it.
+    pub fn copy(&self, example: &std::path::Path) {
+        let done = std::process::Command::new("cp").arg("-r").arg(example.join(".")).arg(self.folder.path("")).status();
+        assert!(done.unwrap().success());
+    }
+
     /// The job does not run by itself.
     pub fn by_hand(&self) {
         self.configure(&CONFIGURATION.replace("    schedule: { on: change, every: 200ms }\n", ""));
@@ -122,6 +128,10 @@ impl Hr {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.http.send(method, path, body).await.unwrap()
     }
 
     pub async fn send(&self, body: &Value) -> Answer {

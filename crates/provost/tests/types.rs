@@ -3,7 +3,6 @@
 
 mod run;
 #[path = "push/service.rs"]
-#[allow(dead_code, reason = "each test binary uses its part of this")]
 mod service;
 
 use serde_json::{Value, json};

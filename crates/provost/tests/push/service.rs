@@ -1,4 +1,5 @@
 //! `provost serve` with a job that HR pushes into, as a child that can be killed and started again.
+#![allow(dead_code, reason = "each test binary uses its part of this")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;

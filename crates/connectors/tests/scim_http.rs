@@ -114,6 +114,7 @@ fn client(base: &str, timeout_ms: u64, ca: Option<PathBuf>) -> Client {
         timeout: Duration::from_millis(timeout_ms),
         connect_timeout: Duration::from_secs(5),
         max_in_flight: 4,
+        limits: Vec::new(),
         max_answer: 1000,
     };
     Client::new(options, vec![AuthHeader { name: AUTHORIZATION, value, masks: vec![Secret::new(SECRET)] }]).unwrap()
@@ -318,6 +319,7 @@ async fn granted(target: &Script, endpoint: &Script, more: serde_json::Value) ->
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(5),
         max_in_flight: 4,
+        limits: Vec::new(),
         max_answer: 10_000,
     };
     let host = OneSecret(SECRET.to_owned());
@@ -482,6 +484,7 @@ async fn a_client_shows_its_certificate() {
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(5),
         max_in_flight: 4,
+        limits: Vec::new(),
         max_answer: 1_000,
     };
     let identity = Identity::read(own.pem().as_bytes(), own_key.serialize_pem().as_bytes()).unwrap();
@@ -545,6 +548,7 @@ fn a_file_without_certificates_is_no_authority() {
             timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),
             max_in_flight: 1,
+            limits: Vec::new(),
             max_answer: 1000,
         };
         let error = Client::new(options, Vec::new()).unwrap_err();

@@ -4,14 +4,8 @@
 
 mod scim_support;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
-use hyper::{Request, Response, body::Incoming};
-use hyper_util::rt::TokioIo;
 use provost_connector::{Connector, ErrorCode, KnownDigests, LookupRequest, ScanItem, ScanRequest};
 use provost_connectors::scim::ScimConnector;
 use provost_model::{Action, Digest, Value};
@@ -19,41 +13,6 @@ use scim_support::*;
 use serde_json::json;
 
 const SECRET: &str = "odd-secret-token";
-
-/// Method, path with query, body: to status, headers, body.
-type Answer = (u16, Vec<(&'static str, String)>, String);
-
-async fn target(answer: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'static) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://127.0.0.1:{}/scim", listener.local_addr().unwrap().port());
-    let answer = Arc::new(answer);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let answer = Arc::clone(&answer);
-            let service = service_fn(move |request: Request<Incoming>| {
-                let answer = Arc::clone(&answer);
-                async move {
-                    let (parts, body) = request.into_parts();
-                    let body = body.collect().await.unwrap().to_bytes();
-                    let path = parts.uri.path_and_query().unwrap().as_str().trim_start_matches("/scim");
-                    let (status, headers, text) =
-                        answer(parts.method.as_str(), path, std::str::from_utf8(&body).unwrap());
-                    let mut response = Response::builder().status(status);
-                    for (name, value) in headers {
-                        response = response.header(name, value);
-                    }
-                    Ok::<_, Infallible>(response.body(Full::new(Bytes::from(text))).unwrap())
-                }
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    url
-}
-
-fn bare(status: u16, body: impl Into<String>) -> Answer {
-    (status, Vec::new(), body.into())
-}
 
 fn page(from: usize, to: usize, total: Option<usize>) -> String {
     let resources: Vec<_> = (from..to).map(|at| json!({"id": at.to_string(), "userName": format!("u{at}")})).collect();
@@ -215,8 +174,31 @@ async fn cursors_are_followed_to_their_end() {
     .await;
     let session = self::session(&url, json!({"paging": "cursor"})).await;
     let mut scan = session.scan(&cx(), scan_request("User", 10)).await.unwrap();
-    assert!(scan.next(&cx()).await.unwrap().end.is_none());
-    assert_eq!(scan.next(&cx()).await.unwrap_err().code, ErrorCode::CursorExpired);
+    let error = loop {
+        match scan.next(&cx()).await {
+            Ok(page) => assert!(page.end.is_none()),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code, ErrorCode::CursorExpired, "a target whose cursors always expire is given up");
+}
+
+/// The position is lost once, in the middle: the walk starts again, and gives nobody twice.
+#[tokio::test]
+async fn a_walk_whose_cursor_expired_starts_again() {
+    let expired = std::sync::atomic::AtomicBool::new(false);
+    let url = target(move |_, path, _| match path {
+        path if path.contains("cursor=b") && !expired.swap(true, std::sync::atomic::Ordering::SeqCst) => {
+            bare(400, r#"{"status":"400","scimType":"expiredCursor"}"#)
+        }
+        path if path.contains("cursor=b") => bare(200, r#"{"Resources":[{"id":"3"}]}"#),
+        _ => bare(200, r#"{"Resources":[{"id":"1"},{"id":"2"}],"nextCursor":"b"}"#),
+    })
+    .await;
+    let session = session(&url, json!({"paging": "cursor"})).await;
+    let (records, _, end) = scan_all(session.as_ref(), "User", 10).await;
+    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!((ids, end.complete, end.count), (vec!["1", "2", "3"], true, 3));
 }
 
 struct Known(Digest);

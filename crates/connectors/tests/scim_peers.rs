@@ -4,7 +4,10 @@
 
 mod scim_support;
 
+use std::sync::Arc;
+
 use provost_connector::{CheckStatus, ErrorCode, FindRequest, LookupRequest, Session};
+use provost_connectors::scim::probe::{self, State, probe};
 use provost_model::{Action, ChangeOp, ObjectId, Value};
 use provost_testkit::{CountingProxy, Fault, Peer, Rule, scim2_server, scimmy};
 use scim_support::*;
@@ -321,4 +324,27 @@ async fn versions_guard_updates_where_the_target_has_them() {
     update.changes = vec![set("title", json!("two"))];
     let stale = apply(session, &update).await.unwrap_err();
     assert_eq!((stale.code, stale.target_status), (ErrorCode::PreconditionFailed, Some(412)));
+}
+
+/// Servers that others wrote are found out too, and left as they were.
+#[tokio::test]
+async fn a_trial_leaves_nothing_behind() {
+    for peer in peers().await {
+        let host = Arc::new(OneSecret(peer.token().to_owned()));
+        let connection = settings(json!({"url": peer.base_url(), "token": {"secret": "token"}}));
+        let found = probe(&cx(), &connection, host, &probe::Options::default()).await.unwrap();
+        assert!(found.left_behind.is_empty(), "{:?}", found.left_behind);
+        let state = |id: &str| found.checks.iter().find(|check| check.id == id).map(|check| check.state);
+        for check in &found.checks {
+            println!("{:?} {}: {} ({:?})", check.state, check.id, check.found, check.advertised);
+        }
+        println!("{}", serde_json::Value::Object(found.dialect.clone()));
+        assert_eq!(state("create"), Some(State::Fine));
+        assert_eq!(state("active"), Some(State::Fine));
+        let session = connect(&peer.base_url(), peer.token(), json!({"dialect": found.dialect})).await;
+        for class in ["User", "Group"] {
+            let (left, _, end) = scan_all(session.as_ref(), class, 100).await;
+            assert!(left.is_empty() && end.complete, "{class}: {left:?}");
+        }
+    }
 }

@@ -7,7 +7,8 @@ use provost_engine::decide::{Act, Decision, Source, Subject, Target, Verdict, de
 use provost_engine::rule::{Job, compile};
 use provost_engine::spec::JobSpec;
 use provost_model::{
-    AttributePath, AttributeSchema, AttributeType, ChangeOp, ClassSchema, ObjectId, Record, Schema, Timestamp, Value,
+    AttributePath, AttributeSchema, AttributeType, ChangeOp, ClassSchema, Incomplete, ObjectId, Record, Schema,
+    Timestamp, Value,
 };
 use provost_store::{LinkRow, LinkState};
 use serde_json::{Value as Json, json};
@@ -150,8 +151,13 @@ fn act_told(act: &Act, now_ms: i64) -> String {
             _ => format!(", {}: {before} to {}", change.path, shown(change.after())),
         });
     }
-    for wish in act.references.iter().flatten() {
-        text.push_str(&format!(", wants {} {}", wish.path, wish.to.id));
+    if let Some(wishes) = &act.references {
+        for wish in &wishes.wanted {
+            text.push_str(&format!(", wants {} {}", wish.path, wish.to.id));
+        }
+        for path in &wishes.partly {
+            text.push_str(&format!(", keeps other {path}"));
+        }
     }
     if act.state != LinkState::Linked {
         text.push_str(&format!(", link {}", act.state));
@@ -179,7 +185,11 @@ fn decided(case: &str) -> String {
     if let Some(text) = line("source").filter(|_| !gone) {
         overlay(&mut source, &parse(text));
     }
-    let source = record("person", &source);
+    let mut source = record("person", &source);
+    for attribute in line("cut").unwrap_or_default().split_whitespace() {
+        let reason = "the source shows two at most".into();
+        source.incomplete.push(Incomplete { attribute: attribute.into(), reason, have: Some(2), total: None });
+    }
     let link = line("link").map(|text| link(text, now_ms));
     let account = |json: &Json| {
         let mut whole = json!({"id": "u1", "userName": "ada", "title": "Countess", "active": true});

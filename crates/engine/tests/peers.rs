@@ -260,3 +260,23 @@ async fn what_vanished_is_made_again_when_an_update_finds_out() {
         world.silent("after that").await;
     }
 }
+
+/// Nobody tells the client anything of the peer: a trial finds out how jobs have to speak to it.
+#[tokio::test]
+async fn what_a_trial_finds_is_enough_for_jobs() {
+    for which in Which::BOTH {
+        let mut world = World::tried(which, Hr::new(24)).await;
+        let (report, _) = world.settle("initial").await;
+        assert_eq!((report.counts.created, report.counts.failed), (27, 0), "{report:?}");
+        world.hr.person(3).title = "Moved".into();
+        world.hr.person(4).active = false;
+        world.hr.person(5).boss = None;
+        world.hr.team(0).members.remove(&6);
+        world.hr.team(1).members.insert(6);
+        world.hr.remove(7);
+        let (report, _) = world.settle("movers and leavers").await;
+        assert_eq!(report.counts.failed, 0, "{report:?}");
+        let (report, writes) = world.settle("silent").await;
+        assert_eq!((writes, report.counts.failed), (0, 0), "{report:?}");
+    }
+}

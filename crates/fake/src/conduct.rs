@@ -2,15 +2,16 @@
 //! certain from the requests themselves is held against a client; what never came up stays `not seen`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, USER_AGENT};
-use percent_encoding::percent_decode_str;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, IF_MATCH, USER_AGENT};
 use provost_model::{Filter, Operator};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Fault;
+use crate::address::{misquoted, parameter, personal, secret};
+use crate::quirk::{field, member_changes};
+use crate::{Dialect, Fault};
 
 /// One thing that a client should do, or should not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,18 +41,28 @@ impl Check {
 }
 
 /// Id, whether it is a must, and what a good client does.
-const CHECKS: [(&str, bool, &str); 10] = [
+const CHECKS: [(&str, bool, &str); 17] = [
     ("lost-create", true, "looks for the object before it creates again when an answer was lost"),
     ("verify-match", true, "acts only on objects that match what it asked for"),
+    ("filter-quoting", true, "escapes quotes and backslashes in filters"),
     ("repeat", true, "does not repeat unchanged what was refused"),
     ("retry-after", true, "waits as long as Retry-After says"),
     ("token-in-url", true, "keeps its token out of addresses"),
+    ("password-in-url", true, "keeps passwords out of addresses and filters"),
     ("content-type", true, "says that its bodies are JSON"),
+    ("rate", false, "sends no more at once, and in a time, than the target bears"),
+    ("members-per-request", false, "changes no more members in a request than the target takes"),
+    ("personal-in-url", false, "keeps people's names out of addresses, as the target has .search"),
+    ("encoding", false, "encodes addresses by the letter"),
     ("noop", false, "sends no change that changes nothing"),
     ("next-page", false, "reads lists to their last page"),
     ("accept", false, "says that it takes JSON"),
     ("user-agent", false, "says who it is"),
+    ("stale-cursor", false, "begins a list again when its cursor is too old"),
 ];
+
+/// The most values with a backslash that are remembered.
+const MOST_TEXTS: usize = 10_000;
 
 /// A request as the client sent it.
 pub(crate) struct Sent<'a> {
@@ -62,6 +73,8 @@ pub(crate) struct Sent<'a> {
     pub headers: &'a HeaderMap,
     pub body: &'a Value,
     pub at: Instant,
+    /// Whether its address was not one by the letter, and had to be mended.
+    pub mended: bool,
 }
 
 /// What became of it.
@@ -69,6 +82,8 @@ pub(crate) struct Got<'a> {
     /// The service's status, also when the client never saw it.
     pub status: u16,
     pub fault: Fault,
+    /// What `Retry-After` says.
+    pub wait: Option<Duration>,
     /// As the service gave it, before the dialect.
     pub body: &'a Value,
     /// The version of the resource afterwards.
@@ -79,7 +94,9 @@ pub(crate) struct Got<'a> {
 
 /// What was seen so far.
 pub(crate) struct Conduct {
-    token: String,
+    dialect: Dialect,
+    /// All that were ever good.
+    tokens: Vec<String>,
     checks: Vec<Check>,
     /// Until when this request is not to be sent again.
     waits: HashMap<String, Instant>,
@@ -91,13 +108,18 @@ pub(crate) struct Conduct {
     versions: HashMap<String, String>,
     /// Lists that go on, by path: where.
     open: BTreeMap<String, (u64, u64)>,
+    /// Values with a backslash that the client has sent.
+    texts: BTreeSet<String>,
+    /// Cursors that were said to be too old.
+    stale: BTreeSet<String>,
 }
 
 impl Conduct {
-    pub fn new(token: &str) -> Self {
+    pub fn new(token: &str, dialect: &Dialect) -> Self {
         let check = |(id, must, about)| Check { id, about, must, good: 0, bad: 0, evidence: None };
         Self {
-            token: token.to_owned(),
+            dialect: dialect.clone(),
+            tokens: vec![token.to_owned()],
             checks: CHECKS.into_iter().map(check).collect(),
             waits: HashMap::new(),
             refused: BTreeSet::new(),
@@ -105,7 +127,24 @@ impl Conduct {
             strangers: BTreeSet::new(),
             versions: HashMap::new(),
             open: BTreeMap::new(),
+            texts: BTreeSet::new(),
+            stale: BTreeSet::new(),
         }
+    }
+
+    /// Another token that is good.
+    pub fn gave(&mut self, token: &str) {
+        self.tokens.push(token.to_owned());
+    }
+
+    /// Whether a request was within the limits of the target; the error says which not.
+    pub fn bore(&mut self, sent: &Sent<'_>, within: Result<(), &str>) {
+        self.note("rate", within.is_ok(), || format!("{} {}: {}", sent.method, sent.path, within.err().unwrap_or("")));
+    }
+
+    /// The client went before it had the answer to this.
+    pub fn left(&mut self, made: String) {
+        self.lost.insert(made, false);
     }
 
     /// All checks; lists that nobody has read on count by now.
@@ -143,11 +182,22 @@ impl Conduct {
             self.note("accept", good, || format!("{}: Accept: {takes}", name()));
         }
         self.note("user-agent", !header(USER_AGENT).is_empty(), name);
-        let has_token = !self.token.is_empty() && (sent.query.contains(&self.token) || sent.path.contains(&self.token));
+        let tells = |token: &String| !token.is_empty() && (sent.query.contains(token) || sent.path.contains(token));
+        let has_token = self.tokens.iter().any(tells);
         self.note("token-in-url", !has_token, name);
         if !sent.body.is_null() {
             let media = header(CONTENT_TYPE);
             self.note("content-type", media.contains("json"), || format!("{}: Content-Type: {media}", name()));
+        }
+        self.address(sent);
+        if sent.method == "PATCH" && self.dialect.members_per_request > 0 {
+            let (changes, limit) = (member_changes(sent.body), self.dialect.members_per_request);
+            if changes > 0 {
+                self.note("members-per-request", changes <= limit, || format!("{}: {changes} of {limit}", name()));
+            }
+        }
+        if is_write(sent.method) {
+            self.remember(sent.body);
         }
         let key = key(sent);
         if let Some(until) = self.waits.get(&key).copied() {
@@ -155,8 +205,8 @@ impl Conduct {
             self.note("retry-after", early.as_millis() < 50, || format!("{}: {} ms early", name(), early.as_millis()));
             self.waits.remove(&key);
         }
-        if is_write(sent.method) {
-            let again = self.refused.contains(&key);
+        let again = self.refused.contains(&key);
+        if again || is_write(sent.method) {
             if again || !self.refused.is_empty() {
                 self.note("repeat", !again, || format!("{} again, as it was refused", name()));
             }
@@ -166,7 +216,7 @@ impl Conduct {
             }
         }
         match sent.method {
-            "POST" if !sent.path.ends_with("/.search") => {
+            "POST" if sent.creates() => {
                 let made = made(sent);
                 if let Some(looked) = self.lost.remove(&made) {
                     self.note("lost-create", looked, || format!("{made} again, without a look"));
@@ -185,22 +235,77 @@ impl Conduct {
         }
     }
 
-    /// What follows from the answer.
-    pub fn answered(&mut self, sent: &Sent<'_>, got: &Got<'_>) {
-        if let Fault::Status(_, Some(seconds)) = got.fault {
-            self.waits.insert(key(sent), Instant::now() + std::time::Duration::from_secs(seconds.into()));
-            return;
+    /// What the address tells, and the filter of a search.
+    fn address(&mut self, sent: &Sent<'_>) {
+        let name = |what: &str| format!("{} {}: {what}", sent.method, sent.path);
+        let searches = sent.path.ends_with("/.search");
+        let told = field(sent.body, "filter").and_then(Value::as_str).filter(|_| searches);
+        if !sent.query.is_empty() {
+            self.note("encoding", !sent.mended, || name("a quote or angle bracket as it is"));
         }
-        if is_write(sent.method) {
-            if matches!(got.status, 400 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 501) && got.fault == Fault::None {
-                self.refused.insert(key(sent));
-            } else if got.status < 300 {
-                // What was refused may succeed now: a member that has come to be.
-                self.refused.clear();
+        let asked = parameter(sent.query, "filter");
+        for filter in asked.as_deref().into_iter().chain(told).filter(|filter| filter.contains('"')) {
+            let wrong = misquoted(filter, |text| self.texts.contains(text));
+            self.note("filter-quoting", wrong.is_none(), || name(wrong.unwrap_or_default()));
+        }
+        let secret = secret(sent.query, told);
+        if secret.is_some() || asked.is_some() || told.is_some() {
+            self.note("password-in-url", secret.is_none(), || name(secret.as_deref().unwrap_or_default()));
+        }
+        if self.dialect.search && self.dialect.filter {
+            let personal = personal(sent.path, sent.query);
+            if personal.is_some() || searches {
+                self.note("personal-in-url", personal.is_none(), || name(personal.as_deref().unwrap_or_default()));
             }
         }
-        if got.fault == Fault::DropAfter && sent.method == "POST" && got.status == 201 {
+        if let Some(cursor) = parameter(sent.query, "cursor").filter(|_| !self.stale.is_empty()) {
+            let stale = self.stale.contains(&cursor);
+            if stale || cursor.is_empty() {
+                self.note("stale-cursor", !stale, || name("the cursor that was too old"));
+            }
+        }
+    }
+
+    /// Keeps the values with a backslash.
+    fn remember(&mut self, body: &Value) {
+        match body {
+            Value::String(text) if text.contains('\\') && self.texts.len() < MOST_TEXTS => {
+                self.texts.insert(text.clone());
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.remember(value)),
+            Value::Object(parts) => parts.values().for_each(|value| self.remember(value)),
+            _ => {}
+        }
+    }
+
+    /// What follows from the answer.
+    pub fn answered(&mut self, sent: &Sent<'_>, got: &Got<'_>) {
+        if let Some(wait) = got.wait {
+            self.waits.insert(key(sent), Instant::now() + wait);
+        }
+        // The client has had the answer.
+        let told = !matches!(got.fault, Fault::DropBefore | Fault::DropAfter | Fault::Cut);
+        if told && is_refusal(sent.method, got.status) && got.fault != Fault::ExpiredToken {
+            self.refused.insert(key(sent));
+        } else if is_write(sent.method) && (200..300).contains(&got.status) {
+            // What was refused may succeed now: a member that has come to be.
+            self.refused.clear();
+        }
+        if got.fault == Fault::ExpiredCursor {
+            self.stale.extend(parameter(sent.query, "cursor"));
+        }
+        // Whether it was done is not for the client to know. What the service refused cannot have been.
+        let unsure = match got.fault {
+            Fault::DropBefore => true,
+            Fault::DropAfter | Fault::Cut | Fault::Torn => got.status == 201,
+            Fault::Status(500 | 502 | 504, _) | Fault::StatusUntil(500 | 502 | 504, _) => true,
+            _ => false,
+        };
+        if unsure && sent.creates() {
             self.lost.insert(made(sent), false);
+        }
+        if got.fault.refusal(provost_model::Timestamp::UNIX_EPOCH).is_some() {
+            return;
         }
         self.versions_of(sent, got);
         if got.fault == Fault::None && got.status == 200 && sent.method == "GET" {
@@ -267,17 +372,27 @@ fn is_write(method: &str) -> bool {
 }
 
 fn key(sent: &Sent<'_>) -> String {
-    format!("{} {}?{} {}", sent.method, sent.path, sent.query, sent.body)
+    let version = sent.headers.get(IF_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    format!("{} {}?{} {version} {}", sent.method, sent.path, sent.query, sent.body)
+}
+
+/// Refusals that come again when the same is sent again; of reads only those that say that the request is wrong.
+fn is_refusal(method: &str, status: u16) -> bool {
+    match status {
+        400 | 403 => true,
+        404 | 405 | 409 | 412 | 413 | 415 | 422 | 501 => is_write(method),
+        _ => false,
+    }
+}
+
+impl Sent<'_> {
+    pub fn creates(&self) -> bool {
+        self.method == "POST" && !self.path.ends_with("/.search") && !self.path.starts_with("/Bulk")
+    }
 }
 
 /// What a POST makes: its endpoint and what the object is called.
-fn made(sent: &Sent<'_>) -> String {
+pub(crate) fn made(sent: &Sent<'_>) -> String {
     let name = ["userName", "displayName", "externalId"].iter().find_map(|name| sent.body.get(name)?.as_str());
     format!("{} {}", sent.path, name.unwrap_or_default())
-}
-
-fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    Some(percent_decode_str(&value.replace('+', " ")).decode_utf8_lossy().into_owned())
 }

@@ -1,6 +1,6 @@
 //! How the target differs from the RFC: the counterpart, on the target's side, of the SCIM client's dialect.
 //!
-//! A dialect is data; the named ones are sets of fields after real applications.
+//! A dialect is data. `quirk` and `answer` do what the fields say; the built-in ones are in `named`.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,67 @@ pub struct Dialect {
     pub lower_case_emails: bool,
     /// For so many milliseconds queries do not find what was made.
     pub lag_ms: u64,
+    /// Whether there is `POST …/.search`; else it gets 404.
+    pub search: bool,
+    /// Whether there is `/Bulk`; else it gets 404.
+    pub bulk: bool,
+    /// Whether lists have pages; else everything comes at once, whatever is asked for.
+    pub paging: bool,
+    /// Whether requests without a User-Agent get 403.
+    pub user_agent_required: bool,
+    /// The media type that Accept must name, but for DELETE; else 406. Empty is any.
+    pub accept_required: String,
+    /// Whether a DELETE may have an Accept header; else it gets 400.
+    pub delete_accept: bool,
+    /// Whether discovery needs no token.
+    pub open_discovery: bool,
+    /// The attributes that filters may name; all when empty.
+    pub filter_attributes: Vec<String>,
+    /// Attributes that filters may not name.
+    pub filter_refuses: Vec<String>,
+    /// Attributes that lists do not show; a read by id does.
+    pub list_without: Vec<String>,
+    /// Attributes that a create must have.
+    pub required: Vec<String>,
+    /// Attributes that are refused in every write.
+    pub refused: Vec<String>,
+    /// Attributes that a PATCH cannot change (400 `mutability`).
+    pub create_only: Vec<String>,
+    /// The attributes of users that a PATCH may change; all when empty.
+    pub patch_attributes: Vec<String>,
+    /// Whether a PATCH may switch users on; else `active: true` gets 400.
+    pub patch_activates: bool,
+    /// The most bytes of a PATCH; longer ones get 413. 0 is no limit.
+    pub patch_bytes: usize,
+    /// Whether a PATCH may replace all members or remove all of them; else it gets 400.
+    pub members_replace: bool,
+    /// Whether members may also be added by a value that again holds `members`.
+    pub nested_member_add: bool,
+    /// Whether groups may have groups as members; else 400.
+    pub groups_in_groups: bool,
+    /// Whether members have to be active users; else 400.
+    pub members_active: bool,
+    /// Whether a user who was switched off by a DELETE can be read; else she gets 404, and lists are without her.
+    pub deleted_readable: bool,
+    /// Requests under way at once; more get 429. 0 is no limit.
+    pub in_flight: usize,
+    /// How many requests of a kind may come in how long; more get 429.
+    pub rates: Vec<Rate>,
+}
+
+/// A limit of requests by time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rate {
+    /// `POST`; all when empty.
+    pub methods: Vec<String>,
+    /// What the path below the base begins with: `/Users`.
+    pub path: String,
+    /// Whether the path is no more than this.
+    pub exact: bool,
+    pub requests: usize,
+    /// How long the window is; it slides.
+    pub seconds: u32,
 }
 
 /// How `op` has to be written.
@@ -125,110 +186,29 @@ impl Default for Dialect {
             delete_deactivates: false,
             lower_case_emails: false,
             lag_ms: 0,
+            search: true,
+            bulk: true,
+            paging: true,
+            user_agent_required: false,
+            accept_required: String::new(),
+            delete_accept: true,
+            open_discovery: false,
+            filter_attributes: Vec::new(),
+            filter_refuses: Vec::new(),
+            list_without: Vec::new(),
+            required: Vec::new(),
+            refused: Vec::new(),
+            create_only: Vec::new(),
+            patch_attributes: Vec::new(),
+            patch_activates: true,
+            patch_bytes: 0,
+            members_replace: true,
+            nested_member_add: false,
+            groups_in_groups: true,
+            members_active: false,
+            deleted_readable: true,
+            in_flight: 0,
+            rates: Vec::new(),
         }
-    }
-}
-
-impl Dialect {
-    /// The names that [`named`](Self::named) knows, with what each is about.
-    pub const NAMES: [(&str, &str); 20] = [
-        ("rfc", "the letter of the RFCs, and every habit of the field"),
-        ("put-only", "no PATCH"),
-        ("no-path-filters", "no value filters in paths, as at GitHub's organisations"),
-        ("no-discovery", "nothing about itself"),
-        ("no-filter", "ignores filters and gives the first page"),
-        ("value-list", "members are removed by a list of values alone"),
-        ("entra-only", "takes exactly what Entra ID sends by default"),
-        ("text", "Booleans and numbers as texts"),
-        ("small-pages", "three resources a page, whatever is asked for"),
-        ("truncated", "shows two members of a group and says nothing of the others"),
-        ("eventual", "queries find what was made after 300 ms"),
-        ("normalising", "stores e-mail addresses in lower case"),
-        ("aws", "AWS IAM Identity Center: no members in reads, 100 member changes, eq and `and`, single values"),
-        ("slack", "Slack: pages of 10, short user names, a DELETE switches off"),
-        ("salesforce", "Salesforce: /ServiceProviderConfigs"),
-        ("miro", "Miro: 8,000 members a request"),
-        ("atlassian", "Atlassian: filters of one eq, a DELETE switches off"),
-        ("databricks", "Databricks: filters of 200 terms"),
-        ("fortinet", "FortiAuthenticator: text/html, no Location, errors without status, no times"),
-        (
-            "entra-server",
-            "Entra ID's own service: no PUT, 204 for PATCH, count=0 is 400, unknown ids are 400, lower case",
-        ),
-    ];
-
-    /// A built-in dialect: those ways of its namesake that the fields can tell.
-    pub fn named(name: &str) -> Option<Self> {
-        let rfc = Self::default();
-        let eq = || vec!["eq".to_owned()];
-        Some(match name {
-            "rfc" => rfc,
-            "put-only" => Self { patch: false, ..rfc },
-            "no-path-filters" => Self { path_filters: false, ..rfc },
-            "no-discovery" => Self { discovery: false, ..rfc },
-            "no-filter" => Self { filter: false, ..rfc },
-            "value-list" => Self { member_remove: MemberRemove::ValueList, ..rfc },
-            "entra-only" => {
-                Self { op_case: OpCase::Capital, member_remove: MemberRemove::ValueList, operators: eq(), ..rfc }
-            }
-            "text" => Self { text_booleans: true, text_numbers: true, ..rfc },
-            "small-pages" => Self { page_default: 3, page_max: 3, ..rfc },
-            "truncated" => Self { members_shown: 2, ..rfc },
-            "eventual" => Self { lag_ms: 300, ..rfc },
-            "normalising" => Self { lower_case_emails: true, ..rfc },
-            "aws" => Self {
-                members_readable: false,
-                members_per_request: 100,
-                operators: eq(),
-                single_values: true,
-                page_max: 100,
-                ..rfc
-            },
-            "slack" => Self { user_name_length: 20, page_default: 10, delete_deactivates: true, ..rfc },
-            "salesforce" => Self { config_path: "/ServiceProviderConfigs".to_owned(), ..rfc },
-            "miro" => Self { members_per_request: 8000, ..rfc },
-            "atlassian" => Self { operators: eq(), filter_terms: 1, delete_deactivates: true, ..rfc },
-            "databricks" => Self { filter_terms: 200, ..rfc },
-            "fortinet" => Self {
-                content_type: "text/html".to_owned(),
-                location: false,
-                error_status: false,
-                meta_times: false,
-                ..rfc
-            },
-            "entra-server" => Self {
-                put: false,
-                empty_patch: true,
-                meta_times: false,
-                count_zero: false,
-                unknown_id: 400,
-                lower_case: true,
-                ..rfc
-            },
-            _ => return None,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_has_a_dialect_of_its_own() {
-        for (at, (name, _)) in Dialect::NAMES.iter().enumerate() {
-            let dialect = Dialect::named(name).expect(name);
-            let others = Dialect::NAMES.iter().skip(at + 1);
-            for (other, _) in others {
-                assert_ne!(Some(&dialect), Dialect::named(other).as_ref(), "{name} and {other}");
-            }
-        }
-        assert_eq!(Dialect::named("nobody"), None);
-    }
-
-    #[test]
-    fn a_mistyped_field_is_refused() {
-        assert!(serde_json::from_str::<Dialect>(r#"{"patch": false}"#).is_ok_and(|dialect| !dialect.patch));
-        assert!(serde_json::from_str::<Dialect>(r#"{"patsh": false}"#).is_err());
     }
 }

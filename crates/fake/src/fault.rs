@@ -1,6 +1,9 @@
-//! What a target, or a proxy before one, can do to a request, and to which. A rule matches requests by method and path,
-//! counts those that match, and says for which of them its fault happens. The random ones are seeded: the same requests in
-//! the same order meet the same faults.
+//! What a target, or a proxy before one, can do to a request: the kinds, their names and which requests they make sense for.
+//! When one happens is [`Rule`](crate::Rule)'s to say; how, `answer`, `pages`, `lag` and `stored` do.
+
+use std::fmt;
+
+use crate::stored::ATTRIBUTES;
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,175 +17,220 @@ pub enum Fault {
     DropAfter,
     /// This status is answered in the place of the service, with `Retry-After` in seconds if given; the service never hears of it.
     Status(u16, Option<u32>),
+    /// The same with `Retry-After` as an HTTP date, so many seconds from now (RFC 9110 section 10.2.3).
+    StatusUntil(u16, u32),
     /// The answer comes so many milliseconds later.
     Slow(u64),
+    /// The connection breaks in the middle of the answer, which has said that it is longer.
+    Cut,
+    /// The answer ends in its middle, and HTTP says that this is all of it: a proxy that gave up.
+    Torn,
+    /// The last resource of a page is left out; `totalResults` counts it.
+    ShortList,
+    /// The list is said to end with this page.
+    EarlyEnd,
+    /// A page is the one that was given before it.
+    RepeatPage,
+    /// The page after it is given in the place of a page.
+    SkipPage,
+    /// The filter does not count: everything is found.
+    IgnoreFilter,
+    /// The cursor is too old (RFC 9865 section 2.2, `expiredCursor`).
+    ExpiredCursor,
+    /// The token is no longer good. One that the token endpoint gave stays so; any other is taken again.
+    ExpiredToken,
+    /// Reads do not see what was written in the last so many requests.
+    Lag(u32),
+    /// Reads do not see what was written in the last so many milliseconds.
+    LagMs(u64),
+    /// Groups show so many members and say nothing of the others; with 0 they seem to have none.
+    Members(usize),
+    /// `userName` is stored in lower case.
+    LowerUserName,
+    /// Blanks around texts are not stored.
+    Trim,
+    /// Of phone numbers digits and `+` are stored.
+    Phones,
+    /// This attribute is not stored.
+    DropAttribute(&'static str),
 }
 
-/// A fault and the requests that it befalls.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    fault: Fault,
-    method: Option<String>,
-    prefix: String,
-    when: When,
-    /// How many requests matched so far.
-    seen: u64,
-}
+/// How faults are written, and what each does.
+pub const FAULTS: [(&str, &str); 21] = [
+    ("pass", "nothing: shields requests from the faults after it"),
+    ("drop-before", "the connection closes, nothing was done"),
+    ("drop-after", "it was done, and the connection closes without an answer"),
+    ("status=CODE[,WAIT]", "this status, nothing was done; WAIT is Retry-After: SECONDS, date:SECONDS or none"),
+    ("slow=MS", "the answer comes later"),
+    ("cut", "the connection breaks in the middle of the answer"),
+    ("torn", "the answer ends in its middle, and says that it is whole"),
+    ("short-list", "the last resource of a page is left out; totalResults counts it"),
+    ("early-end", "the list is said to end with this page"),
+    ("repeat-page", "the page before is given once more"),
+    ("skip-page", "the page after is given in its place"),
+    ("ignore-filter", "everything is found, whatever was asked for"),
+    ("expired-cursor", "the cursor is too old: 400 expiredCursor"),
+    ("expired-token", "401; a token of /-/token stays refused, any other is taken again"),
+    ("lag=REQUESTS", "reads do not see what was written in the last requests"),
+    ("lag-ms=MS", "reads do not see what was written so lately"),
+    ("members=N", "groups show N members and say nothing of the others; 0 hides all"),
+    ("lower-user-name", "userName is stored in lower case"),
+    ("trim", "blanks around texts are not stored"),
+    ("phones", "of phone numbers digits and + are stored"),
+    ("drop-attribute=NAME", "the attribute is not stored"),
+];
 
-#[derive(Clone, Copy, Debug)]
-enum When {
-    Always,
-    Nth(u64),
-    First(u64),
-    Seeded { probability: f64, state: u64 },
-}
-
-impl Rule {
-    /// For every request, until narrowed down.
-    pub fn new(fault: Fault) -> Self {
-        Self { fault, method: None, prefix: String::new(), when: When::Always, seen: 0 }
-    }
-
-    /// Only requests with this method.
-    pub fn method(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
-        self
-    }
-
-    /// Only requests whose path starts so; the whole path, as `/v2/Users`.
-    pub fn path(mut self, prefix: &str) -> Self {
-        self.prefix = prefix.to_owned();
-        self
-    }
-
-    /// Only the `n`-th matching request, counted from 1 since the rule was injected.
-    pub fn nth(mut self, n: u64) -> Self {
-        self.when = When::Nth(n);
-        self
-    }
-
-    /// Only the first `n` matching requests.
-    pub fn first(mut self, n: u64) -> Self {
-        self.when = When::First(n);
-        self
-    }
-
-    /// Each matching request with this probability, from 0 to 1. A test prints its seed.
-    pub fn seeded(mut self, probability: f64, seed: u64) -> Self {
-        self.when = When::Seeded { probability, state: seed };
-        self
-    }
-
-    /// The fault, when the rule fires on this request; counts it.
-    pub fn fires(&mut self, method: &str, path: &str) -> Option<Fault> {
-        if self.method.as_deref().is_some_and(|wanted| wanted != method) || !path.starts_with(&self.prefix) {
-            return None;
+impl Fault {
+    /// Status and `Retry-After`, where the fault is an answer of its own. `now` is the time of day.
+    pub fn refusal(self, now: provost_model::Timestamp) -> Option<(u16, Option<String>)> {
+        match self {
+            Fault::Status(status, wait) => Some((status, wait.map(|seconds| seconds.to_string()))),
+            Fault::StatusUntil(status, wait) => {
+                let until = now + std::time::Duration::from_secs(wait.into());
+                Some((status, Some(until.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())))
+            }
+            _ => None,
         }
-        self.seen += 1;
-        let fires = match &mut self.when {
-            When::Always => true,
-            When::Nth(n) => self.seen == *n,
-            When::First(n) => self.seen <= *n,
-            When::Seeded { probability, state } => fraction(state) < *probability,
-        };
-        fires.then_some(self.fault)
     }
-}
 
-/// `FAULT[=VALUE][ SHARE][ METHOD][ PATH]`, divided by blanks, for a command line: `drop-after 5% POST /Users`,
-/// `status=429 10%`, `slow=200`. A share is a percentage of the matching requests; `seed` makes the choice repeatable.
-/// The error says which word is wrong.
-pub fn parse(text: &str, seed: u64) -> Result<Rule, String> {
-    let mut words = text.split_whitespace();
-    let what = words.next().ok_or("a fault is one of drop-before, drop-after, status=CODE, slow=MS")?;
-    let (name, value) = what.split_once('=').map_or((what, None), |(name, value)| (name, Some(value)));
-    let number = |value: Option<&str>| value.and_then(|text| text.parse::<u64>().ok());
-    let fault = match (name, number(value)) {
-        ("drop-before", None) if value.is_none() => Fault::DropBefore,
-        ("drop-after", None) if value.is_none() => Fault::DropAfter,
-        ("status", Some(code)) if (400..600).contains(&code) => {
-            Fault::Status(code as u16, matches!(code, 429 | 503).then_some(1))
+    /// Whether it can happen to a request; `path` is below the SCIM base.
+    pub(crate) fn fits(self, method: &str, path: &str, query: &str) -> bool {
+        let collection = path.trim_matches('/');
+        let is_collection = !collection.contains('/')
+            && !["ServiceProviderConfig", "ServiceProviderConfigs", "ResourceTypes", "Schemas"].contains(&collection);
+        let searches = method == "POST" && path.ends_with("/.search");
+        let lists = method == "GET" && is_collection;
+        let writes = matches!(method, "POST" | "PUT" | "PATCH") && !searches;
+        let has = |name: &str| crate::address::parameter(query, name).filter(|value| !value.is_empty());
+        match self {
+            Fault::ShortList | Fault::EarlyEnd => lists || searches,
+            Fault::SkipPage => lists,
+            Fault::RepeatPage => {
+                lists && (has("cursor").is_some() || has("startIndex").is_some_and(|start| start != "1"))
+            }
+            Fault::IgnoreFilter => lists && has("filter").is_some(),
+            Fault::ExpiredCursor => lists && has("cursor").is_some(),
+            Fault::Lag(_) | Fault::LagMs(_) => method == "GET",
+            Fault::Members(_) => method == "GET" || searches,
+            Fault::LowerUserName | Fault::Trim | Fault::Phones | Fault::DropAttribute(_) => writes,
+            _ => true,
         }
-        ("slow", Some(ms)) => Fault::Slow(ms),
-        _ => return Err(format!("`{what}` is no fault; there are drop-before, drop-after, status=CODE, slow=MS")),
-    };
-    let mut rule = Rule::new(fault);
-    for word in words {
-        rule = if let Some(share) = word.strip_suffix('%') {
-            let share: f64 = share.parse().map_err(|_| format!("`{word}` is no percentage"))?;
-            rule.seeded((share / 100.0).clamp(0.0, 1.0), seed)
-        } else if word.starts_with('/') {
-            rule.path(&format!("/scim/v2{word}"))
-        } else if word.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            rule.method(word)
-        } else {
-            return Err(format!("`{word}` is no share (5%), method (POST) or path (/Users)"));
-        };
     }
-    Ok(rule)
+
+    /// `drop-after`, `status=429,date:5`: the first word of a line.
+    pub(crate) fn read(what: &str) -> Option<Self> {
+        let (name, value) = what.split_once('=').map_or((what, None), |(name, value)| (name, Some(value)));
+        let number = || value.and_then(|text| text.parse::<u64>().ok());
+        Some(match (name, value) {
+            ("pass", None) => Fault::None,
+            ("drop-before", None) => Fault::DropBefore,
+            ("drop-after", None) => Fault::DropAfter,
+            ("cut", None) => Fault::Cut,
+            ("torn", None) => Fault::Torn,
+            ("short-list", None) => Fault::ShortList,
+            ("early-end", None) => Fault::EarlyEnd,
+            ("repeat-page", None) => Fault::RepeatPage,
+            ("skip-page", None) => Fault::SkipPage,
+            ("ignore-filter", None) => Fault::IgnoreFilter,
+            ("expired-cursor", None) => Fault::ExpiredCursor,
+            ("expired-token", None) => Fault::ExpiredToken,
+            ("lower-user-name", None) => Fault::LowerUserName,
+            ("trim", None) => Fault::Trim,
+            ("phones", None) => Fault::Phones,
+            ("status", Some(value)) => status(value)?,
+            ("slow", Some(_)) => Fault::Slow(number()?),
+            ("lag", Some(_)) => Fault::Lag(u32::try_from(number()?).ok()?),
+            ("lag-ms", Some(_)) => Fault::LagMs(number()?),
+            ("members", Some(_)) => Fault::Members(usize::try_from(number()?).ok()?),
+            ("drop-attribute", Some(name)) => {
+                Fault::DropAttribute(ATTRIBUTES.iter().find(|known| known.eq_ignore_ascii_case(name))?)
+            }
+            _ => return None,
+        })
+    }
 }
 
-/// The next number from 0 to 1, exclusive: SplitMix64 (Steele, Lea, Flood 2014), the upper 53 bits.
-fn fraction(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    (mixed >> 11) as f64 / (1u64 << 53) as f64
+/// `503`, `429,30`, `429,date:30`, `429,none`. Without a word on it, 429 and 503 ask for a second.
+fn status(value: &str) -> Option<Fault> {
+    let (code, wait) = value.split_once(',').map_or((value, None), |(code, wait)| (code, Some(wait)));
+    let code = code.parse().ok().filter(|code| (400..600).contains(code))?;
+    Some(match wait {
+        None => Fault::Status(code, matches!(code, 429 | 503).then_some(1)),
+        Some("none") => Fault::Status(code, None),
+        Some(wait) => match wait.strip_prefix("date:") {
+            Some(seconds) => Fault::StatusUntil(code, seconds.parse().ok()?),
+            None => Fault::Status(code, Some(wait.parse().ok()?)),
+        },
+    })
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Fault::None => "pass",
+            Fault::DropBefore => "drop-before",
+            Fault::DropAfter => "drop-after",
+            Fault::Cut => "cut",
+            Fault::Torn => "torn",
+            Fault::ShortList => "short-list",
+            Fault::EarlyEnd => "early-end",
+            Fault::RepeatPage => "repeat-page",
+            Fault::SkipPage => "skip-page",
+            Fault::IgnoreFilter => "ignore-filter",
+            Fault::ExpiredCursor => "expired-cursor",
+            Fault::ExpiredToken => "expired-token",
+            Fault::LowerUserName => "lower-user-name",
+            Fault::Trim => "trim",
+            Fault::Phones => "phones",
+            Fault::Status(code, Some(wait)) => return write!(f, "status={code},{wait}"),
+            Fault::Status(code, None) => return write!(f, "status={code},none"),
+            Fault::StatusUntil(code, wait) => return write!(f, "status={code},date:{wait}"),
+            Fault::Slow(ms) => return write!(f, "slow={ms}"),
+            Fault::Lag(requests) => return write!(f, "lag={requests}"),
+            Fault::LagMs(ms) => return write!(f, "lag-ms={ms}"),
+            Fault::Members(shown) => return write!(f, "members={shown}"),
+            Fault::DropAttribute(name) => return write!(f, "drop-attribute={name}"),
+        };
+        f.write_str(name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(mut rule: Rule, requests: u32) -> String {
-        (0..requests).map(|_| if rule.fires("POST", "/v2/Users").is_some() { 'x' } else { '.' }).collect()
+    #[test]
+    fn every_kind_is_read_as_it_is_written() {
+        let values = [("CODE[,WAIT]", "429,date:7"), ("MS", "20"), ("REQUESTS", "3"), ("N", "2"), ("NAME", "title")];
+        for (form, _) in FAULTS {
+            let text = match form.split_once('=') {
+                None => (*form).to_owned(),
+                Some((name, hint)) => format!("{name}={}", values.iter().find(|(kind, _)| *kind == hint).unwrap().1),
+            };
+            assert_eq!(Fault::read(&text).map(|fault| fault.to_string()), Some(text));
+        }
+        assert_eq!(Fault::read("status=429"), Some(Fault::Status(429, Some(1))));
+        assert_eq!(Fault::read("status=500"), Some(Fault::Status(500, None)));
+        for wrong in ["", "drop", "status", "status=200", "status=429,soon", "slow=x", "drop-after=1", "members"] {
+            assert_eq!(Fault::read(wrong), None, "{wrong}");
+        }
+        assert_eq!(Fault::read("drop-attribute=shoeSize"), None);
     }
 
     #[test]
-    fn rules_fire_on_the_requests_they_name() {
-        let rule = || Rule::new(Fault::DropBefore);
-        for (rule, expected) in [
-            (rule(), "xxxxx"),
-            (rule().nth(2), ".x..."),
-            (rule().first(2), "xx..."),
-            (rule().method("POST").path("/v2/Users").nth(1), "x...."),
-            (rule().method("GET"), "....."),
-            (rule().path("/v2/Groups"), "....."),
-            (rule().seeded(0.0, 7), "....."),
-            (rule().seeded(1.0, 7), "xxxxx"),
+    fn faults_meet_requests_that_they_mean_something_for() {
+        for (fault, method, path, query, fits) in [
+            (Fault::ExpiredCursor, "GET", "/Users", "cursor=abc", true),
+            (Fault::ExpiredCursor, "GET", "/Users", "cursor=", false),
+            (Fault::RepeatPage, "GET", "/Users", "startIndex=101&count=100", true),
+            (Fault::RepeatPage, "GET", "/Users", "startIndex=1", false),
+            (Fault::ShortList, "POST", "/Users/.search", "", true),
+            (Fault::ShortList, "GET", "/Schemas", "", false),
+            (Fault::Trim, "POST", "/Users/.search", "", false),
+            (Fault::Trim, "PATCH", "/Users/1", "", true),
+            (Fault::Lag(1), "PATCH", "/Users/1", "", false),
         ] {
-            assert_eq!(run(rule.clone(), 5), expected, "{rule:?}");
+            assert_eq!(fault.fits(method, path, query), fits, "{fault} {method} {path}?{query}");
         }
-    }
-
-    #[test]
-    fn faults_are_read_from_a_line() {
-        for (text, expected) in [
-            ("drop-before", "xxxxx"),
-            ("status=429 POST /Users", "xxxxx"),
-            ("drop-after GET", "....."),
-            ("slow=200 /Groups", "....."),
-            ("drop-after 0%", "....."),
-            ("status=503 100% POST", "xxxxx"),
-        ] {
-            let mut rule = parse(text, 7).unwrap();
-            let fires = (0..5).map(|_| if rule.fires("POST", "/scim/v2/Users").is_some() { 'x' } else { '.' });
-            assert_eq!(fires.collect::<String>(), expected, "{text}");
-        }
-        for wrong in ["", "drop", "status", "status=200", "slow=x", "drop-after x%", "drop-after post", "drop-after=1"]
-        {
-            assert!(parse(wrong, 7).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn seeded_faults_repeat_and_keep_their_share() {
-        let rule = |seed| run(Rule::new(Fault::DropAfter).seeded(0.25, seed), 10_000);
-        assert_eq!(rule(1), rule(1));
-        assert_ne!(rule(1), rule(2));
-        let share = rule(3).matches('x').count();
-        assert!((2_300..2_700).contains(&share), "{share} of 10000 with a probability of 0.25");
     }
 }

@@ -1,6 +1,8 @@
 //! What is held against a client: for each check one that does wrong, and one that does right.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::time::Duration;
 
 use provost_fake::{Dialect, FakeTarget, Fault, Options, Rule};
@@ -115,4 +117,135 @@ async fn writes_for_nothing_and_lists_that_go_on() {
     // The same over HTTP, for whoever has no handle.
     let report = Http::new(target.url().replace("/scim/v2", ""), None).get("/fake/report").await.unwrap();
     assert_eq!(report.body["checks"].as_array().unwrap().len(), target.report().len());
+}
+
+#[tokio::test]
+async fn filters_that_others_would_not_read() {
+    for (filter, wrong) in [
+        (r#"userName eq "a\"b\\c""#, None),
+        (r#"userName eq "a"b""#, Some("a quote that is not escaped")),
+        (r#"userName eq "a\d""#, Some("a backslash that is not escaped")),
+        (r#"userName eq "corp\bob""#, Some("a backslash that is not escaped")),
+        (r#"userName eq "R"#, Some("a text without its end")),
+    ] {
+        let (target, http) = target("rfc", Vec::new()).await;
+        http.send("POST", "/Users", Some(&user(r"corp\bob"))).await.unwrap();
+        http.get(&format!("/Users?filter={}", provost_testkit::http::encode(filter))).await.unwrap();
+        let want = match wrong {
+            None => ("good", None),
+            Some(wrong) => ("violated", Some(format!("GET /Users: {wrong}"))),
+        };
+        assert_eq!(state(&target, "filter-quoting"), want, "{filter}");
+    }
+    // As some clients write it, and hyper alone would refuse it before anybody sees it.
+    let (target, _) = target("rfc", Vec::new()).await;
+    let headers = ["Authorization: Bearer {token}", "Accept: application/json"];
+    let line = "GET /scim/v2/Users?filter=userName+eq+\"a\"";
+    let answer = support::raw(&target, line, &headers, "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!((state(&target, "filter-quoting").0, state(&target, "encoding").0), ("good", "violated"));
+    support::raw(&target, "GET /scim/v2/Users?filter=userName+eq+\"a\\d\"", &headers, "").await;
+    assert_eq!(state(&target, "filter-quoting").0, "violated");
+}
+
+#[tokio::test]
+async fn what_addresses_tell_of_people() {
+    let search =
+        |filter: &str| json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": filter });
+    for (dialect, want) in [("rfc", "violated"), ("aws", "not seen")] {
+        let (target, http) = target(dialect, Vec::new()).await;
+        http.get(&find("ada")).await.unwrap();
+        assert_eq!(state(&target, "personal-in-url").0, want, "{dialect}");
+    }
+    let (target, http) = target("rfc", Vec::new()).await;
+    http.send("POST", "/Users/.search", Some(&search("userName eq \"ada\""))).await.unwrap();
+    assert_eq!((state(&target, "personal-in-url").0, state(&target, "password-in-url").0), ("good", "good"));
+    http.send("POST", "/Users/.search", Some(&search("password eq \"x\""))).await.unwrap();
+    assert_eq!(state(&target, "password-in-url").0, "violated");
+}
+
+#[tokio::test]
+async fn refusals_that_are_asked_for_again() {
+    for (line, method, again) in [
+        ("status=400", "GET", "violated"),
+        ("status=403", "GET", "violated"),
+        ("status=404", "GET", "not seen"),
+        ("status=409", "PATCH", "violated"),
+        ("status=412", "PATCH", "violated"),
+        ("status=404", "DELETE", "violated"),
+        ("status=500", "PATCH", "not seen"),
+    ] {
+        let (target, http) = target("rfc", support::rules(&[line])).await;
+        let body = (method == "PATCH").then(|| support::patch("add", "title", json!("x")));
+        for _ in 0..2 {
+            http.send(method, "/Users/1", body.as_ref()).await.unwrap();
+        }
+        assert_eq!(state(&target, "repeat").0, again, "{line} {method}");
+    }
+    // With another version it is another request.
+    let (target, _) = target("rfc", support::rules(&["status=412"])).await;
+    let body = support::patch("add", "title", json!("x")).to_string();
+    for tag in ["If-Match: \"1\"", "If-Match: \"2\""] {
+        support::raw(&target, "PATCH /scim/v2/Users/1", &[tag, "Content-Type: application/scim+json"], &body).await;
+    }
+    assert_eq!(state(&target, "repeat").0, "good");
+}
+
+#[tokio::test]
+async fn creates_that_nobody_knows_the_end_of() {
+    for line in ["drop-before first=1 POST", "status=502 first=1 POST", "cut first=1 POST", "torn first=1 POST"] {
+        let (target, http) = target("rfc", support::rules(&[line])).await;
+        let _ = http.send("POST", "/Users", Some(&user("ada"))).await;
+        http.send("POST", "/Users", Some(&user("ada"))).await.unwrap();
+        assert_eq!(state(&target, "lost-create").0, "violated", "{line}");
+    }
+    for looks in [false, true] {
+        let (target, http) = target("rfc", support::rules(&["slow=5000 first=1 POST"])).await;
+        let body = user("ada");
+        let create = http.send("POST", "/Users", Some(&body));
+        assert!(tokio::time::timeout(Duration::from_millis(300), create).await.is_err());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if looks {
+            http.get(&find("ada")).await.unwrap();
+        }
+        assert_eq!(http.send("POST", "/Users", Some(&body)).await.unwrap().status, 409);
+        assert_eq!(state(&target, "lost-create").0, if looks { "good" } else { "violated" });
+    }
+}
+
+#[tokio::test]
+async fn dates_in_retry_after_count() {
+    let wait = "status=429,date:30 nth=1 /Groups";
+    let (target, http) = target("rfc", support::rules(&[wait])).await;
+    http.get("/Groups").await.unwrap();
+    http.get("/Groups").await.unwrap();
+    assert_eq!(state(&target, "retry-after").0, "violated");
+}
+
+#[tokio::test]
+async fn who_it_is_and_what_it_sends() {
+    let auth = "Authorization: Bearer {token}";
+    let good = [auth, "Accept: application/scim+json", "User-Agent: test/1", "Content-Type: application/scim+json"];
+    for (headers, bad) in [
+        (vec![good[0], good[1], good[2], good[3]], vec![]),
+        (vec![auth], vec!["content-type", "accept", "user-agent"]),
+        (vec![good[0], good[2], "Accept: text/html", "Content-Type: text/plain"], vec!["content-type", "accept"]),
+    ] {
+        let (target, _) = target("rfc", Vec::new()).await;
+        support::raw(&target, "POST /scim/v2/Users", &headers, &user("ada").to_string()).await;
+        let seen: Vec<_> = target.report().iter().filter(|check| check.bad > 0).map(|check| check.id).collect();
+        assert_eq!(seen, bad, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn more_members_than_the_target_takes() {
+    let (target, http) = target("aws", Vec::new()).await;
+    let made = http.send("POST", "/Groups", Some(&support::group("g", &[]))).await.unwrap();
+    let path = format!("/Groups/{}", made.text("/id"));
+    for (many, want) in [(100, "good"), (101, "violated")] {
+        let members = json!(vec![json!({ "value": "x" }); many]);
+        http.send("PATCH", &path, Some(&support::patch("add", "members", members))).await.unwrap();
+        assert_eq!(state(&target, "members-per-request").0, want);
+    }
 }

@@ -151,6 +151,9 @@ Examples:
     /// The systems Provost can connect to
     #[command(subcommand)]
     Connector(ConnectorCommand),
+    /// Applications that are known by name: their settings, and a job to start from
+    #[command(subcommand)]
+    Gallery(GalleryCommand),
     /// Check everything: configuration, store, connections, jobs, disk
     #[command(after_help = "Example:\n  provost doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor,
@@ -413,11 +416,21 @@ Examples:
   provost token create --name entra --preset entra --days 365
   provost token create --name report --rights read --types User,Group --rate 20
   provost token create --name hr-feed --rights jobs:write:hr-to-directory
+  provost token create --name own --preset rfc --with string-booleans
 
-RIGHTS are words: all, read, write; scim:read and scim:write for SCIM alone; scim:write:User for one type;
-jobs:write to push into jobs and nothing else; jobs:write:NAME for one job.
-A preset says how the client speaks: any (all habits are understood), rfc (none is), entra (a changed group is
-answered without a body), okta, onelogin.")]
+RIGHTS are words: all, read, write; scim:read and scim:write for /scim alone; scim:write:User for one
+type; jobs:write to push into jobs and nothing else; jobs:write:NAME for one job. A preset is the habits of a kind of client: any (all that can be sent are understood), rfc
+(none), entra, okta, onelogin, authentik. --with and --without change single ones:
+  op-case              `op` in any letter case: Replace
+  string-booleans      \"True\" for true
+  member-value-list    members are removed by a list of values
+  dotted-keys          keys such as name.givenName, or with a URN
+  bare-values          in a PATCH an id for {\"value\": id}, an element for a list
+  old-urns             the schema URNs of SCIM 1
+  loose-query          + for a blank, quotes not encoded, a stray &
+  empty-patch          a PATCH is answered by 204 and no body
+  empty-group-patch    the same for groups alone
+  no-members-in-patch  the answer to a PATCH has no members")]
     Create(TokenArgs),
     /// The tokens, their rights and when they were used last
     List,
@@ -453,6 +466,12 @@ pub struct TokenArgs {
     /// How the client speaks
     #[arg(long, value_name = "NAME", default_value = "any", value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Preset::WORDS))]
     pub preset: String,
+    /// Habits that it has besides
+    #[arg(long, value_name = "HABIT,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Habit::WORDS))]
+    pub with: Vec<String>,
+    /// Habits of the preset that it does not have
+    #[arg(long, value_name = "HABIT,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(provost_server::client::Habit::WORDS))]
+    pub without: Vec<String>,
     /// Refuse members of groups that the directory does not have, rather than keep them as they are named
     #[arg(long)]
     pub refuse_unknown_members: bool,
@@ -508,12 +527,80 @@ pub struct SecretArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum GalleryCommand {
+    /// The applications
+    List,
+    /// What to do there first, a connection and a job: ready to be pasted into a configuration
+    #[command(after_help = "\
+Examples:
+  provost gallery show slack
+  provost gallery show slack --name team-chat >> provost.yaml
+  provost gallery show slack --file          the application's file as it is")]
+    Show(GalleryShowArgs),
+    /// Check files of the gallery, all of them or those of these names
+    #[command(after_help = "Examples:\n  provost gallery check\n  provost gallery check slack our-own-app")]
+    Check(GalleryCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GalleryShowArgs {
+    #[arg(value_name = "APPLICATION")]
+    pub application: String,
+    /// The connection's name; the application's unless given
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The file itself
+    #[arg(long, conflicts_with = "name")]
+    pub file: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GalleryCheckArgs {
+    #[arg(value_name = "APPLICATION")]
+    pub applications: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ConnectorCommand {
     /// The connectors of this build
     List,
+    /// Find out what a target is like, by trying it with a few users and a group that are removed again
+    #[command(after_help = "\
+Examples:
+  provost connector test our-app                            a connection of the configuration
+  provost connector test our-app --write our-app.yaml       and then `dialect: our-app.yaml`
+  PROVOST_SECRET_TOKEN=… provost connector test scim --url https://app.example/scim/v2
+
+It makes users named provost-…@DOMAIN and one group, changes them, and removes them. Each line says what was tried, what
+the target advertises, and what it did; below them stands the dialect. Exit status 1: something that jobs need does not
+work, or something could not be removed.")]
+    Test(ConnectorTestArgs),
     /// A target to try a provisioning client against, with the ways and failures of real ones
     #[command(subcommand)]
     Fake(FakeCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectorTestArgs {
+    /// A connection of the configuration; or `scim`, with --url
+    #[arg(value_name = "CONNECTION")]
+    pub name: String,
+    /// The address of a SCIM target without connection; its token is PROVOST_SECRET_TOKEN in the environment
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The domain of the names and addresses that are made up
+    #[arg(long, value_name = "DOMAIN", default_value = "example.com")]
+    pub domain: String,
+    /// More attributes of the users that are made, as JSON, where the target wants some
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    pub user: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Write the dialect to a file
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<std::path::PathBuf>,
+}
+
+fn object(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))
 }
 
 #[derive(Debug, Subcommand)]
@@ -523,9 +610,10 @@ pub enum FakeCommand {
 Examples:
   provost connector fake scim --dialect entra-server
   provost connector fake scim --fault 'drop-after 5% POST' --fault 'status=429 10%' --seed 7
-  curl http://127.0.0.1:8090/fake/report
+  curl http://127.0.0.1:8090/-/report
+  curl -X PUT http://127.0.0.1:8090/-/faults -d '[\"repeat-page nth=2 /Users\", \"lag=3\"]'
 
-FAULT is drop-before, drop-after, status=CODE or slow=MS, then perhaps a share (5%), a method (POST), a path (/Users).
+FAULT is one of --list-faults, then perhaps a share (5%), nth=N or first=N, a method (POST), a path (/Users).
 It serves until Ctrl-C, then prints its report. Exit status 1: the client did something that can lose data or make it
 twice.")]
     Scim(FakeArgs),
@@ -548,7 +636,16 @@ pub struct FakeArgs {
     /// The token that clients send; a new one unless given
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// Seconds that tokens of /-/token are good; its client is `provost`, the secret is the token
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub token_life: u32,
+    /// Let other machines see the report and change the faults
+    #[arg(long)]
+    pub remote_admin: bool,
     /// List the dialects and end
     #[arg(long)]
     pub list_dialects: bool,
+    /// List the faults and end
+    #[arg(long, conflicts_with = "list_dialects")]
+    pub list_faults: bool,
 }

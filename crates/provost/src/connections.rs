@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_connector::layers::{RetryPolicy, stack};
-use provost_connector::{Connector, ConnectorError, ErrorCode, Host, Session};
+use provost_connector::{Connector, ConnectorError, Context, ErrorCode, Host, Session};
 use provost_engine::Connections;
 use provost_model::ConnectionName;
 use provost_push::CONNECTOR;
@@ -51,7 +51,9 @@ impl Configured {
                     ConnectorError::new(ErrorCode::InvalidConfig, message).at("connector")
                 };
                 let connector = connector.ok_or_else(missing)?;
-                connector.configure(self.configuration.settings(spec), self.host.clone()).await?
+                // Opening asks the system what it is like, which may fail in passing as any other request.
+                let open = || connector.configure(self.configuration.settings(spec), self.host.clone());
+                RetryPolicy::default().repeat(&Context::new("configure"), open).await?
             }
             None if name != DIRECTORY => {
                 let message = format!("there is no connection `{name}`");

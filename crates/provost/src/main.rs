@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod connections;
 mod error;
+mod gallery;
 mod logging;
 mod output;
 mod problem;

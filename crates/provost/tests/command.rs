@@ -1,4 +1,6 @@
 //! The command line as scripts and people meet it: whole outputs of the built binary, on stdout and stderr apart.
+// Clippy's permission for tests covers functions marked #[test], not what they call.
+#![allow(clippy::unwrap_used)]
 
 mod run;
 
@@ -196,9 +198,11 @@ fn tokens_are_listed_rotated_and_revoked() {
     };
     let settings =
         ["--rights", "scim:read scim:write:User", "--types", "User,Group", "--rate", "20", "--preset", "entra"];
+    let settings = [&settings[..], &["--with", "old-urns,no-members-in-patch", "--without", "op-case"]].concat();
     folder.run(&[&["token", "create", "--name", "entra", "--days", "30"][..], &settings].concat()).ok();
     let first = &json(&["token", "list"])[0];
-    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra" });
+    let client = serde_json::json!({ "types": ["User", "Group"], "rate": 20.0, "preset": "entra",
+        "with": ["old-urns", "no-members-in-patch"], "without": ["op-case"] });
     assert_eq!((&first["client"], &first["state"], &first["last_used"]), (&client, &"active".into(), &().into()));
     assert!(!folder.run(&["token", "list"]).ok().stdout.contains("prv_"), "a token is shown once");
 
@@ -222,10 +226,54 @@ fn tokens_are_listed_rotated_and_revoked() {
         .collect();
     assert_eq!(actions, ["token.revoke", "token.revoke", "token.rotate", "token.create"]);
 
-    for wrong in [&["--rights", "everything"][..], &["--rate", "0"], &["--preset", "entre"], &["--me", "nobody"]] {
+    for wrong in [
+        &["--rights", "everything"][..],
+        &["--rate", "0"],
+        &["--preset", "entre"],
+        &["--with", "op-cases"],
+        &["--with", "op-case", "--without", "op-case"],
+        &["--me", "nobody"],
+    ] {
         let done = folder.run(&[&["token", "create", "--name", "x"][..], wrong].concat());
         assert_eq!(done.status, 64, "{wrong:?}: {}", done.stderr);
     }
+}
+
+/// A client of a type that does not exist would see nothing, and nobody would know why.
+#[test]
+fn tokens_are_for_types_that_there_are() {
+    let folder = Folder::new();
+    let create = |options: &[&str]| folder.run(&[&["token", "create", "--name", "x"][..], options].concat());
+    // Without a configuration there is no telling.
+    let unknown = folder.run(&["--data", "data", "token", "create", "--name", "x", "--types", "Robot"]).ok();
+    assert!(unknown.stderr.contains("warning: --types") && unknown.stderr.contains("`Robot`"), "{}", unknown.stderr);
+
+    folder.write("provost.yaml", "");
+    for (options, option) in [
+        (&["--types", "User,Usr"][..], "--types"),
+        (&["--rights", "read scim:write:Usr"], "--rights"),
+        (&["--rights", "write:Usr"], "--rights"),
+    ] {
+        let done = create(options);
+        assert_eq!(done.status, 64, "{options:?}: {}", done.stderr);
+        for part in [option, "`Usr`", "hint:", "User, Group, Application, Assignment"] {
+            assert!(done.stderr.contains(part), "{options:?}: {}", done.stderr);
+        }
+    }
+    create(&["--types", "user,Assignment", "--rights", "scim:read:group"]).ok();
+    let list = folder.run(&["token", "list", "--json"]).ok();
+    let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list[1]["client"]["types"], serde_json::json!(["User", "Assignment"]));
+
+    folder.write(
+        "provost.yaml",
+        "directory:
+  schemas: [{id: 'urn:x:Robot', name: Robot, attributes: [{name: model, type: string}]}]
+  resource_types: [{name: Robot, endpoint: /Robots, schema: 'urn:x:Robot'}]
+",
+    );
+    let done = create(&["--types", "Robot"]);
+    assert_eq!((done.status, done.stderr.contains("warning")), (0, false), "{}", done.stderr);
 }
 
 #[test]
@@ -324,4 +372,51 @@ fn an_expression_takes_its_surroundings_from_the_command_line() {
     assert!(traced.contains("1/31/2025 8:00:00 AM"), "{traced}");
     let failed = folder.run(&["expr", "DefaultDomain()"]);
     assert!(failed.stderr.contains("PRV-0225"), "{}", failed.stderr);
+}
+
+/// Until it is interrupted: a fake target of a dialect, its address and its token.
+fn fake_target(dialect: &str) -> (std::process::Child, String, String) {
+    use std::io::{BufRead, BufReader};
+    let folder = Folder::new();
+    folder.write("d.yaml", dialect);
+    let arguments = ["connector", "fake", "scim", "--listen", "127.0.0.1:0", "--dialect"];
+    let mut child = run::spawn(&arguments, &folder.path("d.yaml"));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (url, token) = (lines.next().unwrap().unwrap(), lines.next().unwrap().unwrap());
+    (child, url, token)
+}
+
+#[test]
+fn a_target_is_tried_and_its_dialect_written() {
+    let (mut child, url, token) = fake_target("op_case: capital\npage_max: 3\nconfig_path: /ServiceProviderConfigs\n");
+    let folder = Folder::new();
+    let configuration =
+        "connections: { app: { connector: scim, url: 'URL', token: { secret: app-token } } }\njobs: {}\n";
+    folder.write("provost.yaml", &configuration.replace("URL", &url));
+    folder.run_with(&["secret", "set", "app-token"], &token).ok();
+    let done = folder.run(&["connector", "test", "app", "--write", "app.yaml"]).ok();
+    for line in ["capital op", "other than the RFCs", "dialect:", "  op_case: \"capital\""] {
+        assert!(done.stdout.contains(line), "no {line}: {}", done.stdout);
+    }
+    assert!(!done.stderr.contains("left behind") && !(done.stdout + &done.stderr).contains(&token));
+    let written = std::fs::read_to_string(folder.path("app.yaml")).unwrap();
+    for line in ["op_case: \"capital\"", "page_size: 3", "config_path: \"/ServiceProviderConfigs\""] {
+        assert!(written.contains(line), "no {line}: {written}");
+    }
+    folder.write("provost.yaml", &configuration.replace("URL", &url).replace("} }", "}, dialect: app.yaml }"));
+    folder.run(&["config", "check"]).ok();
+    let found: serde_json::Value =
+        serde_json::from_str(&folder.run(&["connector", "test", "app", "--json"]).ok().stdout).unwrap();
+    assert_eq!(found["dialect"]["op_case"], "capital");
+    for (arguments, code) in [
+        (&["connector", "test", "ap"][..], "did you mean `app`?"),
+        (&["connector", "test", "app", "--url", "http://127.0.0.1"], "--url goes with `scim`"),
+        (&["connector", "test", "scim"], "--url"),
+        (&["connector", "test", "app", "--user", "[]"], "no JSON object"),
+    ] {
+        let done = folder.run(arguments);
+        assert!(done.status != 0 && done.stderr.contains(code), "{arguments:?}: {}", done.stderr);
+    }
+    run::interrupt(&child);
+    child.wait().unwrap();
 }

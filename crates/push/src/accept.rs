@@ -67,7 +67,7 @@ impl Refusal {
 impl Inbox {
     /// Takes the operations of a request that can be taken; its id. When it returns, they are in the store.
     pub async fn accept(&self, sender: Sender<'_>, body: &[u8]) -> Result<Text, PushError> {
-        let bulk = BulkRequest::from_json(body, MAX_OPERATIONS).map_err(PushError::Request)?;
+        let bulk = BulkRequest::from_json(body, MAX_OPERATIONS, &self.registry).map_err(PushError::Request)?;
         if bulk.fail_on_errors.is_some() {
             let detail = "failOnErrors does not work here: different people's operations are done side by side";
             return Err(PushError::Request(ScimError::invalid_value(detail)));

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::percent_decode_str;
 use provost_model::{Attributes, Digest, ObjectId, Text, Value};
-use provost_scim::bulk::{BulkAction, BulkMethod, BulkOperation, references, resolve};
+use provost_scim::bulk::{BulkAction, BulkMethod, BulkOperation, Made, PREFIX, resolve};
 use provost_scim::resource::{merge, partial};
 use provost_scim::{Patch, Policy, Registry, ScimError, TypeSchema};
 
@@ -23,10 +22,11 @@ pub(crate) struct Change<'r> {
 }
 
 /// What operations of a request call what they make: bulkId -> `externalId`.
-pub(crate) fn names(operations: &[BulkOperation]) -> BTreeMap<Text, Text> {
+pub(crate) fn names(operations: &[BulkOperation]) -> BTreeMap<Text, Made> {
     let name = |operation: &BulkOperation| {
         let what = operation.what.as_ref().ok().filter(|what| what.method == BulkMethod::Post)?;
-        Some((operation.bulk_id.clone()?, Text::from(external_id(&what.data)?)))
+        let id = Text::from(external_id(&what.data)?);
+        Some((operation.bulk_id.clone()?, Made { location: id.clone(), id }))
     };
     operations.iter().filter_map(name).collect()
 }
@@ -40,44 +40,42 @@ impl<'r> Change<'r> {
     pub fn read(
         operation: &BulkOperation,
         registry: &'r Registry,
-        names: &BTreeMap<Text, Text>,
+        names: &BTreeMap<Text, Made>,
         may_see: &dyn Fn(&str) -> bool,
     ) -> Result<Self, ScimError> {
-        let what = operation.what.clone()?;
+        let mut what = operation.what.clone()?;
         let missing = "bulkId is missing: it names the operation, so that sending it again does it once";
         let bulk_id = operation.bulk_id.clone().ok_or_else(|| ScimError::invalid_value(missing))?;
-        let BulkAction { method, endpoint, id, version, mut data } = what;
-        let types = registry.by_endpoint(&endpoint).ok_or_else(|| {
+        let types = registry.by_endpoint(&what.endpoint).ok_or_else(|| {
             let endpoints: Vec<&str> =
                 registry.types().iter().map(|types| types.resource_type.endpoint.as_str()).collect();
-            ScimError::invalid_path(format!("path: there is no `/{endpoint}`; there are {}", endpoints.join(", ")))
+            let there = endpoints.join(", ");
+            ScimError::invalid_path(format!("path: there is no `/{}`; there are {there}", what.endpoint))
         })?;
         if !may_see(types.name()) {
             return Err(ScimError::status(403, format!("the token may not see resources of type {}", types.name())));
         }
-        if version.is_some() {
+        if what.version.is_some() {
             return Err(ScimError::invalid_value("version: pushed objects have no versions; leave it out"));
         }
         let digest = Digest::of_value(&Value::List(vec![
-            Value::text(word(method)),
+            Value::text(word(what.method)),
             Value::text(types.name()),
-            Value::text(id.as_str()),
-            Value::Complex(data.clone()),
+            Value::text(what.id.as_str()),
+            Value::Complex(what.data.clone()),
         ]));
-        resolve(&mut data, names);
-        if let Some(name) = references(&data).first() {
+        if let Some(name) = operation.references.iter().find(|name| !names.contains_key(*name)) {
             let detail = format!("no POST of this request has what bulkId:{name} stands for");
             return Err(ScimError::status(409, detail));
         }
-        let id = match method {
-            BulkMethod::Post => external_id(&data).map(Text::from).ok_or_else(|| {
+        resolve(types, &mut what, names);
+        let BulkAction { method, id, data, .. } = what;
+        let id = match (method, id.strip_prefix(PREFIX)) {
+            (BulkMethod::Post, _) => external_id(&data).map(Text::from).ok_or_else(|| {
                 ScimError::invalid_value("data has no externalId: the key by which the object is known again")
             })?,
-            _ => percent_decode_str(&id)
-                .decode_utf8()
-                .map_err(|_| ScimError::invalid_path("path: the id is not UTF-8"))?
-                .as_ref()
-                .into(),
+            (_, Some(name)) => names.get(name).map_or(id.clone(), |made| made.id.clone()),
+            (_, None) => id,
         };
         for (name, text) in [("bulkId", &bulk_id), ("externalId", &id)] {
             if text.len() > LONG || text.contains('\0') {

@@ -29,6 +29,15 @@ pub(crate) struct Client {
     bucket: Option<Bucket>,
 }
 
+/// What a request is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// `/scim`
+    Scim,
+    /// `/api`, everything below it
+    Api,
+}
+
 /// Why a request is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -96,14 +105,15 @@ impl Client {
         Self { name: row.name.as_str().into(), rights: row.rights.clone(), settings, bucket }
     }
 
-    /// Whether it may read, or also write, resources of some type at all.
-    pub fn may(&self, writes: bool) -> bool {
-        self.rights.split([' ', ',']).any(|right| allows(right, writes, None))
+    /// Whether it may read, or also write, anything at all there.
+    pub fn may(&self, side: Side, writes: bool) -> bool {
+        self.rights.split([' ', ',']).any(|right| allows(right, side, writes, None))
     }
 
-    /// Whether it may read, or also write, resources of this type.
-    pub fn may_at(&self, kind: &str, writes: bool) -> bool {
-        self.settings.may_see(kind) && self.rights.split([' ', ',']).any(|right| allows(right, writes, Some(kind)))
+    /// Whether it may read, or also write, resources of this type there.
+    pub fn may_at(&self, side: Side, kind: &str, writes: bool) -> bool {
+        let is_allowed = |right| allows(right, side, writes, Some(kind));
+        self.settings.may_see(kind) && self.rights.split([' ', ',']).any(is_allowed)
     }
 }
 
@@ -184,8 +194,12 @@ fn note_refusal(store: Store, row: &TokenRow, now: i64) {
 
 /// One word of a token's rights: `all`, `write` or `read`, the last two also as `scim:read` for the SCIM side alone and as
 /// `scim:write:User` for one type.
-fn allows(right: &str, writes: bool, kind: Option<&str>) -> bool {
-    let right = right.strip_prefix("scim:").unwrap_or(right);
+fn allows(right: &str, side: Side, writes: bool, kind: Option<&str>) -> bool {
+    let right = match right.strip_prefix("scim:") {
+        Some(_) if side != Side::Scim => return false,
+        Some(right) => right,
+        None => right,
+    };
     let (word, of) = right.split_once(':').map_or((right, None), |(word, of)| (word, Some(of)));
     let is_of_kind = match (of, kind) {
         (Some(of), Some(kind)) => of.eq_ignore_ascii_case(kind),
@@ -243,7 +257,13 @@ mod tests {
             ("", false, false, false, false),
         ] {
             let client = Client { rights: rights.into(), ..Client::fixed() };
-            let may = (client.may(false), client.may(true), client.may_at("Group", false), client.may_at("User", true));
+            let scim = Side::Scim;
+            let may = (
+                client.may(scim, false),
+                client.may(scim, true),
+                client.may_at(scim, "Group", false),
+                client.may_at(scim, "User", true),
+            );
             assert_eq!(may, (reads, writes, reads_groups, writes_users), "{rights}");
         }
         for (rights, reads, writes) in [
@@ -262,8 +282,20 @@ mod tests {
             let client = Client { rights: rights.into(), ..Client::fixed() };
             assert_eq!((client.may_at_job("hr", false), client.may_at_job("hr", true)), (reads, writes), "{rights}");
         }
+        for (rights, reads, writes) in [
+            ("all", true, true),
+            ("read", true, false),
+            ("scim:write", false, false),
+            ("scim:all,scim:write:User", false, false),
+            ("scim:write read", true, false),
+        ] {
+            let client = Client { rights: rights.into(), ..Client::fixed() };
+            let api = Side::Api;
+            let may = [client.may(api, false), client.may_at(api, "User", false)];
+            assert_eq!((may, client.may_at(api, "User", true)), ([reads; 2], writes), "{rights}");
+        }
         let settings = ClientSettings { types: vec!["User".into()], ..ClientSettings::default() };
         let client = Client { settings, ..Client::fixed() };
-        assert!(client.may_at("User", true) && !client.may_at("Group", false));
+        assert!(client.may_at(Side::Scim, "User", true) && !client.may_at(Side::Scim, "Group", false));
     }
 }

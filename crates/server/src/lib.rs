@@ -23,6 +23,7 @@ use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
 pub use state::{JobEntry, ServerState, Token};
+pub use wire::Mended;
 
 /// How long requests under way may take after the shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(5);

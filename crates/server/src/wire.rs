@@ -2,18 +2,22 @@
 //! as `+`, which the HTTP library refuses before any handler sees the request.
 //!
 //! [`Lenient`] puts `%22`, `%3C` and `%3E` in place of `"`, `<` and `>` in the query of a request line, and changes nothing
-//! else. It follows requests only as far as it must to know where the next one begins; after anything unusual (chunked
+//! else, but for a header [`MENDED`] that tells of it. It follows requests only as far as it must to know where the next one begins; after anything unusual (chunked
 //! bodies, other protocols, ambiguous lengths) it passes on the rest of the connection untouched.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The header of requests that were mended, for clients that want to be told.
+pub(crate) const MENDED: &str = "provost-mended";
 /// A longer head is not looked at.
 const HEAD_MAX: usize = 64 << 10;
 const CHUNK: usize = 16 << 10;
@@ -38,8 +42,11 @@ impl Listener for Lenient {
     }
 }
 
-pub(crate) struct Mended<S> {
+/// A connection whose request lines are mended as they are read.
+pub struct Mended<S> {
     stream: S,
+    /// How many request lines had to be mended.
+    count: Arc<AtomicU64>,
     place: Place,
     /// The beginning of a head whose end has not come yet.
     head: Vec<u8>,
@@ -59,8 +66,14 @@ enum Place {
 }
 
 impl<S> Mended<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, place: Place::Head, head: Vec::new(), ready: Vec::new(), sent: 0 }
+    pub fn new(stream: S) -> Self {
+        let count = Arc::default();
+        Self { stream, count, place: Place::Head, head: Vec::new(), ready: Vec::new(), sent: 0 }
+    }
+
+    /// How many request lines had to be mended so far; goes on counting. The fake target holds these against its clients.
+    pub fn count(&self) -> Arc<AtomicU64> {
+        self.count.clone()
     }
 
     /// Takes what arrived; what can be handed on goes to `ready`.
@@ -91,7 +104,9 @@ impl<S> Mended<S> {
                     };
                     bytes = &bytes[end - before..];
                     self.place = after(&self.head[..end]);
-                    mend(&self.head[..end], &mut self.ready);
+                    if mend(&self.head[..end], &mut self.ready) {
+                        self.count.fetch_add(1, Ordering::Relaxed);
+                    }
                     self.head.clear();
                 }
             }
@@ -148,8 +163,8 @@ fn after(head: &[u8]) -> Place {
     }
 }
 
-/// The head with its query in order.
-fn mend(head: &[u8], into: &mut Vec<u8>) {
+/// The head with its query in order; whether it was not before.
+fn mend(head: &[u8], into: &mut Vec<u8>) -> bool {
     let line = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
     let query = head[..line].iter().position(|byte| *byte == b'?').unwrap_or(line);
     into.extend_from_slice(&head[..query]);
@@ -161,7 +176,13 @@ fn mend(head: &[u8], into: &mut Vec<u8>) {
             other => into.push(*other),
         }
     }
+    if head[query..line].iter().any(|byte| matches!(byte, b'"' | b'<' | b'>')) {
+        into.extend_from_slice(b"\r\n");
+        into.extend_from_slice(MENDED.as_bytes());
+        into.extend_from_slice(b": 1");
+    }
     into.extend_from_slice(&head[line..]);
+    head[query..line].iter().any(|byte| matches!(byte, b'"' | b'<' | b'>'))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {
@@ -241,7 +262,7 @@ mod tests {
     #[test]
     fn only_queries_of_request_lines_change() {
         let quoted = "GET /Users?filter=userName+eq+\"a\" HTTP/1.1\r\nhost: \"h\"\r\n\r\n";
-        let mended = "GET /Users?filter=userName+eq+%22a%22 HTTP/1.1\r\nhost: \"h\"\r\n\r\n";
+        let mended = "GET /Users?filter=userName+eq+%22a%22 HTTP/1.1\r\nprovost-mended: 1\r\nhost: \"h\"\r\n\r\n";
         let post = "POST /Users HTTP/1.1\r\nContent-Length: 20\r\n\r\nGET /?\"a\" HTTP/1.1\r\n";
         let chunked = "POST /Users HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
         let twice = "POST / HTTP/1.1\r\nContent-Length: 1\r\ncontent-length: 1\r\n\r\nx";
@@ -254,7 +275,10 @@ mod tests {
             ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n?\"".into()),
             ("GET /?\"".into(), "GET /?\"".into()),
             ("GET /?\" HTTP/1.1\nhost: h\n\n".into(), "GET /?\" HTTP/1.1\nhost: h\n\n".into()),
-            ("GET /a\"b?x=<1> HTTP/1.0\r\n\r\n".into(), "GET /a\"b?x=%3C1%3E HTTP/1.0\r\n\r\n".into()),
+            (
+                "GET /a\"b?x=<1> HTTP/1.0\r\n\r\n".into(),
+                "GET /a\"b?x=%3C1%3E HTTP/1.0\r\nprovost-mended: 1\r\n\r\n".into(),
+            ),
         ] {
             for piece in [1, 3, 7, 64, 4096] {
                 assert_eq!(passed(&input, piece), want, "pieces of {piece}");

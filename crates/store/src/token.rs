@@ -13,6 +13,9 @@ use crate::{Result, Store, seal};
 
 const USED: &str = "update token set last_used = $2 where id = $1 and (last_used is null or last_used < $2)";
 const REVOKE: &str = "update token set revoked = $2 where id = $1 and revoked is null";
+// One that was revoked meanwhile stays so, and one that ends sooner anyway does not get longer.
+const END: &str = "update token set expires = case when expires < $3 then expires else $3 end \
+    where name = $1 and revoked is null and (expires is null or expires > $2)";
 const DELETE: &str = "delete from token where id = $1";
 
 /// One token; its text is not kept.
@@ -142,6 +145,21 @@ impl Store {
     /// Whether it was there and not revoked yet.
     pub async fn revoke_token(&self, id: &str, now_ms: i64) -> Result<bool> {
         Ok(self.db().write(self.db().fixed(REVOKE).value(id).value(now_ms)).await? > 0)
+    }
+
+    /// Puts a new token in place of the valid ones of its name, which work until then at most; how many they were. Where none
+    /// is valid any more, nothing is done and the new one is not kept.
+    pub async fn rotate_token(&self, new: &TokenRow, now_ms: i64, until_ms: i64) -> Result<u64> {
+        let mut transaction = self.begin().await?;
+        let end = transaction.fixed(END).value(&new.name).value(now_ms).value(until_ms);
+        let ended = transaction.run(end).await?;
+        if ended == 0 {
+            transaction.rollback().await?;
+            return Ok(0);
+        }
+        transaction.upsert(std::slice::from_ref(new)).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     pub async fn delete_token(&self, id: &str) -> Result<bool> {

@@ -43,19 +43,9 @@ impl RetryPolicy {
         let jitter = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
         Some(full / 2 + full.mul_f64(0.5 * f64::from(jitter) / f64::from(u32::MAX)))
     }
-}
 
-pub struct Retrying {
-    inner: Arc<dyn Session>,
-    policy: RetryPolicy,
-}
-
-impl Retrying {
-    pub fn new(inner: Arc<dyn Session>, policy: RetryPolicy) -> Self {
-        Self { inner, policy }
-    }
-
-    async fn repeat<T, F: Future<Output = Result<T, ConnectorError>>>(
+    /// Makes the call, and makes it again while it fails in a way that passes and the policy allows it.
+    pub async fn repeat<T, F: Future<Output = Result<T, ConnectorError>>>(
         &self,
         cx: &Context,
         mut call: impl FnMut() -> F,
@@ -67,7 +57,7 @@ impl Retrying {
                 Err(error) => error,
             };
             let seed = std::ptr::from_ref(cx) as u64 ^ u64::from(tries);
-            let Some(wait) = self.policy.wait(&error, tries, seed) else { return Err(error) };
+            let Some(wait) = self.wait(&error, tries, seed) else { return Err(error) };
             tracing::debug!(error = %error, try_number = tries, wait_ms = wait.as_millis() as u64, "retry");
             if cx.sleep(wait).await.is_err() {
                 return Err(error);
@@ -77,34 +67,45 @@ impl Retrying {
     }
 }
 
+pub struct Retrying {
+    inner: Arc<dyn Session>,
+    policy: RetryPolicy,
+}
+
+impl Retrying {
+    pub fn new(inner: Arc<dyn Session>, policy: RetryPolicy) -> Self {
+        Self { inner, policy }
+    }
+}
+
 #[async_trait]
 impl Session for Retrying {
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
     }
     async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
-        self.repeat(cx, || self.inner.schema(cx)).await
+        self.policy.repeat(cx, || self.inner.schema(cx)).await
     }
     async fn test(&self, cx: &Context) -> Vec<CheckResult> {
         self.inner.test(cx).await
     }
     async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
-        self.repeat(cx, || self.inner.get(cx, class, id)).await
+        self.policy.repeat(cx, || self.inner.get(cx, class, id)).await
     }
     async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
-        self.repeat(cx, || self.inner.find(cx, request.clone())).await
+        self.policy.repeat(cx, || self.inner.find(cx, request.clone())).await
     }
     async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
-        self.repeat(cx, || self.inner.lookup(cx, request.clone())).await
+        self.policy.repeat(cx, || self.inner.lookup(cx, request.clone())).await
     }
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
-        self.repeat(cx, || self.inner.count(cx, class)).await
+        self.policy.repeat(cx, || self.inner.count(cx, class)).await
     }
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
         self.inner.revision(cx, class).await
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
-        self.repeat(cx, || self.inner.scan(cx, request.clone())).await
+        self.policy.repeat(cx, || self.inner.scan(cx, request.clone())).await
     }
 
     /// Repeats those operations of the batch that were not sent; a `timeout` of a write counts as sent unless the

@@ -22,6 +22,7 @@ use tokio::time::Sleep;
 use super::answer::{self, Answer, BodyFault};
 use super::failure::{self, Effect};
 use super::grant::{Grant, Held};
+use super::limits::{Limit, Limits};
 use super::pool::{Connection, Origin, Pool};
 use super::tls::{self, Identity};
 use super::{AuthHeader, BaseUrl};
@@ -51,6 +52,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Connections kept open; the caller sends no more requests at once.
     pub max_in_flight: usize,
+    /// The target's own limits, by method and address.
+    pub limits: Vec<Limit>,
     /// The longest answer, in bytes.
     pub max_answer: usize,
 }
@@ -106,6 +109,7 @@ pub struct Client {
     masks: Vec<Secret>,
     /// Where tokens come from that do not last.
     grant: Option<Box<Grant>>,
+    limits: Limits,
     timeout: Duration,
     max_answer: usize,
 }
@@ -149,6 +153,7 @@ impl Client {
             headers,
             masks,
             grant: None,
+            limits: Limits::new(options.limits),
             timeout: options.timeout,
             max_answer: options.max_answer,
         })
@@ -174,6 +179,7 @@ impl Client {
                 format!("{} {} is no address", call.method, without_query(call.path)),
             )
         })?;
+        self.limits.turn(cx, call).await?;
         let start = Instant::now();
         let end = cx.deadline.map_or(start + self.timeout, |deadline| deadline.min(start + self.timeout));
         let span = Span { start, end, cx, effect: call.effect };
@@ -203,6 +209,7 @@ impl Client {
                 trace = %cx.trace,
                 "request"
             );
+            self.limits.note(&answer);
             if !answer.status.is_redirection() || answer.status == StatusCode::NOT_MODIFIED {
                 return Ok(answer);
             }

@@ -1,8 +1,8 @@
 //! HTTP for connectors: one pooled client per connection, and one opinion on what an answer, or its absence, means.
 //!
 //! What matters most here is the difference between *not sent* and *maybe sent*: a write that may have reached the target
-//! is `unknown_outcome` and is looked at before it is repeated. Nothing is retried here and no rate is kept; the layers of
-//! `provost-connector` do that. No JSON and no protocol: a connector brings its own.
+//! is `unknown_outcome` and is looked at before it is repeated. Nothing is retried here; the layers of `provost-connector` do
+//! that, and keep the overall rate. Limits by method and address are kept here, where these are known. No JSON and no protocol: a connector brings its own.
 //! Start with [`Client::send`]; [`status`] has the table of statuses; `docs/decisions/0002-http-client.md` says why hyper.
 
 mod answer;
@@ -10,6 +10,7 @@ pub mod auth;
 mod client;
 mod failure;
 mod grant;
+mod limits;
 mod pool;
 pub mod status;
 mod tls;
@@ -20,6 +21,7 @@ pub use auth::{Auth, AuthHeader, Basic, Certificate, Custom, OAuth, SecretHandle
 pub use client::{Call, Client, Options};
 pub use failure::Effect;
 pub use grant::Grant;
+pub use limits::Limit;
 pub use tls::Identity;
 pub use url::BaseUrl;
 

@@ -108,6 +108,7 @@ fn client(secret: &str) -> Client {
         timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         max_in_flight: 1,
+        limits: Vec::new(),
         max_answer: 1000,
     };
     Client::new(options, vec![AuthHeader { name: header::AUTHORIZATION, value, masks: vec![Secret::new(secret)] }])

@@ -10,7 +10,8 @@ use provost_scim::client::Dialect;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::http::{Auth, BaseUrl, Basic, Certificate, Custom, OAuth, SecretHandle, auth};
+use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use crate::http::{Auth, BaseUrl, Basic, Certificate, Custom, Limit, Method, OAuth, SecretHandle, auth};
 
 /// As written under the connection's name.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,6 +59,9 @@ pub struct Config {
     /// The client's own, its file found from the configuration's folder.
     pub certificate: Option<Certificate>,
     pub timeout: Duration,
+    /// The dialect's own headers and limits, checked.
+    pub headers: HeaderMap,
+    pub limits: Vec<Limit>,
 }
 
 impl Config {
@@ -117,7 +121,8 @@ impl Config {
                 dialect.max_in_flight = raw.max_in_flight.unwrap_or(dialect.max_in_flight).max(1);
                 dialect.discovery = raw.discovery.unwrap_or(dialect.discovery);
                 let timeout = timeout.unwrap_or(Duration::from_secs(u64::from(dialect.timeout_s.max(1))));
-                Ok(Self { base, auth, dialect, given, ca, certificate, timeout })
+                let (headers, limits) = (headers(&dialect)?, limits(&dialect)?);
+                Ok(Self { base, auth, dialect, given, ca, certificate, timeout, headers, limits })
             }
             (_, _, dialect) => {
                 problems.extend(dialect.err());
@@ -174,6 +179,42 @@ fn dialect(settings: &Settings, setting: Json) -> Result<(Dialect, BTreeSet<Stri
         problem("dialect", format!("`dialect`: {error}"), "the connector's documentation lists what a dialect can say")
     })?;
     Ok((dialect, given))
+}
+
+/// The headers that the dialect wants with every request.
+fn headers(dialect: &Dialect) -> Result<HeaderMap, Vec<SettingProblem>> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &dialect.headers {
+        let read = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+        let Some((name, value)) = read.filter(|(name, _)| *name != AUTHORIZATION) else {
+            let message = format!("`dialect.headers`: `{name}` cannot be sent");
+            let hint =
+                "credentials go into `token`, `basic`, `header` or `oauth`; other names are letters, digits and dashes";
+            return Err(vec![problem("dialect.headers", message, hint)]);
+        };
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+fn limits(dialect: &Dialect) -> Result<Vec<Limit>, Vec<SettingProblem>> {
+    let limits = dialect.limits.iter().map(|rule| {
+        let methods: Option<Vec<Method>> =
+            rule.methods.iter().map(|method| method.to_ascii_uppercase().parse().ok()).collect();
+        let window = Duration::try_from_secs_f64(rule.seconds).ok().filter(|window| !window.is_zero());
+        let limit = methods.zip(window).filter(|_| rule.requests > 0);
+        let limit = limit.map(|(methods, window)| Limit {
+            methods,
+            path: rule.path.to_string(),
+            requests: rule.requests as usize,
+            window,
+        });
+        limit.ok_or_else(|| {
+            let hint = "write `{methods: [POST], path: /Users, requests: 180, seconds: 60}`";
+            vec![problem("dialect.limits", "`dialect.limits`: not a limit that could be kept".to_owned(), hint)]
+        })
+    });
+    limits.collect()
 }
 
 fn problem(path: &str, message: String, hint: &str) -> SettingProblem {

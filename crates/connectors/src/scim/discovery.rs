@@ -21,6 +21,10 @@ use crate::http::{Call, Client, StatusCode};
 /// The largest page asked for where the target announces room for more.
 const MAX_PAGE: u64 = 1_000;
 
+/// The most operations in a request to `/Bulk` where the target announces room for more: an answer that is lost leaves so
+/// many outcomes unknown.
+const MAX_BULK: usize = 200;
+
 /// What is known of a target after set-up.
 #[derive(Debug, Clone)]
 pub struct Discovered {
@@ -92,6 +96,14 @@ fn take_hints(dialect: &mut Dialect, json: &Json, given: &BTreeSet<String>) {
     }
     if said("etag") && open("etag") {
         dialect.etag = config.etag.supported;
+    }
+    // `/Bulk` is used only where the dialect says so; how much it takes the target knows best.
+    if said("bulk") && open("bulk_operations") && config.bulk.max_operations > 0 {
+        dialect.bulk_operations =
+            usize::try_from(config.bulk.max_operations).unwrap_or(dialect.bulk_operations).min(MAX_BULK);
+    }
+    if said("bulk") && open("bulk_bytes") && config.bulk.max_payload_size > 0 {
+        dialect.bulk_bytes = usize::try_from(config.bulk.max_payload_size).unwrap_or(dialect.bulk_bytes);
     }
     let pagination = config.pagination.unwrap_or_default();
     if said("pagination") && open("paging") && pagination.cursor && !pagination.index {

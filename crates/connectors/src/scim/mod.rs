@@ -2,11 +2,14 @@
 //!
 //! What is SCIM as data (bodies, answers, schemas, the dialect of a target) is `provost-scim`; what is HTTP is
 //! [`crate::http`]. Here the two meet: [`config`] the settings, [`discovery`] what the target says about itself, `read`,
-//! `scan` and `write` the requests, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
+//! `scan`, `write` and `bulk` the requests, `members` the doubt about long lists, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
 //! kept: layers do that. `docs.md` is for people who connect a target.
 
+mod bulk;
 mod config;
 mod discovery;
+mod members;
+pub mod probe;
 mod read;
 mod refusal;
 mod scan;
@@ -43,6 +46,41 @@ async fn identity(certificate: &Certificate, host: &dyn Host) -> Result<Identity
     Identity::read(&chain, key.expose().as_bytes())
 }
 
+/// The client of a connection; does not go online.
+async fn client(config: Config, host: &dyn Host) -> Result<Client, ConnectorError> {
+    let identity = match &config.certificate {
+        Some(certificate) => Some(identity(certificate, host).await?),
+        None => None,
+    };
+    let options = Options {
+        base: config.base,
+        headers: config.headers,
+        ca: config.ca,
+        identity,
+        timeout: config.timeout,
+        connect_timeout: config.timeout.min(Duration::from_secs(10)),
+        max_in_flight: config.dialect.max_in_flight,
+        limits: config.limits,
+        max_answer: MAX_ANSWER,
+    };
+    let asking = Options {
+        base: options.base.clone(),
+        headers: HeaderMap::new(),
+        ca: options.ca.clone(),
+        identity: None,
+        max_in_flight: 1,
+        limits: Vec::new(),
+        max_answer: MAX_TOKEN,
+        ..options
+    };
+    let grant = config.auth.grant(host, asking).await?;
+    let client = Client::new(options, config.auth.headers(host).await?)?;
+    Ok(match grant {
+        Some(grant) => client.with_grant(grant),
+        None => client,
+    })
+}
+
 /// The connector `scim`.
 pub struct ScimConnector {
     manifest: Manifest,
@@ -74,37 +112,10 @@ impl Connector for ScimConnector {
 
     async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
         let config = Config::require(&settings)?;
-        let identity = match &config.certificate {
-            Some(certificate) => Some(identity(certificate, &*host).await?),
-            None => None,
-        };
-        let options = Options {
-            base: config.base,
-            headers: HeaderMap::new(),
-            ca: config.ca,
-            identity,
-            timeout: config.timeout,
-            connect_timeout: config.timeout.min(Duration::from_secs(10)),
-            max_in_flight: config.dialect.max_in_flight,
-            max_answer: MAX_ANSWER,
-        };
-        let asking = Options {
-            base: options.base.clone(),
-            headers: HeaderMap::new(),
-            ca: options.ca.clone(),
-            identity: None,
-            max_in_flight: 1,
-            max_answer: MAX_TOKEN,
-            ..options
-        };
-        let grant = config.auth.grant(&*host, asking).await?;
-        let client = Client::new(options, config.auth.headers(&*host).await?)?;
-        let client = match grant {
-            Some(grant) => client.with_grant(grant),
-            None => client,
-        };
-        let cx = Context::new("configure").within(config.timeout);
-        let found = discovery::discover(&cx, &client, config.dialect, &config.given).await?;
+        let (dialect, given, timeout) = (config.dialect.clone(), config.given.clone(), config.timeout);
+        let client = client(config, &*host).await?;
+        let cx = Context::new("configure").within(timeout);
+        let found = discovery::discover(&cx, &client, dialect, &given).await?;
         Ok(Arc::new(ScimSession::new(client, found)))
     }
 }

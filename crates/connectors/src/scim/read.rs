@@ -10,10 +10,11 @@ use provost_scim::ResourceFilter;
 use provost_scim::client::{ListAnswer, Paging, parse_list, parse_resource};
 use provost_scim::filter::Missing;
 
+use super::members::{Care, judge};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
 use super::wire::{Query, object, unreadable};
-use crate::http::{Call, StatusCode};
+use crate::http::{Call, Effect, Method, StatusCode};
 
 /// One object with everything it has; `None` when the target does not have it.
 pub async fn get(
@@ -22,12 +23,25 @@ pub async fn get(
     class: &Class,
     id: &ObjectId,
 ) -> Result<Option<Record>, ConnectorError> {
+    fetch(cx, target, class, id, Care::Usual).await
+}
+
+/// The same, with more or less care about whether members are all there.
+pub async fn fetch(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    id: &ObjectId,
+    care: Care,
+) -> Result<Option<Record>, ConnectorError> {
     let path = object(&class.endpoint, id);
     let call = Call::get(&path).prepared(&target.reading, None);
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         let error = refused(&target.client, &call, Asked::Object, answer);
-        return if error.code == ErrorCode::NotFound { Ok(None) } else { Err(error) };
+        // 400 belongs to queries, and there is none: such targets mean an id that they do not know.
+        let unknown = error.code == ErrorCode::NotFound || error.target_status == Some(400);
+        return if unknown { Ok(None) } else { Err(error) };
     }
     let strange = |why: &str| ConnectorError::new(ErrorCode::Protocol, format!("{}: {why}", target.client.name(&call)));
     let record =
@@ -37,13 +51,23 @@ pub async fn get(
         return Err(strange("the target answered with another object"));
     }
     note_members(target, class, true, &mut record);
+    judge(cx, target, class, &mut record, care).await;
     Ok(Some(record))
 }
 
 /// One page of a list.
 pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) -> Result<ListAnswer, ConnectorError> {
-    let path = query.into_path();
-    let call = Call::get(&path).prepared(&target.reading, None);
+    let path;
+    let call = if target.dialect.search && query.has_filter() {
+        let (address, body) = query.into_search();
+        path = address;
+        let mut call = Call::new(Method::POST, &path).prepared(&target.writing, Some(body.into()));
+        call.effect = Effect::Read;
+        call
+    } else {
+        path = query.into_path();
+        Call::get(&path).prepared(&target.reading, None)
+    };
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         return Err(refused(&target.client, &call, Asked::Class, answer));
@@ -210,6 +234,9 @@ fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -
     if !target.dialect.filter_and && has_and(filter) {
         return Err(missing("filters with `and`"));
     }
+    if target.dialect.filter_terms > 0 && terms(filter) > target.dialect.filter_terms {
+        return Err(missing(&format!("filters of more than {} terms", target.dialect.filter_terms)));
+    }
     let query = Query::new(&class.endpoint).with("filter", filter);
     Ok(if members { query } else { without_members(class, query) })
 }
@@ -262,6 +289,14 @@ fn keep_matching(
     }
     let strangers = received - records.len();
     (records, strangers)
+}
+
+fn terms(filter: &Filter) -> usize {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(terms).sum(),
+        Filter::Not(inner) | Filter::Each { filter: inner, .. } => terms(inner),
+        Filter::Term(_) => 1,
+    }
 }
 
 fn has_and(filter: &Filter) -> bool {

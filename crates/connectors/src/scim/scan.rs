@@ -8,13 +8,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use provost_connector::{ConnectorError, Context, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest};
 use provost_model::{ClassName, Digest, Record, Text};
 use provost_scim::client::{ListAnswer, Paging};
 
-use super::read::{list, note_members, page_size, without_members};
-use super::session::Target;
+use super::members::Largest;
+use super::read::{get, list, note_members, page_size, without_members};
+use super::session::{Class, Target};
 use super::wire::Query;
+
+/// How often a walk whose cursor expired is started again.
+const RESTARTS: u32 = 3;
 
 /// A full scan of one class.
 pub struct FullScan {
@@ -29,6 +34,10 @@ pub struct FullScan {
     seen: HashSet<u64>,
     total: Option<u64>,
     fell: bool,
+    largest: Largest,
+    restarts: u32,
+    /// Pages are walked a second time, so that objects seen before say nothing about the target.
+    again: bool,
 }
 
 enum Place {
@@ -54,6 +63,9 @@ impl FullScan {
             seen: HashSet::new(),
             total: None,
             fell: false,
+            largest: Largest::default(),
+            restarts: 0,
+            again: false,
             target,
             class,
             place,
@@ -98,7 +110,7 @@ impl FullScan {
                 (received == 0 || reached || fresh == 0).then(|| self.end(received > 0 && fresh == 0))
             }
             Place::Cursor(cursor) => match next {
-                Some(next) if next == *cursor || (received > 0 && fresh == 0) => Some(self.end(true)),
+                Some(next) if next == *cursor || (received > 0 && fresh == 0 && !self.again) => Some(self.end(true)),
                 Some(next) => {
                     *cursor = next;
                     None
@@ -143,25 +155,53 @@ impl FullScan {
     }
 }
 
+/// Each object by its id, for targets whose lists leave attributes out. One that is gone meanwhile is left out.
+async fn whole(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    records: Vec<Record>,
+) -> Result<Vec<Record>, ConnectorError> {
+    let reads = records.into_iter().map(|record| async move { get(cx, target, class, &record.id).await });
+    let read: Vec<Option<Record>> = stream::iter(reads).buffered(target.dialect.max_in_flight).try_collect().await?;
+    Ok(read.into_iter().flatten().collect())
+}
+
 #[async_trait]
 impl Scan for FullScan {
     async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
         cx.check()?;
-        let page = self.page(cx).await?;
+        let page = match self.page(cx).await {
+            // The position was lost, not what was seen: from the front again, over what is known.
+            Err(error) if error.code == ErrorCode::CursorExpired && self.restarts < RESTARTS => {
+                self.restarts += 1;
+                tracing::info!(class = %self.class, error = %error, "the read starts again");
+                self.place = Place::Cursor(Text::default());
+                (self.total, self.again) = (None, true);
+                return Ok(ScanPage { items: Vec::new(), faults: Vec::new(), end: None });
+            }
+            page => page?,
+        };
         let received = page.records.len() as u64;
         if page.total_results.is_some() {
             self.fell |= page.total_results < self.total;
             self.total = page.total_results;
         }
         let (mut records, repeated) = self.fresh(page.records);
-        if repeated {
+        if repeated && !self.again {
             tracing::debug!(class = %self.class, "target repeated objects on a page");
         }
         let fresh = records.len() as u64;
         let class = self.target.class(&self.class)?;
         let asked_for = self.members || !self.target.dialect.members_readable;
+        if !self.target.dialect.lists_whole {
+            records = whole(cx, &self.target, class, records).await?;
+        }
         for record in &mut records {
             note_members(&self.target, class, asked_for, record);
+            if self.members {
+                self.largest.judge(cx, &self.target, class, record).await;
+            }
         }
         let items = records.into_iter().map(|record| self.item(record)).collect();
         let end = self.advance(received, fresh, page.next_cursor);

@@ -3,21 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, ClassCapabilities, ConnectorError, Context, Enablement, ErrorCode, FindRequest,
     LookupRequest, Page, Scan, ScanMode, ScanRequest, Scope, Session,
 };
-use provost_model::{AttributePath, ClassName, ClassSchema, ObjectId, Operation, Record, Schema, Value};
+use provost_model::{AttributePath, ClassName, ClassSchema, ObjectId, Operation, Record, Schema, Text, Value};
 use provost_scim::TypeSchema;
-use provost_scim::client::{BodyWriter, Deprovision, Dialect, Paging, UpdateMethod};
+use provost_scim::client::{BodyWriter, Deprovision, Dialect, Paging, Rules, UpdateMethod};
 use provost_scim::schema::class_schema;
+use tokio::sync::OnceCell;
 
 use super::discovery::{self, Discovered};
 use super::scan::FullScan;
 use super::wire::{ACCEPTED, SCIM_JSON};
-use super::{read, test, write};
+use super::{bulk, read, test, write};
 use crate::http::Client;
 use crate::http::header::HeaderMap;
 
@@ -36,6 +38,10 @@ pub struct Class {
     pub update: UpdateMethod,
     /// `active`, where an account is switched off by it.
     pub enablement: Option<Arc<AttributePath>>,
+    /// What the target wants of attributes beyond its schema.
+    pub rules: Rules,
+    /// The target has said that it has no PATCH.
+    pub has_no_patch: AtomicBool,
     /// Whether objects have `members`, the one attribute that may be too long to be read by the way.
     pub has_members: bool,
 }
@@ -48,6 +54,8 @@ pub struct Target {
     pub writing: HeaderMap,
     pub dialect: Arc<Dialect>,
     pub classes: Vec<Class>,
+    /// Whether the target can be asked how many users a group has.
+    pub counts_members: OnceCell<bool>,
 }
 
 impl Target {
@@ -75,17 +83,18 @@ impl ScimSession {
         let capabilities = Capabilities {
             classes: classes.iter().map(|class| abilities(class, &dialect)).collect(),
             max_in_flight: dialect.max_in_flight,
-            max_batch: 1,
+            max_batch: if dialect.bulk { dialect.bulk_operations.max(1) } else { 1 },
             max_lookup: MAX_LOOKUP,
             requests_per_second: dialect.requests_per_second,
         };
         let (reading, writing) = (client.headers(&ACCEPTED, None), client.headers(&ACCEPTED, Some(&SCIM_JSON)));
-        Self { target: Arc::new(Target { client, reading, writing, dialect, classes }), capabilities }
+        let target = Target { client, reading, writing, dialect, classes, counts_members: OnceCell::new() };
+        Self { target: Arc::new(target), capabilities }
     }
 }
 
 fn class(types: &Arc<TypeSchema>, dialect: &Arc<Dialect>, published: bool) -> Class {
-    let schema = Arc::new(model_class(types, published));
+    let schema = Arc::new(model_class(types, dialect, published));
     let name = schema.name.clone();
     let endpoint = types.resource_type.endpoint.trim_matches('/');
     let deactivates = dialect.deprovision != Deprovision::Delete && schema.attribute("active").is_some();
@@ -95,6 +104,8 @@ fn class(types: &Arc<TypeSchema>, dialect: &Arc<Dialect>, published: bool) -> Cl
         writer: BodyWriter::new(Arc::clone(dialect), Arc::clone(&schema), Some(&types.core.id)),
         update: dialect.update_of(&name),
         enablement: deactivates.then(|| Arc::new(AttributePath::name("active"))),
+        rules: Rules::of(dialect, &name),
+        has_no_patch: AtomicBool::new(false),
         has_members: schema.attribute("members").is_some(),
         schema,
         name,
@@ -102,8 +113,10 @@ fn class(types: &Arc<TypeSchema>, dialect: &Arc<Dialect>, published: bool) -> Cl
 }
 
 /// A class that the target did not publish may have more attributes than the RFC gives it.
-fn model_class(types: &TypeSchema, published: bool) -> ClassSchema {
-    ClassSchema { open: !published, ..class_schema(types) }
+fn model_class(types: &TypeSchema, dialect: &Dialect, published: bool) -> ClassSchema {
+    let mut class = ClassSchema { open: !published, ..class_schema(types) };
+    Rules::of(dialect, &class.name).lay_over(&mut class);
+    class
 }
 
 fn abilities(class: &Class, dialect: &Dialect) -> ClassCapabilities {
@@ -120,13 +133,21 @@ fn abilities(class: &Class, dialect: &Dialect) -> ClassCapabilities {
         update: true,
         delete: true,
         enablement,
-        // Without filters an object is found by its id alone.
-        lookup: vec![if dialect.filter { "*".into() } else { "id".into() }],
+        lookup: lookups(dialect),
         // Cursor paging comes without totals.
         count: dialect.paging == Paging::Index,
         max_values_per_change: Some(dialect.members_per_request).filter(|limit| *limit > 0),
         references_in_create: true,
         preconditions: dialect.etag,
+    }
+}
+
+/// What objects can be found by; without filters by the id alone.
+fn lookups(dialect: &Dialect) -> Vec<Text> {
+    match (dialect.filter, dialect.filter_attributes.as_slice()) {
+        (false, _) => vec!["id".into()],
+        (true, []) => vec!["*".into()],
+        (true, some) => some.iter().cloned().chain(["id".into()]).collect(),
     }
 }
 
@@ -140,7 +161,8 @@ impl Session for ScimSession {
         // Asked anew: a target may have got an extension since. Hints were taken at set-up and stay.
         let dialect = (*self.target.dialect).clone();
         let found = discovery::discover(cx, &self.target.client, dialect, &BTreeSet::new()).await?;
-        let classes = found.types.iter().map(|types| model_class(types, found.published)).collect();
+        let classes = found.types.iter().map(|types| model_class(types, &self.target.dialect, found.published));
+        let classes = classes.collect();
         Ok(Schema { classes })
     }
 
@@ -182,6 +204,9 @@ impl Session for ScimSession {
     }
 
     async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        if self.target.dialect.bulk && operations.len() > 1 {
+            return bulk::apply(cx, &self.target, operations).await;
+        }
         let mut applied = Vec::with_capacity(operations.len());
         for operation in operations {
             applied.push(match write::apply(cx, &self.target, operation).await {

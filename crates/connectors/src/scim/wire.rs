@@ -3,9 +3,11 @@
 use std::fmt::{Display, Write};
 
 use hyper::header::{ACCEPT, HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use provost_connector::{ConnectorError, ErrorCode};
 use provost_scim::ScimError;
+use provost_scim::urn::SEARCH_REQUEST;
+use serde_json::Value as Json;
 
 /// RFC 7644 section 3.1.
 pub static SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -44,6 +46,26 @@ impl Query {
     pub fn into_path(self) -> String {
         self.0
     }
+
+    pub fn has_filter(&self) -> bool {
+        self.0.contains("?filter=") || self.0.contains("&filter=")
+    }
+
+    /// The same as a SearchRequest (RFC 7644 section 3.4.3): the address and the body.
+    pub fn into_search(self) -> (String, Vec<u8>) {
+        let (endpoint, query) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let mut body = serde_json::Map::from_iter([("schemas".to_owned(), serde_json::json!([SEARCH_REQUEST]))]);
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let text = percent_decode_str(value).decode_utf8_lossy();
+            let value = match name {
+                "startIndex" | "count" => text.parse::<u64>().map_or_else(|_| Json::from(&*text), Json::from),
+                "attributes" | "excludedAttributes" => text.split(',').collect(),
+                _ => Json::from(&*text),
+            };
+            body.insert(name.to_owned(), value);
+        }
+        (format!("{endpoint}/.search"), Json::Object(body).to_string().into_bytes())
+    }
 }
 
 /// Encodes what is written into it.
@@ -75,6 +97,12 @@ mod tests {
         ] {
             assert_eq!(Query::new("/Users").with("filter", filter).into_path(), want);
         }
+        let query = Query::new("/Users").with("filter", "a eq \"b&c\"").with("count", 7);
+        assert!(query.has_filter());
+        let (path, body) = query.into_search();
+        let body: Json = serde_json::from_slice(&body).unwrap();
+        let want = serde_json::json!({"schemas": [SEARCH_REQUEST], "filter": "a eq \"b&c\"", "count": 7});
+        assert_eq!((path.as_str(), body), ("/Users/.search", want));
         assert_eq!(object("/Users", "a/../b?c"), "/Users/a%2F..%2Fb%3Fc");
     }
 }

@@ -6,27 +6,43 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use percent_encoding::percent_decode_str;
 use provost_connector::{ConnectorError, Context, Done, ErrorCode};
 use provost_model::{Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, Text, Value};
-use provost_scim::client::{UpdateMethod, parse_resource, skim_resource};
+use provost_scim::client::{Breach, Deprovision, UpdateMethod, parse_resource, skim_resource};
 
-use super::read::{get, lookup};
+use super::members::Care;
+use super::read::{fetch, get, lookup};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
 use super::wire::object;
 use crate::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, LOCATION};
 use crate::http::{Answer, Call, Method};
 
+/// How often an object is read and written when others write it at the same time (checklist C10).
+const TRIES: u32 = 4;
+
 /// Does one operation.
 pub async fn apply(cx: &Context, target: &Target, operation: &Operation) -> Result<Done, ConnectorError> {
     let class = target.class(&operation.class)?;
+    if let Err(breach) = class.rules.check(operation.action, &operation.changes) {
+        return Err(unfit(breach));
+    }
     if operation.action == Action::Create {
         return create(cx, target, class, &operation.changes).await;
     }
     // Apart, so that a create, of which there are most, does not carry the state of all this.
     Box::pin(change(cx, target, class, operation)).await
+}
+
+/// A value that the dialect says the target would refuse. Nothing was sent.
+pub fn unfit(breach: Breach) -> ConnectorError {
+    let code = if breach.missing { ErrorCode::MissingRequired } else { ErrorCode::InvalidValue };
+    ConnectorError::new(code, breach.message)
+        .at(breach.path)
+        .hint("correct the value at the source or the mapping; the rule stands in `attributes` of `dialect`")
 }
 
 /// Everything but a create.
@@ -37,19 +53,45 @@ async fn change(cx: &Context, target: &Target, class: &Class, operation: &Operat
     };
     let changes = match operation.action {
         Action::Delete => return delete(cx, target, class, id).await,
-        Action::Enable => Cow::Owned(switched(class, operation, true)?),
-        Action::Disable => Cow::Owned(switched(class, operation, false)?),
-        Action::Create | Action::Update => Cow::Borrowed(operation.changes.as_slice()),
+        Action::Disable if target.dialect.deprovision == Deprovision::DeleteDeactivates => {
+            return switch_off_by_delete(cx, target, class, operation, id).await;
+        }
+        _ => switching(class, operation)?,
     };
     let update = Update { cx, target, class, id, changes: &changes, if_match: operation.if_match.as_ref() };
-    let mut done = match class.update {
-        UpdateMethod::Patch => update.patch().await?,
-        UpdateMethod::Put => update.put().await?,
-    };
+    let mut done = update.send_all().await?;
     if target.dialect.read_after_write && done.requests > 0 {
         read_back(cx, target, class, &changes, &mut done).await;
     }
     Ok(done)
+}
+
+/// What else changes first: afterwards some targets do not show the object any more.
+async fn switch_off_by_delete(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    operation: &Operation,
+    id: &ObjectId,
+) -> Result<Done, ConnectorError> {
+    let is_flag = |change: &Change| class.enablement.as_ref().is_some_and(|path| *change.path == **path);
+    let changes: Vec<Change> = operation.changes.iter().filter(|change| !is_flag(change)).cloned().collect();
+    let mut requests = 0;
+    if !changes.is_empty() {
+        let update = Update { cx, target, class, id, changes: &changes, if_match: operation.if_match.as_ref() };
+        requests = update.send_all().await?.requests;
+    }
+    let done = delete(cx, target, class, id).await?;
+    Ok(Done { requests: requests + done.requests, ..done })
+}
+
+/// The changes, with the flag that switches the account where the operation does that.
+pub(super) fn switching<'o>(class: &Class, operation: &'o Operation) -> Result<Cow<'o, [Change]>, ConnectorError> {
+    Ok(match operation.action {
+        Action::Enable => Cow::Owned(switched(class, operation, true)?),
+        Action::Disable => Cow::Owned(switched(class, operation, false)?),
+        _ => Cow::Borrowed(operation.changes.as_slice()),
+    })
 }
 
 /// The changes with the flag that switches the account.
@@ -147,6 +189,38 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
+    /// In the way of the class. Whoever was overtaken by another writer, after a read of his own, reads again.
+    async fn send_all(&self) -> Result<Done, ConnectorError> {
+        let mut tries = 1;
+        loop {
+            match self.send_once().await {
+                Err(error)
+                    if error.code == ErrorCode::PreconditionFailed && self.if_match.is_none() && tries < TRIES =>
+                {
+                    tries += 1;
+                    self.cx.check()?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn send_once(&self) -> Result<Done, ConnectorError> {
+        let has_no_patch = &self.class.has_no_patch;
+        match self.class.update {
+            UpdateMethod::Patch => self.patch().await,
+            UpdateMethod::Put => self.put().await,
+            UpdateMethod::PatchThenPut if has_no_patch.load(Ordering::Relaxed) => self.put().await,
+            UpdateMethod::PatchThenPut => match self.patch().await {
+                Err(error) if matches!(error.target_status, Some(405 | 501)) => {
+                    has_no_patch.store(true, Ordering::Relaxed);
+                    self.put().await
+                }
+                result => result,
+            },
+        }
+    }
+
     async fn patch(&self) -> Result<Done, ConnectorError> {
         let mut done = Done { target_id: self.id.clone(), ..Done::default() };
         let mut version = self.if_match.cloned();
@@ -194,13 +268,25 @@ impl Update<'_> {
                 .at("members")
                 .hint("set `update_by_class: {Group: patch}` and `member_remove: filter` in `dialect` if the target can do that"));
         }
-        let record = get(self.cx, self.target, self.class, self.id).await?;
-        record.ok_or_else(|| {
+        let record = fetch(self.cx, self.target, self.class, self.id, Care::Full).await?.ok_or_else(|| {
             ConnectorError::new(
                 ErrorCode::NotFound,
                 format!("object `{}` of class `{}` is not there", self.id, self.class.name),
             )
-        })
+        })?;
+        match record.incomplete.first() {
+            // Written back as a whole, the list would throw out whoever is not shown.
+            Some(cut) => {
+                let message = format!(
+                    "`{}` can only be written as a whole, and is not shown whole: {}",
+                    cut.attribute, cut.reason
+                );
+                Err(ConnectorError::new(ErrorCode::NotSupported, message)
+                    .at(cut.attribute.clone())
+                    .hint("set `update_by_class: {Group: patch}` and `member_remove: filter` in `dialect` if the target can do that"))
+            }
+            None => Ok(record),
+        }
     }
 
     async fn send(&self, method: Method, body: Vec<u8>, version: Option<&Text>) -> Result<Answer, ConnectorError> {
@@ -279,7 +365,7 @@ fn partial(error: ConnectorError, done: &str) -> ConnectorError {
 }
 
 /// The changes of a create with the first chunk of members, and the other members as changes of their own.
-fn chunk_members(changes: &[Change], limit: usize) -> (Cow<'_, [Change]>, Vec<Change>) {
+pub(super) fn chunk_members(changes: &[Change], limit: usize) -> (Cow<'_, [Change]>, Vec<Change>) {
     let is_long = |change: &Change| {
         limit > 0 && change.value.as_list().is_some_and(|members| members.len() > limit) && is_members(&change.path)
     };
@@ -302,7 +388,7 @@ fn is_members(path: &AttributePath) -> bool {
 }
 
 /// Id and version out of a resource, without building the rest of it.
-fn written(body: &[u8], class: &Class) -> Option<(ObjectId, Option<Text>)> {
+pub(super) fn written(body: &[u8], class: &Class) -> Option<(ObjectId, Option<Text>)> {
     if let Some((id, version)) = skim_resource(body) {
         return Some((ObjectId::from(id), version.map(Text::from)));
     }
@@ -312,7 +398,7 @@ fn written(body: &[u8], class: &Class) -> Option<(ObjectId, Option<Text>)> {
 }
 
 /// The id at the end of `Location`, wherever the target thinks that it lives.
-fn located(answer: &Answer, class: &Class) -> Option<ObjectId> {
+pub(super) fn located(answer: &Answer, class: &Class) -> Option<ObjectId> {
     let location = answer.header(LOCATION)?;
     let (_, id) = location.rsplit_once(&format!("{}/", class.endpoint))?;
     let id = id.split(['?', '#', '/']).next().filter(|id| !id.is_empty())?;
@@ -320,6 +406,6 @@ fn located(answer: &Answer, class: &Class) -> Option<ObjectId> {
 }
 
 /// The `ETag` header, where versions are used at all: some targets compute it over the text of one answer.
-fn etag(target: &Target, answer: &Answer) -> Option<Text> {
+pub(super) fn etag(target: &Target, answer: &Answer) -> Option<Text> {
     answer.header(ETAG).filter(|_| target.dialect.etag).map(Text::from)
 }

@@ -1,9 +1,15 @@
 //! What the tests of `scim` share: a session on any address, and operations in one expression.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper::{Request, Response, body::Incoming};
+use hyper_util::rt::TokioIo;
 use provost_connector::{
     Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, ScanItem, ScanRequest, Secret,
     Session, Settings,
@@ -107,4 +113,39 @@ pub fn members(record: &Record) -> Vec<String> {
     let mut ids: Vec<String> = list.iter().filter_map(id).collect();
     ids.sort();
     ids
+}
+
+/// A target that knows canned answers: method, path with query, body: to status, headers, body.
+pub type Answer = (u16, Vec<(&'static str, String)>, String);
+
+pub async fn target(answer: impl Fn(&str, &str, &str) -> Answer + Send + Sync + 'static) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://127.0.0.1:{}/scim", listener.local_addr().unwrap().port());
+    let answer = Arc::new(answer);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = Arc::clone(&answer);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let answer = Arc::clone(&answer);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    let path = parts.uri.path_and_query().unwrap().as_str().trim_start_matches("/scim");
+                    let (status, headers, text) =
+                        answer(parts.method.as_str(), path, std::str::from_utf8(&body).unwrap());
+                    let mut response = Response::builder().status(status);
+                    for (name, value) in headers {
+                        response = response.header(name, value);
+                    }
+                    Ok::<_, Infallible>(response.body(Full::new(Bytes::from(text))).unwrap())
+                }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    url
+}
+
+pub fn bare(status: u16, body: impl Into<String>) -> Answer {
+    (status, Vec::new(), body.into())
 }

@@ -50,7 +50,7 @@ pub(super) fn unmask(
         }
         None => None,
     };
-    let wanted = |at: usize| match projection.as_ref().map(|projection| &projection.0[at]) {
+    let wanted = |at: usize| match projection.as_ref().map(|projection| projection.0[at].shown()) {
         Some(Projected::Value(value)) => Some(value.clone()),
         _ => None,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
-use provost_model::{ObjectId, Record, Text};
+use provost_model::{AttributePath, ObjectId, Record, Text};
 use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
 use tokio::sync::mpsc;
 
@@ -18,7 +18,7 @@ use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled, Targets};
 use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets, unasked};
 use super::{ClassRead, Cycle, absent};
-use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
+use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, Wishes, decide};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::report::CycleKind;
@@ -391,18 +391,20 @@ impl<'c> Planner<'c> {
     /// The target ids of everything that these records refer to by single-valued references.
     async fn referenced(&self, records: &[Record]) -> Result<Targets, EngineError> {
         let (cycle, rule) = (self.cycle, self.rule());
-        let mut ids: HashMap<provost_model::ClassName, HashSet<&str>> = HashMap::new();
+        let mut ids: HashMap<provost_model::ClassName, HashSet<ObjectId>> = HashMap::new();
         for mapping in rule.mappings.iter().filter(|mapping| mapping.reference && !mapping.multi) {
             let Some(attribute) = mapping.expression.direct_attribute() else { continue };
+            let path = attribute.parse::<AttributePath>().ok();
             for record in records {
-                if let Some(provost_model::Value::Reference(to)) = record.attributes.get(attribute) {
-                    ids.entry(to.class.clone()).or_default().insert(&to.id);
+                let value = record.attributes.get(attribute).or_else(|| path.as_ref()?.get(&record.attributes));
+                if let Some(to) = value.and_then(|value| mapping.points_to(value)) {
+                    ids.entry(to.class).or_default().insert(to.id);
                 }
             }
         }
         let mut targets = HashMap::new();
         for (class, ids) in ids {
-            let ids: Vec<&str> = ids.into_iter().collect();
+            let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
             for link in cycle.store.links(&cycle.job.name, &class, &ids).await? {
                 if let Some(target) = link.target_id {
                     targets.insert((class.clone(), link.source_id), target);
@@ -632,8 +634,9 @@ fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
     }
 }
 
-fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[ReferenceRow]) -> ReferenceDelta {
-    let wanted: HashSet<ReferenceKey> = wishes
+fn delta(rule: &Rule, id: &ObjectId, wishes: Wishes, had: &[ReferenceRow]) -> ReferenceDelta {
+    let Wishes { wanted, partly } = wishes;
+    let wanted: HashSet<ReferenceKey> = wanted
         .into_iter()
         .map(|wish| ReferenceKey {
             class: rule.from.clone(),
@@ -651,6 +654,7 @@ fn delta(rule: &Rule, id: &ObjectId, wishes: Vec<crate::decide::Wish>, had: &[Re
             ReferenceState::Wanted | ReferenceState::Sent if is_wanted => {
                 have.insert(&row.key);
             }
+            _ if partly.contains(&row.key.path) => {}
             ReferenceState::Sent => {
                 delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
             }

@@ -8,7 +8,7 @@ use provost_lang::Flow;
 use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
-use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish};
+use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes};
 use crate::rule::{Mapping, Rule};
 use crate::spec::{ApplySpec, NullSpec};
 
@@ -184,8 +184,17 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
             continue;
         }
         let before = sent.get(mapping);
+        // Of a list that was cut short only additions are known, of anything else made from it nothing at all.
+        let (projected, joins) = match projected {
+            Projected::Partly(inner) => match &mut **inner {
+                whole if create => (whole, false),
+                list @ Projected::Value(Value::List(_)) => (list, true),
+                _ => continue,
+            },
+            whole => (whole, mapping.flow == Flow::Add),
+        };
         let after = match projected {
-            Projected::Value(want) if mapping.flow == Flow::Add && !create => {
+            Projected::Value(want) if joins && !create => {
                 let missing = missing_elements(before, want);
                 if !missing.is_empty() {
                     let change = Change::new(mapping.path.clone(), ChangeOp::Add, Value::List(missing));
@@ -205,7 +214,7 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
             }
             Projected::Clear if !create && before.is_some_and(|have| !have.is_unassigned()) => None,
             Projected::Null | Projected::Clear | Projected::Ignored => continue,
-            Projected::Choice(_) | Projected::References(_) => continue,
+            Projected::Choice(_) | Projected::References(_) | Projected::Partly(_) => continue,
         };
         let change = match after {
             Some(value) => Change::set(mapping.path.clone(), value),
@@ -271,14 +280,18 @@ fn held(rule: &Rule, record: &Record, projection: &Projection) -> Attributes {
     held
 }
 
-fn wishes(rule: &Rule, projection: Projection) -> Option<Vec<Wish>> {
+fn wishes(rule: &Rule, projection: Projection) -> Option<Wishes> {
     if !rule.has_references {
         return None;
     }
-    let mut wishes = Vec::new();
-    for (mapping, projected) in rule.mappings.iter().zip(projection.0) {
+    let mut wishes = Wishes::default();
+    for (mapping, mut projected) in rule.mappings.iter().zip(projection.0) {
+        if let Projected::Partly(inner) = projected {
+            projected = *inner;
+            wishes.partly.push(mapping.path.to_string().into());
+        }
         if let Projected::References(references) = projected {
-            wishes.extend(references.into_iter().map(|to| Wish {
+            wishes.wanted.extend(references.into_iter().map(|to| Wish {
                 path: mapping.path.clone(),
                 multi: mapping.multi,
                 to,
@@ -323,6 +336,9 @@ pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<
     let mut changes = Vec::new();
     let mut check = |path: &Arc<provost_model::AttributePath>, key: &str, case_exact: bool| {
         let Some(want) = sent.get(key) else { return };
+        if record.is_incomplete(&path.name) {
+            return base.push(key, want.clone());
+        }
         match path.get(&record.attributes) {
             Some(have) if same_at_target(have, want, case_exact) => base.push(key, want.clone()),
             have => {

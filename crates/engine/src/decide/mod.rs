@@ -84,12 +84,20 @@ pub struct Act {
     /// Only such that set or unset.
     pub changes: Vec<Change>,
     /// The references the object should have, when the source was read; the second pass sends them.
-    pub references: Option<Vec<Wish>>,
+    pub references: Option<Wishes>,
     pub state: LinkState,
     /// When the account is to be deleted, for a leaver under a grace period (milliseconds since 1970).
     pub leaves: Option<i64>,
     /// What the target was read to hold of the mapped attributes before the changes; none when the link's record counts.
     pub base: Option<Attributes>,
+}
+
+/// The references that an object should have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wishes {
+    pub wanted: Vec<Wish>,
+    /// Paths whose other references stay, because the source did not show all of them.
+    pub partly: Vec<Text>,
 }
 
 /// A reference that an object should have.

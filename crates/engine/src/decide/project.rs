@@ -24,6 +24,8 @@ pub enum Projected {
     Choice(Choice),
     /// Sent by the second pass.
     References(Vec<Reference>),
+    /// The source cut an attribute short that this was made from: what is there counts, what is missing says nothing.
+    Partly(Box<Projected>),
 }
 
 /// The values of which an object gets the first that is free.
@@ -34,6 +36,16 @@ pub struct Choice {
     pub otherwise: Fault,
 }
 
+impl Projected {
+    /// What there is, whether or not it is all.
+    pub fn shown(&self) -> &Projected {
+        match self {
+            Projected::Partly(inner) => inner,
+            whole => whole,
+        }
+    }
+}
+
 impl Projection {
     /// Whether some value is still to be chosen.
     pub fn is_open(&self) -> bool {
@@ -42,7 +54,7 @@ impl Projection {
 
     /// What people know the object by: the display name, else the source's id.
     pub fn name(&self, rule: &Rule, record: &Record) -> Text {
-        match rule.name_mapping.map(|at| &self.0[at]) {
+        match rule.name_mapping.map(|at| self.0[at].shown()) {
             Some(Projected::Value(Value::Text(name))) if !name.is_empty() => name.clone(),
             _ => Text::from(record.id.as_str()),
         }
@@ -69,12 +81,23 @@ pub fn project(rule: &Rule, record: &Record, now: Timestamp) -> Result<Option<Pr
             Outcome::IgnoreAttribute => Projected::Ignored,
             Outcome::Clear if mapping.reference => Projected::References(Vec::new()),
             Outcome::Clear => Projected::Clear,
-            Outcome::Value(value) if mapping.reference => references(value),
+            Outcome::Value(value) if mapping.reference => references(mapping, value)?,
             Outcome::Value(value) => fit(mapping, value)?,
         };
-        results.push(projected);
+        let partly = record.incomplete.iter().any(|cut| reads(mapping, &cut.attribute));
+        results.push(if partly { Projected::Partly(Box::new(projected)) } else { projected });
     }
     Ok(Some(Projection(results)))
+}
+
+/// Whether the mapping reads this attribute, or a part of it.
+fn reads(mapping: &Mapping, attribute: &str) -> bool {
+    mapping.expression.attributes().iter().any(|name| {
+        let rest = name
+            .get(attribute.len()..)
+            .filter(|_| name.get(..attribute.len()).is_some_and(|start| start.eq_ignore_ascii_case(attribute)));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    })
 }
 
 /// Everything that the mapping would try, in its order: each value is said to be taken, so that it goes on to the next.
@@ -105,17 +128,13 @@ fn failed(attribute: &str, error: &provost_lang::EvalError) -> Fault {
     }
 }
 
-fn references(value: Value) -> Projected {
-    match value {
-        Value::Reference(reference) => Projected::References(vec![*reference]),
-        Value::List(values) => Projected::References(
-            values
-                .into_iter()
-                .filter_map(|value| if let Value::Reference(reference) = value { Some(*reference) } else { None })
-                .collect(),
-        ),
-        _ => Projected::References(Vec::new()),
+/// What the values point at; where none of them is a reference after all, the values themselves.
+fn references(mapping: &Mapping, value: Value) -> Result<Projected, Fault> {
+    let found: Vec<Reference> = value.elements().iter().filter_map(|value| mapping.points_to(value)).collect();
+    if found.is_empty() && !value.is_unassigned() && mapping.points_at.is_empty() {
+        return fit(mapping, value);
     }
+    Ok(Projected::References(found))
 }
 
 /// Brings a value to the type of the target attribute. Texts of booleans and numbers are read, nothing is guessed.

@@ -335,10 +335,10 @@ impl Check<'_> {
                 ..problem
             });
         }
-        let reference = expression
+        let pointer = expression
             .direct_attribute()
             .and_then(|name| from.attribute(name).or_else(|| from.resolve(&name.parse().ok()?)))
-            .is_some_and(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
+            .filter(|source| source.kind == AttributeType::Reference || !source.reference_classes.is_empty());
         let readable = !schema.is_some_and(|schema| schema.sensitive || schema.mutability == Mutability::WriteOnly);
         if expression.is_random() && spec.apply == ApplySpec::Always {
             let message = format!("`{attribute}` gets another random value with every cycle");
@@ -356,10 +356,15 @@ impl Check<'_> {
             flow: expression.flow(),
             path: Arc::new(path),
             expression,
-            apply: spec.apply,
+            // What cannot change is not sent again: the target would refuse it.
+            apply: match schema.map(|schema| schema.mutability) {
+                Some(Mutability::Immutable) => ApplySpec::Create,
+                _ => spec.apply,
+            },
             default: spec.default.clone(),
             when_null: spec.when_null,
-            reference,
+            reference: pointer.is_some(),
+            points_at: pointer.map(|source| source.reference_classes.clone()).unwrap_or_default(),
         })
     }
 }

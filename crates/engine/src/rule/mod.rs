@@ -10,7 +10,8 @@ use std::sync::Arc;
 use provost_connector::Enablement;
 use provost_lang::{Expression, Flow, ScopeFilter};
 use provost_model::{
-    APP_ROLE_ASSIGNMENTS, AttributePath, AttributeType, Attributes, ClassName, ConnectionName, JobName, Text, Value,
+    APP_ROLE_ASSIGNMENTS, AttributePath, AttributeType, Attributes, ClassName, ConnectionName, JobName, ObjectId,
+    Reference, Text, Value,
 };
 use provost_store::Layout;
 
@@ -100,6 +101,8 @@ pub struct Mapping {
     pub when_null: NullSpec,
     /// The source attribute is a reference: sent by the second pass as the target's id.
     pub reference: bool,
+    /// The classes that it may point at, where the source says so.
+    pub points_at: Vec<ClassName>,
     /// Masked in plans, events and logs: the target says so, or the expression uses `Redact`.
     pub sensitive: bool,
     /// What a read of the target gives can be compared; not so for passwords.
@@ -116,6 +119,28 @@ pub struct Mapping {
 const MASK: &str = "[masked]";
 
 impl Mapping {
+    /// What a value of the source points at. Connectors give references as such; a SCIM source gives an object with `value`
+    /// and perhaps `type` (RFC 7643 section 2.4), or the id alone. None when the value is no reference after all, as a URI
+    /// of another system.
+    pub fn points_to(&self, value: &Value) -> Option<Reference> {
+        let id = |text: &Text| ObjectId::from(text.clone());
+        match value {
+            Value::Reference(reference) => Some((**reference).clone()),
+            Value::Complex(parts) => {
+                let kind = parts.find("type").and_then(Value::as_text);
+                let named =
+                    self.points_at.iter().find(|class| kind.is_some_and(|kind| class.eq_ignore_ascii_case(kind)));
+                let class = named.or(self.points_at.first())?.clone();
+                match parts.find("value")? {
+                    Value::Text(text) => Some(Reference { class, id: id(text) }),
+                    _ => None,
+                }
+            }
+            Value::Text(text) => Some(Reference { class: self.points_at.first()?.clone(), id: id(text) }),
+            _ => None,
+        }
+    }
+
     /// What is shown instead of the value of a sensitive mapping.
     pub fn mask(&self) -> &'static str {
         if self.expression.is_redacted() { provost_lang::REDACTED } else { MASK }

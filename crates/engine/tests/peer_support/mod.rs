@@ -1,6 +1,6 @@
 //! A job from two HR files (people, and teams with members) to a SCIM server that others wrote, through a proxy that counts
 //! and breaks: what the tests of real targets share. The files, the SCIM connector and its layers are the real ones.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::print_stdout, dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use provost_connector::{
 };
 use provost_connectors::file::FileConnector;
 use provost_connectors::scim::ScimConnector;
+use provost_connectors::scim::probe::{self, probe};
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
 use provost_fake::{Dialect, FakeTarget, Options};
 use provost_model::clock::ManualClock;
@@ -26,7 +27,7 @@ use serde_json::{Value as Json, json};
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// Knows one secret, `token`.
-struct OneSecret(String);
+pub struct OneSecret(pub String);
 
 #[async_trait]
 impl Host for OneSecret {
@@ -346,6 +347,19 @@ pub struct World {
     pub hr: Hr,
 }
 
+/// What a trial of a target says of it. It leaves so many objects behind, which nobody could remove.
+pub async fn dialect_of(url: &str, token: &str, left: usize) -> Json {
+    let settings = json!({ "url": url, "token": { "secret": "token" } });
+    let settings = Settings::new(settings.as_object().unwrap().clone(), ".");
+    let host = Arc::new(OneSecret(token.to_owned()));
+    let found = probe(&Context::new("probe"), &settings, host, &probe::Options::default()).await.unwrap();
+    println!("{url}: {}", Json::Object(found.dialect.clone()));
+    let not_fine = found.checks.iter().filter(|check| check.state != probe::State::Fine);
+    not_fine.for_each(|check| println!("  {}: {}", check.id, check.found));
+    assert_eq!(found.left_behind.len(), left, "{:?}", found.left_behind);
+    Json::Object(found.dialect)
+}
+
 impl World {
     pub async fn new(which: Which, hr: Hr) -> Self {
         Self::with(which, hr, json!({})).await
@@ -366,6 +380,17 @@ impl World {
         };
         let (url, token, http) = (peer.base_url(), peer.token().to_owned(), peer.http());
         Self::before(which, Some(peer), None, &url, &token, http, hr, settings).await
+    }
+
+    /// A peer whose dialect a trial finds out first.
+    pub async fn tried(which: Which, hr: Hr) -> Self {
+        let peer = match which {
+            Which::Scim2Server => scim2_server::start().await.unwrap(),
+            _ => scimmy::start().await.unwrap(),
+        };
+        let (url, token, http) = (peer.base_url(), peer.token().to_owned(), peer.http());
+        let dialect = dialect_of(&url, &token, 0).await;
+        Self::before(which, Some(peer), None, &url, &token, http, hr, json!({ "dialect": dialect })).await
     }
 
     /// A target of this dialect, with these faults, and a client with these settings.

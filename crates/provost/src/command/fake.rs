@@ -1,8 +1,9 @@
 //! `provost connector fake scim`: a target to try a provisioning client against. It serves until Ctrl-C, then says what it saw.
 
 use std::path::Path;
+use std::time::Duration;
 
-use provost_fake::{Check, Dialect, FakeTarget, Options, parse_fault};
+use provost_fake::{Check, Dialect, FAULTS, FakeTarget, Options, parse_fault};
 use provost_store::NewToken;
 use serde::Serialize;
 
@@ -29,7 +30,10 @@ struct Seen<'s> {
 
 pub async fn scim(args: FakeArgs, output: Output) -> Result<Exit> {
     if args.list_dialects {
-        return list(output);
+        return list("dialect", &Dialect::NAMES, output);
+    }
+    if args.list_faults {
+        return list("fault", &FAULTS, output);
     }
     let dialect = dialect(&args.dialect)?;
     let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()));
@@ -39,7 +43,8 @@ pub async fn scim(args: FakeArgs, output: Output) -> Result<Exit> {
         Some(token) => token,
         None => NewToken::generate()?.text.to_string(),
     };
-    let options = Options { listen: args.listen, dialect, faults, token };
+    let token_life = Duration::from_secs(args.token_life.into());
+    let options = Options { listen: args.listen, dialect, faults, token, token_life, remote_admin: args.remote_admin };
     let target = FakeTarget::start(options).await.map_err(|error| {
         Problem::new("PRV-0708", error.to_string())
             .hint("name another address with --listen, or stop what uses this one")
@@ -87,16 +92,15 @@ fn report(target: &FakeTarget, output: Output) -> Result<Exit> {
     Ok(if is_bad { Exit::Failed } else { Exit::Done })
 }
 
-fn list(output: Output) -> Result<Exit> {
+fn list(kind: &str, names: &[(&str, &str)], output: Output) -> Result<Exit> {
     if output.json {
-        let all: Vec<_> =
-            Dialect::NAMES.iter().map(|(name, what)| serde_json::json!({ "name": name, "what": what })).collect();
+        let all: Vec<_> = names.iter().map(|(name, what)| serde_json::json!({ "name": name, "what": what })).collect();
         output.json(&all)?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(["dialect", "what"]);
-    for (name, what) in Dialect::NAMES {
-        table.row([name.to_owned(), what.to_owned()]);
+    let mut table = Table::new([kind, "what"]);
+    for (name, what) in names {
+        table.row([(*name).to_owned(), (*what).to_owned()]);
     }
     let mut data = output.data();
     data.table(table)?;

@@ -9,9 +9,11 @@ mod explain;
 mod expr;
 mod fake;
 mod filter;
+mod gallery;
 mod hold;
 mod log;
 mod plan;
+mod probe;
 mod provision;
 mod quickstart;
 mod schema;
@@ -27,7 +29,7 @@ use std::io::{self, Read};
 use provost_model::{Attributes, Filter};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, SchemaCommand, SchemaExportCommand,
+    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, GalleryCommand, SchemaCommand, SchemaExportCommand,
     SchemaImportCommand, SecretCommand, TokenCommand,
 };
 use crate::error::{Error, Exit, Result};
@@ -72,6 +74,10 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Token(TokenCommand::Audit(args)) => token::audit(global, args, output).await,
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),
+        Command::Connector(ConnectorCommand::Test(args)) => probe::test(global, args, output).await,
+        Command::Gallery(GalleryCommand::List) => gallery::list(global, output),
+        Command::Gallery(GalleryCommand::Show(args)) => gallery::show(global, &args, output),
+        Command::Gallery(GalleryCommand::Check(args)) => gallery::check(global, &args, output),
         Command::Connector(ConnectorCommand::Fake(FakeCommand::Scim(args))) => fake::scim(args, output).await,
         Command::Doctor => doctor::run(global, output).await,
     }

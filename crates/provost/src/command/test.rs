@@ -203,10 +203,10 @@ fn compare(rule: &Rule, projected: &[Projected], expect: &BTreeMap<String, Value
             problems.push(format!("{attribute}: no mapping gives it{hint}"));
             continue;
         };
-        let given = match &projected[at] {
+        let given = match projected[at].shown() {
             Projected::Ignored if is_ignored(expected) => continue,
             Projected::Value(value) => value.clone(),
-            Projected::Null | Projected::Clear | Projected::Choice(_) => Value::Null,
+            Projected::Null | Projected::Clear | Projected::Choice(_) | Projected::Partly(_) => Value::Null,
             Projected::Ignored => {
                 problems.push(format!("{attribute}: expected {}, and the mapping ignores it", shown(Some(expected))));
                 continue;

@@ -1,17 +1,19 @@
 //! `provost token`: who may call the API and the SCIM service. A token belongs to a client; its text is shown once, when it is
 //! made. What is done to tokens is written down.
 
+use provost_directory::Types;
 use provost_model::{Clock, SystemClock, Text};
-use provost_server::client::ClientSettings;
+use provost_server::client::{ClientSettings, Habit};
 use provost_store::token::{NewToken, TokenRow};
 use provost_store::{AuditRow, Lookup, Store};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cli::{AuditArgs, Global, RevokeArgs, RotateArgs, TokenArgs};
+use crate::config::Configuration;
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Table, time};
-use crate::problem::Problem;
+use crate::problem::{Problem, shown as shown_path};
 use crate::setup::open_existing;
 
 const DAY_MS: i64 = 86_400_000;
@@ -46,26 +48,35 @@ struct Shown {
 
 pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<Exit> {
     check_rights(&args.rights)?;
+    check_jobs(global, &args.rights)?;
     if args.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
         return Err(usage("--rate has to be more than 0", "leave it out for no limit"));
     }
+    if let Some(both) = args.with.iter().find(|habit| args.without.contains(habit)) {
+        return Err(usage(&format!("--with and --without both name `{both}`"), "leave it out of one of them"));
+    }
+    let types = known_types(global, &args.types, &args.rights, output)?;
     let store = open_existing(global).await?;
     let me = match &args.me {
         Some(name) => Some(user(&store, name).await?),
         None => None,
     };
     let client = ClientSettings {
-        types: args.types,
+        types,
         rate: args.rate,
         burst: args.burst,
         preset: serde_json::from_value(args.preset.into()).unwrap_or_default(),
-        empty_group_patch: None,
+        with: habits(&args.with),
+        without: habits(&args.without),
         refuse_unknown_members: args.refuse_unknown_members,
         me,
     };
     let expires = args.days.map(|days| SystemClock.now_ms() + i64::from(days) * DAY_MS);
-    let row = TokenRow { name: args.name, rights: args.rights, client: to_json(&client), expires, ..blank() };
-    make(&store, row, "token.create", String::new(), output).await
+    let new = NewToken::generate()?;
+    let (hash, client) = (new.hash.clone(), to_json(&client));
+    let row = TokenRow { name: args.name, rights: args.rights, hash, client, expires, ..blank() };
+    store.save_token(&row).await?;
+    made(&store, &row, &new, "token.create", String::new(), output).await
 }
 
 pub async fn list(global: &Global, output: Output) -> Result<Exit> {
@@ -108,10 +119,6 @@ pub async fn rotate(global: &Global, args: RotateArgs, output: Output) -> Result
         store.tokens_named(&args.name).await?.into_iter().filter(|token| token.is_valid(now)).collect();
     let Some(newest) = valid.last().cloned() else { return Err(unknown(&store, &args.name).await?) };
     let until = now + args.overlap.ms;
-    for token in &valid {
-        let expires = token.expires.map_or(until, |expires| expires.min(until));
-        store.save_token(&TokenRow { expires: Some(expires), ..token.clone() }).await?;
-    }
     let lifetime = newest.expires.map(|expires| expires - newest.created);
     let lifetime = args.days.map(|days| i64::from(days) * DAY_MS).or(lifetime);
     let row = TokenRow {
@@ -121,25 +128,38 @@ pub async fn rotate(global: &Global, args: RotateArgs, output: Output) -> Result
         expires: lifetime.map(|lifetime| now + lifetime),
         ..blank()
     };
-    let old = format!("{} before it end at {}", valid.len(), time(until));
+    let new = NewToken::generate()?;
+    let row = TokenRow { hash: new.hash.clone(), ..row };
+    let ended = store.rotate_token(&row, now, until).await?;
+    if ended == 0 {
+        // Somebody revoked them since they were read.
+        return Err(unknown(&store, &args.name).await?);
+    }
     output.note(format_args!("the old token of `{}` works until {}", row.name, time(until)));
-    make(&store, row, "token.rotate", old, output).await
+    made(&store, &row, &new, "token.rotate", format!("{ended} before it end at {}", time(until)), output).await
 }
 
 pub async fn revoke(global: &Global, args: RevokeArgs, output: Output) -> Result<Exit> {
     let store = open_existing(global).await?;
     let now = SystemClock.now_ms();
-    let mut tokens = store.tokens_named(&args.name).await?;
-    tokens.extend(store.token(&args.name).await?);
     let mut count = 0;
-    for token in &tokens {
-        if store.revoke_token(&token.id, now).await? {
-            count += 1;
-            audit_of(&store, "token.revoke", &token.name, format!("token {}", token.id)).await?;
+    loop {
+        let mut tokens = store.tokens_named(&args.name).await?;
+        tokens.extend(store.token(&args.name).await?);
+        if tokens.is_empty() {
+            return Err(unknown(&store, &args.name).await?);
         }
-    }
-    if tokens.is_empty() {
-        return Err(unknown(&store, &args.name).await?);
+        let before = count;
+        for token in &tokens {
+            if store.revoke_token(&token.id, now).await? {
+                count += 1;
+                audit_of(&store, "token.revoke", &token.name, format!("token {}", token.id)).await?;
+            }
+        }
+        // Until nobody is left: meanwhile a rotation may have made another one.
+        if count == before {
+            break;
+        }
     }
     store.close().await;
     if output.json {
@@ -175,11 +195,15 @@ pub async fn audit(global: &Global, args: AuditArgs, output: Output) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Keeps a new token and shows it.
-async fn make(store: &Store, row: TokenRow, action: &str, detail: String, output: Output) -> Result<Exit> {
-    let new = NewToken::generate()?;
-    let row = TokenRow { hash: new.hash, ..row };
-    store.save_token(&row).await?;
+/// Writes down that a token was made, and shows it.
+async fn made(
+    store: &Store,
+    row: &TokenRow,
+    new: &NewToken,
+    action: &str,
+    detail: String,
+    output: Output,
+) -> Result<Exit> {
     let detail = [format!("token {}, rights {}", row.id, row.rights), detail];
     let detail: Vec<String> = detail.into_iter().filter(|text| !text.is_empty()).collect();
     audit_of(store, action, &row.name, detail.join("; ")).await?;
@@ -256,6 +280,50 @@ fn check_rights(rights: &str) -> Result<()> {
             Err(usage(&format!("--rights: `{word}` is no right"), hint))
         }
     }
+}
+
+fn habits(words: &[String]) -> Vec<Habit> {
+    words.iter().filter_map(|word| Habit::of(word)).collect()
+}
+
+/// The types of `--types` as the configuration spells them; those that `--rights` names have to be there too. A name with a
+/// slip would shut the client out without a word.
+fn known_types(global: &Global, types: &[String], rights: &str, output: Output) -> Result<Vec<String>> {
+    let of_rights = rights.split([' ', ',']).filter(|right| !right.starts_with("jobs:")).filter_map(|right| {
+        let right = right.strip_prefix("scim:").unwrap_or(right);
+        right.split_once(':').map(|(_, kind)| ("--rights", kind))
+    });
+    let named: Vec<(&str, &str)> = types.iter().map(|kind| ("--types", kind.as_str())).chain(of_rights).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let configuration = Configuration::load(&global.config);
+    let core = Types::core();
+    let registry = configuration.as_ref().map_or(core.registry(), |read| read.types.registry());
+    let known: Vec<&str> = registry.types().iter().map(|types| types.name()).collect();
+    for (option, kind) in named {
+        if registry.by_name(kind).is_some() {
+            continue;
+        }
+        if configuration.is_ok() {
+            let hint = format!("the directory has {}; `directory.resource_types` adds others", known.join(", "));
+            return Err(usage(&format!("{option}: there is no resource type `{kind}`"), &hint));
+        }
+        let config = shown_path(&global.config);
+        output.note(format_args!("warning: {option}: whether there is a resource type `{kind}` cannot be told"));
+        output.hint(format_args!("the configuration `{config}` cannot be read: `provost config check` says why"));
+    }
+    let spelled = |kind: &String| registry.by_name(kind).map_or_else(|| kind.clone(), |types| types.name().to_owned());
+    Ok(types.iter().map(spelled).collect())
+}
+
+/// The jobs that `--rights` names have to be there, for the same reason.
+fn check_jobs(global: &Global, rights: &str) -> Result<()> {
+    let named = rights.split([' ', ',']).filter_map(|right| Some(right.strip_prefix("jobs:")?.split_once(':')?.1));
+    for job in named {
+        Configuration::load(&global.config)?.job(job)?;
+    }
+    Ok(())
 }
 
 /// The id of a user of the directory.

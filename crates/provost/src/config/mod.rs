@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
+use crate::gallery::{self, Application};
 use crate::problem::{Place, Problem, Source, shown};
 use document::{Entry, Kind, Mark, Node};
 use reader::{Fault, What};
@@ -103,7 +104,8 @@ impl Configuration {
             reading.syntax(error);
         }
         let Some(tree) = tree else { return (None, reading.problems) };
-        let (connections, mut jobs, server) = (reading.connections(&tree), reading.jobs(&tree), reading.server(&tree));
+        let connections = reading.connections(&tree, &base);
+        let (mut jobs, server) = (reading.jobs(&tree), reading.server(&tree));
         let environment = reading.environment(&tree, &base);
         jobs.values_mut().for_each(|job| job.shared = environment.clone());
         let types = reading.directory(&tree, &base);
@@ -254,17 +256,17 @@ impl Reading<'_> {
         entry.value.entries()
     }
 
-    fn connections(&mut self, tree: &Node) -> BTreeMap<ConnectionName, ConnectionSpec> {
+    fn connections(&mut self, tree: &Node, base: &Path) -> BTreeMap<ConnectionName, ConnectionSpec> {
         let mut connections = BTreeMap::new();
         for entry in self.named(tree, "connections") {
-            if let Some(connection) = self.connection(entry) {
+            if let Some(connection) = self.connection(entry, base) {
                 connections.insert(entry.key.as_str().into(), connection);
             }
         }
         connections
     }
 
-    fn connection(&mut self, entry: &Entry) -> Option<ConnectionSpec> {
+    fn connection(&mut self, entry: &Entry, base: &Path) -> Option<ConnectionSpec> {
         let name = &entry.key;
         if !matches!(entry.value.kind, Kind::Map(_)) {
             let message = format!("connection `{name}` is a mapping of settings, not {}", entry.value.describe());
@@ -276,9 +278,13 @@ impl Reading<'_> {
             );
             return None;
         }
+        if let Some(gallery) = entry.value.entry("gallery") {
+            return self.application(entry, gallery, base);
+        }
         let Some(connector) = entry.value.entry("connector") else {
-            let hint =
-                "say which one it is, for example `connector: file`; `provost connector list` shows all".to_owned();
+            let hint = "say which one it is, for example `connector: file` (`provost connector list` shows all), or \
+                        `gallery: slack` (`provost gallery list`)"
+                .to_owned();
             self.problem("PRV-0106", format!("connection `{name}` has no `connector`"), &entry.mark, Some(hint));
             return None;
         };
@@ -295,6 +301,49 @@ impl Reading<'_> {
         let mut settings = document::entries_to_json(entry.value.entries());
         settings.remove("connector");
         Some(ConnectionSpec { connector: word.as_str().into(), settings })
+    }
+
+    /// A connection to an application of the gallery.
+    fn application(&mut self, entry: &Entry, gallery: &Entry, base: &Path) -> Option<ConnectionSpec> {
+        let list = "`provost gallery list` shows all";
+        let Kind::Text(word) = &gallery.value.kind else {
+            let message =
+                format!("`gallery` of connection `{}` is a word, not {}", entry.key, gallery.value.describe());
+            self.problem("PRV-0105", message, &gallery.mark, Some(list.into()));
+            return None;
+        };
+        let Some(text) = gallery::text(word, base) else {
+            let names = gallery::names(base);
+            let hint = match nearest(word, names.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => list.to_owned(),
+            };
+            let message = format!("the gallery has no application `{word}`");
+            self.problem("PRV-0112", message, &gallery.value.mark, Some(hint));
+            return None;
+        };
+        let application = match text.and_then(|text| Application::parse(&text)) {
+            Ok(application) => application,
+            Err(reason) => {
+                let message = format!("the gallery's file `{word}` cannot be used: {reason}");
+                let hint = format!("`provost gallery check {word}` tells more");
+                self.problem("PRV-0113", message, &gallery.value.mark, Some(hint));
+                return None;
+            }
+        };
+        let mut own = document::entries_to_json(entry.value.entries());
+        own.remove("gallery");
+        if let Some(other) = entry
+            .value
+            .entry("connector")
+            .filter(|_| own.remove("connector").is_some_and(|word| word != application.connector.as_str()))
+        {
+            let message = format!("`{word}` of the gallery is reached by the connector `{}`", application.connector);
+            self.problem("PRV-0110", message, &other.mark, Some("leave `connector` out".into()));
+            return None;
+        }
+        let settings = application.settings_with(own);
+        Some(ConnectionSpec { connector: application.connector, settings })
     }
 
     fn jobs(&mut self, tree: &Node) -> BTreeMap<JobName, JobSpec> {

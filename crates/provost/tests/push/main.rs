@@ -307,3 +307,20 @@ fn wrong_settings_are_found_without_going_online() {
         assert!(said.stderr.contains(code) && said.stderr.contains(word), "{to}: {}", said.stderr);
     }
 }
+
+#[test]
+fn rights_name_jobs_that_are_there() {
+    let folder = run::Folder::new();
+    folder.write("provost.yaml", include_str!("../../../../examples/hr-push/provost.yaml"));
+    let create = |rights: &str| folder.run(&["token", "create", "--name", "feed", "--rights", rights]);
+    create("jobs:write:hr-to-directory").ok();
+    create("jobs:read").ok();
+    for (rights, word) in [
+        ("jobs:write:hr-to-directry", "did you mean `hr-to-directory`?"),
+        ("jobs:all", "`jobs:all` is no right"),
+        ("jobs:", "`jobs:` is no right"),
+    ] {
+        let said = create(rights);
+        assert!(said.status == 64 && said.stderr.contains(word), "{rights}: {} {}", said.status, said.stderr);
+    }
+}

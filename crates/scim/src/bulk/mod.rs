@@ -9,14 +9,15 @@ mod reference;
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
 use provost_model::{Attributes, Text, Value};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
 pub use order::{Order, Step};
-pub use reference::{references, resolve, strip, stripped};
+pub use reference::{Made, resolve, split_off};
 
-use crate::{ScimError, urn};
+use crate::{Registry, ScimError, urn};
 
 /// What a reference to the result of a POST begins with.
 pub const PREFIX: &str = "bulkId:";
@@ -39,6 +40,8 @@ pub struct BulkOperation {
     pub bulk_id: Option<Text>,
     /// What to do, or why that cannot be told.
     pub what: Result<BulkAction, ScimError>,
+    /// The bulkIds that its path and its data refer to.
+    pub references: BTreeSet<Text>,
 }
 
 /// What an operation is to do.
@@ -50,7 +53,7 @@ pub struct BulkAction {
     pub endpoint: Text,
     /// Empty for a POST. Perhaps a reference, `bulkId:x`.
     pub id: Text,
-    /// The version that the resource has to have.
+    /// The versions of which the resource has to have one, as in `If-Match`.
     pub version: Option<Text>,
     /// Empty for a DELETE.
     pub data: Attributes,
@@ -86,8 +89,8 @@ pub struct BulkResult {
 
 impl BulkRequest {
     /// From a request's body. Fails with `invalidSyntax` for what is no BulkRequest, and with 413 for more operations than
-    /// `max_operations`: nothing of those is done.
-    pub fn from_json(body: &[u8], max_operations: usize) -> Result<Self, ScimError> {
+    /// `max_operations`: nothing of those is done. The types tell where a reference may stand.
+    pub fn from_json(body: &[u8], max_operations: usize, types: &Registry) -> Result<Self, ScimError> {
         let mut message: Attributes = serde_json::from_slice(body)
             .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON object: {error}")))?;
         let is_bulk = |value: &Value| value.as_text().is_some_and(|text| text.eq_ignore_ascii_case(urn::BULK_REQUEST));
@@ -108,13 +111,14 @@ impl BulkRequest {
                 format!("the request has {} operations; maxOperations is {max_operations}", operations.len()),
             ));
         }
-        let mut operations: Vec<BulkOperation> = operations.into_iter().map(operation).collect();
+        let mut operations: Vec<BulkOperation> = operations.into_iter().map(|each| operation(each, types)).collect();
         let mut named = BTreeSet::new();
         for operation in operations.iter_mut().filter(|operation| operation.is_post()) {
             if let Some(id) = &operation.bulk_id
                 && !named.insert(id.clone())
             {
                 operation.what = Err(ScimError::invalid_value(format!("the bulkId {id} stands there a second time")));
+                operation.references.clear();
             }
         }
         Ok(Self { fail_on_errors, operations })
@@ -127,16 +131,26 @@ impl BulkOperation {
     }
 }
 
-fn operation(value: Value) -> BulkOperation {
+fn operation(value: Value, types: &Registry) -> BulkOperation {
     let Value::Complex(mut parts) = value else {
         let what = Err(ScimError::invalid_syntax("an operation has to be an object"));
-        return BulkOperation { method: Text::default(), bulk_id: None, what };
+        return BulkOperation { method: Text::default(), bulk_id: None, what, references: BTreeSet::new() };
     };
     let text = |parts: &Attributes, name: &str| parts.find(name).and_then(Value::as_text).map(Text::from);
     let method = text(&parts, "method").unwrap_or_default();
     let bulk_id = text(&parts, "bulkId").filter(|id| !id.is_empty());
-    let what = action(&method, bulk_id.is_some(), &mut parts);
-    BulkOperation { method, bulk_id, what }
+    let mut what = action(&method, bulk_id.is_some(), &mut parts);
+    let references = what.as_mut().map_or_else(|_| BTreeSet::new(), |action| references(types, action));
+    BulkOperation { method, bulk_id, what, references }
+}
+
+fn references(types: &Registry, action: &mut BulkAction) -> BTreeSet<Text> {
+    let mut found = match types.by_endpoint(&action.endpoint) {
+        Some(types) => reference::references(types, action),
+        None => BTreeSet::new(),
+    };
+    found.extend(action.id.strip_prefix(PREFIX).map(Text::from));
+    found
 }
 
 fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkAction, ScimError> {
@@ -149,9 +163,10 @@ fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkActio
     let method = methods.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(method));
     let method = method.ok_or_else(|| ScimError::invalid_syntax("method has to be POST, PUT, PATCH or DELETE"))?.1;
     let path = parts.find("path").and_then(Value::as_text).unwrap_or_default();
-    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    // A part of an address, encoded as one.
+    let decode = |segment: &str| Text::from(&*percent_decode_str(segment).decode_utf8_lossy());
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode);
     let (endpoint, id) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
-    let (endpoint, id) = (Text::from(endpoint), Text::from(id));
     let wanted = match method {
         BulkMethod::Post => "/Users",
         _ => "/Users/ID",
@@ -162,7 +177,15 @@ fn action(method: &str, named: bool, parts: &mut Attributes) -> Result<BulkActio
     if method == BulkMethod::Post && !named {
         return Err(ScimError::invalid_value("a POST needs a bulkId"));
     }
-    let version = parts.find("version").and_then(Value::as_text).map(Text::from);
+    let version = match parts.find("version") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(version)) => Some(version.clone()),
+        // A condition that cannot be read is no reason to write without one.
+        Some(other) => {
+            let found = other.kind();
+            return Err(ScimError::invalid_value(format!("version has to be a text such as W/\"3\", found {found}")));
+        }
+    };
     let data = match parts.remove("data") {
         Some(Value::Complex(data)) => data,
         None | Some(Value::Null) if method == BulkMethod::Delete => Attributes::new(),

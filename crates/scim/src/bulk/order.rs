@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::Text;
 
-use super::{BulkRequest, PREFIX, references};
+use super::BulkRequest;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,23 @@ pub struct Order {
     open: Vec<usize>,
     /// To be done, and nothing is open.
     ready: BTreeSet<usize>,
-    /// To be done, and in a circle of the request.
+    /// To be done, and in a circle of the request that waits for nothing outside of itself any more.
     circular: BTreeSet<usize>,
+    /// For each operation its circle; one that is in none is alone.
+    circle_of: Vec<usize>,
+    circles: Vec<Circle>,
     /// Done without what was open then.
     linked: BTreeSet<usize>,
     /// Of those: nothing is open any more.
     links: BTreeSet<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Circle {
+    /// In the order of the request; empty for what is no circle, and once it has been begun.
+    members: Vec<usize>,
+    /// How many needs of its members are outside of it and still to be done.
+    open: usize,
 }
 
 impl Order {
@@ -57,8 +68,20 @@ impl Order {
         }
         let open: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
         let ready = (0..open.len()).filter(|at| open[*at] == 0).collect();
-        let circular = in_circles(&needs, &needed_by);
-        Self { needed_by, open, ready, circular, linked: BTreeSet::new(), links: BTreeSet::new() }
+        let (circle_of, mut circles) = circles(&needs, &needed_by);
+        for (at, before) in needs.iter().enumerate() {
+            circles[circle_of[at]].open += before.iter().filter(|other| circle_of[**other] != circle_of[at]).count();
+        }
+        let closed = circles.iter().filter(|circle| circle.open == 0);
+        let circular = closed.flat_map(|circle| circle.members.iter().copied()).collect();
+        let (linked, links) = (BTreeSet::new(), BTreeSet::new());
+        Self { needed_by, open, ready, circular, circle_of, circles, linked, links }
+    }
+
+    /// The POSTs that need one another with the one at this place, when it is the first of them to be done; else nobody.
+    /// Whatever they need besides one another has been done by then.
+    pub fn begin_circle(&mut self, at: usize) -> Vec<usize> {
+        std::mem::take(&mut self.circles[self.circle_of[at]].members)
     }
 
     /// The next step; none when all is done.
@@ -85,6 +108,13 @@ impl Order {
                 let kind = if self.linked.contains(waiting) { &mut self.links } else { &mut self.ready };
                 kind.insert(*waiting);
             }
+            if self.circle_of[*waiting] != self.circle_of[at] {
+                let circle = &mut self.circles[self.circle_of[*waiting]];
+                circle.open -= 1;
+                if circle.open == 0 {
+                    self.circular.extend(&circle.members);
+                }
+            }
         }
     }
 }
@@ -101,9 +131,7 @@ fn needs(request: &BulkRequest) -> Vec<BTreeSet<usize>> {
     let needs_of = |(at, operation): (usize, &super::BulkOperation)| {
         let mut before = BTreeSet::new();
         if let Ok(what) = &operation.what {
-            let named = references(&what.data).into_iter();
-            let named = named.chain(what.id.strip_prefix(PREFIX).map(Text::from));
-            before.extend(named.filter_map(|id| made.get(id.as_str()).copied()));
+            before.extend(operation.references.iter().filter_map(|id| made.get(id.as_str()).copied()));
             if !what.id.is_empty() {
                 before.extend(last.insert((what.endpoint.clone(), what.id.clone()), at));
             }
@@ -113,9 +141,9 @@ fn needs(request: &BulkRequest) -> Vec<BTreeSet<usize>> {
     request.operations.iter().enumerate().map(needs_of).collect()
 }
 
-/// Those that, by way of others, need themselves. Those that merely wait for a circle are not in it. (Kosaraju: the
-/// strongly connected components, without recursion.)
-fn in_circles(needs: &[BTreeSet<usize>], needed_by: &[Vec<usize>]) -> BTreeSet<usize> {
+/// The circles, with the one of each operation: those that, by way of others, need themselves. Those that merely wait for a
+/// circle are not in it. (Kosaraju: the strongly connected components, without recursion.)
+fn circles(needs: &[BTreeSet<usize>], needed_by: &[Vec<usize>]) -> (Vec<usize>, Vec<Circle>) {
     let mut seen = vec![false; needs.len()];
     let mut finished = Vec::with_capacity(needs.len());
     for start in 0..needs.len() {
@@ -134,7 +162,7 @@ fn in_circles(needs: &[BTreeSet<usize>], needed_by: &[Vec<usize>]) -> BTreeSet<u
             }
         }
     }
-    let mut circles = BTreeSet::new();
+    let (mut circle_of, mut circles) = (vec![0; needs.len()], Vec::new());
     for start in finished.into_iter().rev() {
         // `seen` is told back: what is false now has its component.
         let (mut open, mut component) = (vec![start], Vec::new());
@@ -144,9 +172,17 @@ fn in_circles(needs: &[BTreeSet<usize>], needed_by: &[Vec<usize>]) -> BTreeSet<u
                 open.extend(needed_by[at].iter().copied().filter(|other| seen[*other]));
             }
         }
-        if component.len() > 1 || component.iter().any(|at| needs[*at].contains(at)) {
-            circles.extend(component);
+        if component.is_empty() {
+            continue;
         }
+        for at in &component {
+            circle_of[*at] = circles.len();
+        }
+        if component.len() == 1 && !needs[component[0]].contains(&component[0]) {
+            component.clear();
+        }
+        component.sort_unstable();
+        circles.push(Circle { members: component, open: 0 });
     }
-    circles
+    (circle_of, circles)
 }

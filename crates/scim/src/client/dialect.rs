@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use provost_model::{ClassName, Text};
 use serde::{Deserialize, Serialize};
 
+use super::rule::{AttributeRule, RateRule};
+
 /// The ways of one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,12 +35,19 @@ pub struct Dialect {
     pub selector_op: SelectorOp,
     /// Whether paths may have value filters. Without, the whole list is replaced by what is mapped.
     pub path_filters: bool,
+    /// How members are added.
+    pub member_add: MemberAdd,
     /// How members, and values of other lists, are removed.
     pub member_remove: MemberRemove,
     /// The most members added and removed in one request. 0 is no limit.
     pub members_per_request: usize,
     /// Whether reading a group gives its members.
     pub members_readable: bool,
+    /// The most members that reading a group gives: a list of so many is taken for cut short. 0 says that there is no such
+    /// limit; null lets Provost judge by the number, and ask where a number looks like a limit.
+    pub members_shown: Option<u64>,
+    /// Whether lists have all attributes of their objects; else each is read by its id too.
+    pub lists_whole: bool,
     /// Resources asked for per page.
     pub page_size: u32,
     /// How lists are paged.
@@ -47,14 +56,32 @@ pub struct Dialect {
     pub filter: bool,
     /// Whether filters may join terms with `and`.
     pub filter_and: bool,
+    /// The attributes that filters may use (`userName`, `emails.value`); any when empty.
+    pub filter_attributes: Vec<Text>,
+    /// The most terms of a filter. 0 is no limit.
+    pub filter_terms: usize,
+    /// Whether queries with a filter go to `.search`, so that people's data is in no URL (RFC 7644 section 3.4.3).
+    pub search: bool,
+    /// What the target wants of attributes beyond its schema, by class and attribute.
+    pub attributes: BTreeMap<ClassName, BTreeMap<Text, AttributeRule>>,
     /// What is done to an account that is to go.
     pub deprovision: Deprovision,
     /// Whether `If-Match` may be sent.
     pub etag: bool,
+    /// Whether several changes go in one request to `/Bulk` (RFC 7644 section 3.7).
+    pub bulk: bool,
+    /// The most operations in one request to `/Bulk`.
+    pub bulk_operations: usize,
+    /// The most bytes in one request to `/Bulk`.
+    pub bulk_bytes: usize,
     /// Requests under way at once.
     pub max_in_flight: usize,
     /// Requests a second over all workers; null is no limit of our own.
     pub requests_per_second: Option<f64>,
+    /// The target's limits of its own, each for some methods and addresses.
+    pub limits: Vec<RateRule>,
+    /// Headers that go with every request. Not for secrets.
+    pub headers: BTreeMap<Text, Text>,
     /// Seconds that one request may take.
     pub timeout_s: u32,
     /// Whether `meta.resourceType` is sent with a resource, as Entra does.
@@ -78,17 +105,29 @@ impl Default for Dialect {
             booleans: BooleanForm::Json,
             selector_op: SelectorOp::Add,
             path_filters: true,
+            member_add: MemberAdd::List,
             member_remove: MemberRemove::Filter,
             members_per_request: 50,
             members_readable: true,
+            members_shown: None,
+            lists_whole: true,
             page_size: 100,
             paging: Paging::Index,
             filter: true,
             filter_and: true,
+            filter_attributes: Vec::new(),
+            filter_terms: 0,
+            search: false,
+            attributes: BTreeMap::new(),
             deprovision: Deprovision::Deactivate,
             etag: false,
+            bulk: false,
+            bulk_operations: 100,
+            bulk_bytes: 1_000_000,
             max_in_flight: 8,
             requests_per_second: Some(5.0),
+            limits: Vec::new(),
+            headers: BTreeMap::new(),
             timeout_s: 30,
             send_resource_type: false,
             extra_schemas: BTreeMap::new(),
@@ -115,6 +154,12 @@ impl Dialect {
         let own = self.update_by_class.iter().find(|(name, _)| name.eq_ignore_ascii_case(class));
         own.map_or(self.update, |(_, method)| *method)
     }
+
+    /// What the target wants of this class's attributes.
+    pub fn rules_of(&self, class: &str) -> impl Iterator<Item = (&Text, &AttributeRule)> {
+        let own = self.attributes.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(class));
+        own.flat_map(|(_, rules)| rules)
+    }
 }
 
 macro_rules! words {
@@ -133,6 +178,8 @@ words! {
         Patch,
         /// The whole object: read, changed, written.
         Put,
+        /// Only what changed; the whole object once the target has said that it has no PATCH.
+        PatchThenPut,
     }
     /// How a PATCH names what it changes.
     PatchStyle {
@@ -165,6 +212,17 @@ words! {
         Add,
         /// The letter of the RFC: fails where the element is missing.
         Replace,
+        /// `replace` where the element is there, which is looked up if need be; else the whole element is added to the list.
+        Element,
+    }
+    /// How members are added to a group.
+    MemberAdd {
+        /// `"path": "members", "value": [{"value": "…"}]`.
+        List,
+        /// `"value": {"members": [{"value": "…"}]}` without path.
+        Pathless,
+        /// `"path": "members", "value": {"members": [{"value": "…"}]}`.
+        Nested,
     }
     /// How single values are taken out of a list.
     MemberRemove {
@@ -192,5 +250,7 @@ words! {
         Delete,
         /// First the one, then the other.
         DeactivateThenDelete,
+        /// A DELETE request, which only switches the account off and can be taken back by `active: true`.
+        DeleteDeactivates,
     }
 }

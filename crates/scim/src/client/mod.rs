@@ -6,15 +6,17 @@
 pub mod answer;
 mod dialect;
 mod resource;
+mod rule;
 mod skeleton;
 mod skim;
 mod update;
 
 pub use answer::{ErrorAnswer, ListAnswer, parse_error, parse_list, parse_resource};
 pub use dialect::{
-    BooleanForm, Deprovision, Dialect, MemberRemove, OpCase, Paging, PatchStyle, SelectorOp, UpdateMethod,
+    BooleanForm, Deprovision, Dialect, MemberAdd, MemberRemove, OpCase, Paging, PatchStyle, SelectorOp, UpdateMethod,
 };
 pub use resource::BodyWriter;
+pub use rule::{AttributeRule, Breach, RateRule, Rules, Writable};
 pub use skim::skim_resource;
 pub use update::UpdateBody;
 

@@ -448,3 +448,26 @@ fn odd_answers_are_read() {
     }
     assert!(parse_error(409, br#"{"scimType":"UNIQUENESS"}"#).is(ScimType::Uniqueness));
 }
+
+#[test]
+fn a_missing_element_is_added_whole_where_the_target_makes_none() {
+    let writer = writer(Dialect { selector_op: SelectorOp::Element, ..Dialect::default() }, &TypeSchema::user());
+    let changes = [
+        set("emails[type eq \"work\"].value", r#""new@x""#),
+        set("addresses[type eq \"work\"].locality", r#""Berlin""#),
+        set("addresses[type eq \"work\"].country", r#""DE""#),
+        set("title", r#""Dr""#),
+    ];
+    assert!(writer.needs_current(&changes), "nobody knows whether the elements are there");
+    let known: Vec<Change> = changes.iter().cloned().map(|one| one.was(Some(Value::text("old")))).collect();
+    assert!(!writer.needs_current(&known), "they are there");
+    let current: Attributes = serde_json::from_str(r#"{"emails":[{"type":"work","value":"old@x"}]}"#).unwrap();
+    assert_eq!(
+        operations(&writer.patch(&changes, Some(&current))),
+        [concat!(
+            r#"{"op":"replace","path":"emails[type eq \"work\"].value","value":"new@x"},"#,
+            r#"{"op":"replace","path":"title","value":"Dr"},"#,
+            r#"{"op":"add","path":"addresses","value":[{"type":"work","locality":"Berlin","country":"DE"}]}"#,
+        )]
+    );
+}

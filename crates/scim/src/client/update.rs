@@ -1,13 +1,13 @@
 //! Bodies of PATCH: changes of a plan as operations in the target's dialect, cut into requests it accepts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_model::{AttributePath, Attributes, Change, ChangeOp, Filter, Value};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::resource::{cleared, same_element};
-use super::{BodyWriter, BooleanForm, Dialect, MemberRemove, OpCase, PatchStyle, SelectorOp};
+use super::{BodyWriter, BooleanForm, Dialect, MemberAdd, MemberRemove, OpCase, PatchStyle, SelectorOp};
 use crate::patch::PatchOp;
 use crate::urn;
 
@@ -39,7 +39,12 @@ impl BodyWriter {
         let mut operations = Vec::with_capacity(changes.len());
         let mut object = Attributes::new();
         let mut whole: BTreeSet<usize> = BTreeSet::new();
+        let mut missing: Vec<&Change> = Vec::new();
         for (at, change) in changes.iter().enumerate() {
+            if self.makes_element(change) && current.is_some_and(|current| element(change).get(current).is_none()) {
+                missing.push(change);
+                continue;
+            }
             if self.replaces_list(change) && (current.is_some() || matches!(change.op, ChangeOp::Set)) {
                 whole.insert(at);
                 continue;
@@ -51,13 +56,46 @@ impl BodyWriter {
                 Operation { op: PatchOp::Replace, path: None, value: Some(Value::Complex(object)), members: 0 };
             operations.insert(0, merged);
         }
+        self.new_elements(&missing, &mut operations);
         self.whole_lists(changes, &whole, current, &mut operations);
         pack(operations, &self.dialect)
     }
 
     /// Whether these changes need the object's current values in this dialect: a list that can only be replaced.
     pub fn needs_current(&self, changes: &[Change]) -> bool {
-        changes.iter().any(|change| self.replaces_list(change))
+        let unknown = |change: &Change| self.makes_element(change) && change.before.is_none();
+        changes.iter().any(|change| self.replaces_list(change) || unknown(change))
+    }
+
+    /// Whether the change sets a value of an element that has to be made first where it is missing.
+    fn makes_element(&self, change: &Change) -> bool {
+        let Dialect { selector_op, path_filters, .. } = &*self.dialect;
+        *selector_op == SelectorOp::Element
+            && *path_filters
+            && change.op == ChangeOp::Set
+            && !change.value.is_unassigned()
+            && change.path.selector().is_some()
+    }
+
+    /// Elements that are missing, each with all of its parts.
+    fn new_elements(&self, missing: &[&Change], operations: &mut Vec<Operation>) {
+        let mut after = Attributes::new();
+        let mut paths: Vec<AttributePath> = Vec::new();
+        for change in missing {
+            let mut value = self.value(&change.path, &change.value);
+            if self.dialect.booleans == BooleanForm::Text {
+                boolean_texts(&mut value);
+            }
+            change.path.put(&mut after, value);
+            let list = list(change);
+            if !paths.contains(&list) {
+                paths.push(list);
+            }
+        }
+        for path in paths {
+            let value = path.get(&after).cloned();
+            operations.push(Operation { op: PatchOp::Add, path: Some(path.to_string()), value, members: 0 });
+        }
     }
 
     fn replaces_list(&self, change: &Change) -> bool {
@@ -127,7 +165,7 @@ impl BodyWriter {
         let touched: Vec<Change> = whole.iter().map(|&at| changes[at].clone()).collect();
         let mut paths: Vec<AttributePath> = Vec::new();
         for change in &touched {
-            let list = AttributePath { filter: None, sub: None, ..(*change.path).clone() };
+            let list = list(change);
             if !paths.contains(&list) {
                 paths.push(list);
             }
@@ -148,6 +186,15 @@ impl BodyWriter {
             operations.push(Operation { op, path: Some(path.to_string()), value: Some(value), members: 0 });
         }
     }
+}
+
+/// The list that a change is about, and the element of it.
+fn list(change: &Change) -> AttributePath {
+    AttributePath { filter: None, sub: None, ..(*change.path).clone() }
+}
+
+fn element(change: &Change) -> AttributePath {
+    AttributePath { sub: None, ..(*change.path).clone() }
 }
 
 fn remove(path: String) -> Operation {
@@ -229,14 +276,13 @@ fn pack(operations: Vec<Operation>, dialect: &Dialect) -> Vec<UpdateBody> {
 
 fn to_json(operations: &[Operation], dialect: &Dialect) -> Vec<u8> {
     let mut json = Vec::with_capacity(128 + 96 * operations.len());
-    serde_json::to_writer(&mut json, &Message { operations, case: dialect.op_case })
-        .expect("operations are JSON values");
+    serde_json::to_writer(&mut json, &Message { operations, dialect }).expect("operations are JSON values");
     json
 }
 
 struct Message<'a> {
     operations: &'a [Operation],
-    case: OpCase,
+    dialect: &'a Dialect,
 }
 
 impl Serialize for Message<'_> {
@@ -254,18 +300,18 @@ impl Serialize for Operations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.operations.len()))?;
         for operation in self.0.operations {
-            list.serialize_element(&One(operation, self.0.case))?;
+            list.serialize_element(&One(operation, self.0.dialect))?;
         }
         list.end()
     }
 }
 
-struct One<'a>(&'a Operation, OpCase);
+struct One<'a>(&'a Operation, &'a Dialect);
 
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let One(operation, case) = self;
-        let word = match (case, operation.op) {
+        let One(operation, dialect) = self;
+        let word = match (dialect.op_case, operation.op) {
             (OpCase::Lower, op) => op.as_str(),
             (OpCase::Capital, PatchOp::Add) => "Add",
             (OpCase::Capital, PatchOp::Remove) => "Remove",
@@ -273,11 +319,16 @@ impl Serialize for One<'_> {
         };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("op", word)?;
-        if let Some(path) = &operation.path {
+        let adds_members = operation.op == PatchOp::Add
+            && operation.path.as_deref().is_some_and(|path| path.eq_ignore_ascii_case("members"));
+        let form = if adds_members { dialect.member_add } else { MemberAdd::List };
+        if let Some(path) = operation.path.as_ref().filter(|_| form != MemberAdd::Pathless) {
             map.serialize_entry("path", path)?;
         }
-        if let Some(value) = &operation.value {
-            map.serialize_entry("value", value)?;
+        match &operation.value {
+            Some(value) if form == MemberAdd::List => map.serialize_entry("value", value)?,
+            Some(value) => map.serialize_entry("value", &BTreeMap::from([("members", value)]))?,
+            None => {}
         }
         map.end()
     }

@@ -7,7 +7,7 @@ use provost_model::{AttributePath, Attributes, Mutability, Value};
 use super::PatchOp;
 use super::apply::{refuse_removal, set_parts, single};
 use crate::filter::ElementFilter;
-use crate::resource::value::{attribute_value, element, is_primary};
+use crate::resource::value::{attribute_value, check_members, element, is_primary, keep_distinct};
 use crate::schema::{Attribute, Place};
 use crate::{Policy, ScimError, collate};
 
@@ -22,6 +22,9 @@ pub(super) fn at_list(
     let mut list = take(holder, attribute);
     let before = list.len();
     let original = (attribute.mutability == Mutability::Immutable && before > 0).then(|| list.clone());
+    if let (PatchOp::Add | PatchOp::Replace, Some(value)) = (op, &value) {
+        check_members(attribute, value)?;
+    }
     match (op, value) {
         (PatchOp::Remove, None | Some(Value::Null)) => list.clear(),
         // Entra and others name the elements to remove in `value`; an empty list removes nothing.
@@ -126,6 +129,13 @@ pub(super) fn at_elements(
         settle_primary(&mut list, &hit, attribute)?;
     }
     list.retain(|element| !matches!(element, Value::Complex(parts) if parts.is_empty()));
+    if created && let Some(new) = list.last() {
+        check_members(attribute, new)?;
+    }
+    // What was written may have made some alike.
+    if op != PatchOp::Remove {
+        keep_distinct(&mut list);
+    }
     refuse_change(attribute, original, &list)?;
     put_back(holder, attribute, list);
     Ok(())

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use provost_model::{Attributes, Filter, Operator, Text, Value};
 
 use super::{Patch, PatchOp, PatchOperation};
-use crate::resource::value::{attribute_value, element};
+use crate::resource::value::{attribute_value, check_members, element, id_of_member};
 use crate::schema::{Attribute, Target};
 use crate::{Policy, ScimError, TypeSchema};
 
@@ -135,7 +135,7 @@ impl Delta {
                 };
                 for value in values {
                     if let Some(Value::Complex(member)) = element(members, value, &unwrap)? {
-                        self.put(id_of(&member)?, None);
+                        self.put(id_of_member(&member)?, None);
                     }
                 }
             }
@@ -145,18 +145,11 @@ impl Delta {
                 } else if value.is_null() {
                     return Err(ScimError::invalid_value("members: add needs a value"));
                 }
-                // Before the parts go that only we may set: a member with nothing but a name would go unsaid with them.
-                for member in value.as_list().unwrap_or(std::slice::from_ref(value)) {
-                    if let Value::Complex(parts) = member
-                        && !parts.is_empty()
-                    {
-                        id_of(parts)?;
-                    }
-                }
+                check_members(members, value)?;
                 if let Some(Value::List(new)) = attribute_value(members, value.clone(), policy)? {
                     for member in new {
                         let Value::Complex(member) = member else { continue };
-                        self.put(id_of(&member)?, Some(member));
+                        self.put(id_of_member(&member)?, Some(member));
                     }
                 }
             }
@@ -195,11 +188,6 @@ impl Delta {
         }
         changes
     }
-}
-
-fn id_of(member: &Attributes) -> Result<Text, ScimError> {
-    let value = member.find("value").and_then(Value::as_text).filter(|value| !value.is_empty());
-    value.map(Text::from).ok_or_else(|| ScimError::invalid_value("members: an element has no value"))
 }
 
 /// The ids of `value eq "a"`, and of several such terms joined by `or`.

@@ -377,3 +377,29 @@ fn members_become_a_delta() {
     let users = patch(r#"{"op":"add","path":"title","value":"x"}"#).unwrap();
     assert_eq!(users.split_members(&TypeSchema::user(), &Policy::patch()), Ok(None));
 }
+
+/// What the random tests found.
+#[test]
+fn what_is_written_into_all_elements_leaves_none_alike() {
+    let user = r#"{"userName":"a","emails":[{"value":"a","type":"work"},{"value":"b","type":"work"},{"value":"c"}]}"#;
+    let (changed, after) =
+        apply(&TypeSchema::user(), user, r#"{"op":"replace","path":"emails.value","value":"x"}"#).unwrap();
+    assert_eq!(changed, "emails");
+    let want: Attributes =
+        serde_json::from_str(r#"{"userName":"a","emails":[{"value":"x","type":"work"},{"value":"x"}]}"#).unwrap();
+    assert_eq!(after, want);
+}
+
+#[test]
+fn a_member_without_an_id_is_nobody() {
+    for operation in [
+        r#"{"op":"add","path":"members.type","value":"User"}"#,
+        r#"{"op":"add","path":"members[type eq \"User\"].type","value":"User"}"#,
+        r#"{"op":"replace","path":"members","value":""}"#,
+        r#"{"op":"add","path":"members","value":{"value":"a","value":""}}"#,
+        r#"{"op":"add","path":"members","value":[{"display":"Ada"}]}"#,
+    ] {
+        let refused = apply(&TypeSchema::group(), r#"{"displayName":"g"}"#, operation);
+        assert_eq!(refused, Err(ScimType::InvalidValue), "{operation}");
+    }
+}

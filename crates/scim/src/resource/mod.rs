@@ -42,6 +42,8 @@ pub struct Policy {
     pub dotted_keys: bool,
     /// A `remove` may name what goes by its `value` instead of a filter, as Entra and authentik send it.
     pub remove_by_value: bool,
+    /// `schemas` may name the core schema as SCIM 1 called it, `urn:scim:schemas:core:1.0`, as OneLogin does.
+    pub old_urns: bool,
 }
 
 impl Default for Policy {
@@ -54,6 +56,7 @@ impl Default for Policy {
             any_op_case: true,
             dotted_keys: true,
             remove_by_value: true,
+            old_urns: true,
         }
     }
 }
@@ -72,6 +75,7 @@ impl Policy {
             any_op_case: false,
             dotted_keys: false,
             remove_by_value: false,
+            old_urns: false,
             ..Self::default()
         }
     }
@@ -98,7 +102,7 @@ pub fn normalize(
     write: Write<'_>,
     policy: &Policy,
 ) -> Result<Attributes, ScimError> {
-    check_schemas(types, &input)?;
+    check_schemas(types, &input, policy)?;
     let mut resource = Attributes::with_capacity(input.len() + 2);
     for (name, value) in input {
         if let Some(attribute) = types.attribute(&name) {
@@ -120,13 +124,13 @@ pub fn normalize(
     }
 }
 
-fn check_schemas(types: &TypeSchema, input: &Attributes) -> Result<(), ScimError> {
+fn check_schemas(types: &TypeSchema, input: &Attributes, policy: &Policy) -> Result<(), ScimError> {
     let named = match input.find("schemas") {
         Some(Value::List(urns)) if !urns.is_empty() => urns,
         _ => return Err(ScimError::invalid_syntax("schemas is missing: a resource names its schemas in a list")),
     };
-    // OneLogin still sends the URNs of SCIM 1.
-    let is_core = |urn: &str| types.core.is(urn) || urn.to_ascii_lowercase().starts_with("urn:scim:schemas:core:");
+    let is_old = |urn: &str| policy.old_urns && urn.to_ascii_lowercase().starts_with("urn:scim:schemas:core:");
+    let is_core = |urn: &str| types.core.is(urn) || is_old(urn);
     if named.iter().filter_map(Value::as_text).any(is_core) {
         return Ok(());
     }
@@ -137,6 +141,7 @@ fn take(into: &mut Attributes, attribute: &Attribute, value: Value, policy: &Pol
     if attribute.mutability == Mutability::ReadOnly {
         return Ok(());
     }
+    value::check_members(attribute, &value)?;
     match value::attribute_value(attribute, value, policy)? {
         Some(value) => into.set(attribute.name.clone(), value),
         None => drop(into.remove(&attribute.name)),

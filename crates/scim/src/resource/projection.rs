@@ -40,6 +40,11 @@ impl Projection {
         self.include.is_some()
     }
 
+    /// Leaves out one attribute more, unless the request named those that it wants.
+    pub fn leave_out(&mut self, name: &str) {
+        self.exclude.push(AttributePath::name(name));
+    }
+
     /// The projection for resources of one type; resolve once, use for every resource of a page.
     pub fn view<'a>(&self, types: &'a TypeSchema) -> View<'a> {
         View {

@@ -30,6 +30,36 @@ pub(crate) fn attribute_value(
     }
 }
 
+/// Refuses members that are named by something else than their `value`: what only the service sets of them, such as `display`,
+/// is left out, and the member would go with it unsaid. An element that says nothing at all is no member.
+pub(crate) fn check_members(attribute: &Attribute, input: &Value) -> Result<(), ScimError> {
+    if attribute.name != "members" || !attribute.multi_valued || attribute.sub_attribute("value").is_none() {
+        return Ok(());
+    }
+    for member in input.as_list().unwrap_or(std::slice::from_ref(input)) {
+        match member {
+            Value::Complex(parts) if parts.is_empty() => {}
+            Value::Complex(parts) => drop(id_of_member(parts)?),
+            // A bare id, where those are understood.
+            Value::Text(id) if id.is_empty() => return Err(no_id()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The id of a member.
+pub(crate) fn id_of_member(member: &Attributes) -> Result<Text, ScimError> {
+    // Of a name that stands there twice, the last counts, as everywhere.
+    let value = member.iter().filter(|(name, _)| name.eq_ignore_ascii_case("value")).last();
+    let value = value.and_then(|(_, value)| value.as_text()).filter(|value| !value.is_empty());
+    value.map(Text::from).ok_or_else(no_id)
+}
+
+fn no_id() -> ScimError {
+    ScimError::invalid_value("members: an element has no value")
+}
+
 /// One value of the attribute: an element of its list, or its only one.
 pub(crate) fn element(attribute: &Attribute, input: Value, policy: &Policy) -> Result<Option<Value>, ScimError> {
     match (attribute.is_complex(), input) {
@@ -72,6 +102,12 @@ fn list(attribute: &Attribute, values: Vec<Value>, policy: &Policy) -> Result<Op
         return Err(ScimError::invalid_value(format!("{}: more than one value is primary", attribute.name)));
     }
     Ok((!kept.is_empty()).then_some(Value::List(kept)))
+}
+
+/// Leaves one element of those with the same value and type, the first (RFC 7643 section 2.4).
+pub(crate) fn keep_distinct(list: &mut Vec<Value>) {
+    let mut seen = HashSet::new();
+    list.retain(|element| identity(element).is_none_or(|key| seen.insert(key)));
 }
 
 /// Whether an element has `primary: true`.

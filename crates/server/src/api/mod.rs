@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ServerState;
-use crate::auth::{Refused, authenticate};
+use crate::auth::{Refused, Side, authenticate};
 use crate::body::{self, BodyError};
 
 /// Bytes of one request body: an expression of the greatest length and an object around it.
@@ -50,8 +50,10 @@ async fn document() -> Response {
 /// Lets through who may read; the language writes nothing.
 async fn allowed(State(state): State<ServerState>, request: Request, next: Next) -> Response {
     match authenticate(&state.0, request.headers()).await {
-        Ok(client) if client.may(false) => next.run(request).await,
-        Ok(_) => forbidden("use a token with the right `read`").into_response(),
+        Ok(client) if client.may(Side::Api, false) => next.run(request).await,
+        Ok(_) => {
+            forbidden("use a token with the right `read`; `scim:read` is for the SCIM service alone").into_response()
+        }
         Err(refused) => not_let_in(refused),
     }
 }

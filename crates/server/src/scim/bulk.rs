@@ -1,21 +1,20 @@
 //! Bulk requests (RFC 7644 section 3.7). What they mean is `provost_scim::bulk`'s; here the steps become writes of the
 //! directory, as many at once as do not need one another's results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use provost_directory::{Write, Written};
 use provost_model::{Attributes, Text, Value};
 use provost_scim::bulk::{
-    BulkAction, BulkMethod, BulkRequest, BulkResult, Order, PREFIX, Step, references, resolve, response, strip,
-    stripped,
+    BulkAction, BulkMethod, BulkRequest, BulkResult, Made, Order, PREFIX, Step, resolve, response, split_off,
 };
 use provost_scim::{ScimError, TypeSchema, urn};
 
 use super::answer::Answer;
 use super::operation;
 use super::request::Request;
-use super::resource::{check_members, members_to_check, not_written, version_of};
+use super::resource::{check_members, if_version, members_to_check, not_written};
 use super::shown::etag;
 use crate::writer::Submitted;
 
@@ -32,7 +31,7 @@ pub(super) async fn answer(request: &Request<'_>) -> Result<Answer, ScimError> {
         let detail = format!("the request has {} bytes; maxPayloadSize is {MAX_PAYLOAD}", body.len());
         return Err(ScimError::status(413, detail));
     }
-    let mut bulk = BulkRequest::from_json(body, MAX_OPERATIONS)?;
+    let mut bulk = BulkRequest::from_json(body, MAX_OPERATIONS, request.registry())?;
     let results = Run::new(request, &mut bulk).all().await;
     Ok(Answer::json(200, response(&results)))
 }
@@ -41,8 +40,8 @@ pub(super) async fn answer(request: &Request<'_>) -> Result<Answer, ScimError> {
 struct Run<'a> {
     request: &'a Request<'a>,
     bulk: &'a mut BulkRequest,
-    /// Ids of what was made, by bulkId.
-    made: BTreeMap<Text, Text>,
+    /// What was made, by bulkId.
+    made: BTreeMap<Text, Made>,
     /// What POSTs were made without.
     rest: BTreeMap<usize, Attributes>,
     results: Vec<Option<BulkResult>>,
@@ -78,6 +77,10 @@ impl<'a> Run<'a> {
             if limit.is_some_and(|limit| self.errors >= limit) && !matches!(step, Step::Link(_)) {
                 continue;
             }
+            if let Step::DoWithout(at) = step {
+                let circle = order.begin_circle(at);
+                self.check_circle(&circle, &mut pending).await;
+            }
             match self.begin(step) {
                 Ok(Some((types, write))) => {
                     if let Err(error) = check_members(self.request, members_to_check(self.request, &write)).await {
@@ -96,17 +99,30 @@ impl<'a> Run<'a> {
         self.results.into_iter().flatten().collect()
     }
 
+    /// Refuses POSTs that need one another where one of them names what is neither made nor about to be: without it none of
+    /// them can be what it was sent as, so that none should be made.
+    async fn check_circle(&mut self, circle: &[usize], pending: &mut Vec<Pending>) {
+        if circle.is_empty() {
+            return;
+        }
+        self.finish(pending).await;
+        let operations = &self.bulk.operations;
+        let own: BTreeSet<&Text> = circle.iter().filter_map(|at| operations[*at].bulk_id.as_ref()).collect();
+        let mut named = circle.iter().flat_map(|at| &operations[*at].references);
+        let Some(lost) = named.find(|id| !own.contains(id) && !self.made.contains_key(*id)).cloned() else { return };
+        for at in circle {
+            self.bulk.operations[*at].what = Err(unresolved(&lost));
+        }
+    }
+
     /// Whether a step needs to know what became of something that is under way.
     fn needs(&self, step: Step, pending: &[Pending]) -> bool {
         let at = match step {
             Step::Link(_) => return !pending.is_empty(),
             Step::Do(at) | Step::DoWithout(at) => at,
         };
-        let Ok(what) = &self.bulk.operations[at].what else { return false };
-        let named = references(&what.data).into_iter().chain(what.id.strip_prefix(PREFIX).map(Text::from));
-        let is_pending =
-            |id: &Text| pending.iter().any(|one| self.bulk.operations[one.at].bulk_id.as_ref() == Some(id));
-        named.into_iter().any(|id| is_pending(&id))
+        let named = &self.bulk.operations[at].references;
+        pending.iter().any(|one| self.bulk.operations[one.at].bulk_id.as_ref().is_some_and(|id| named.contains(id)))
     }
 
     /// The write for a step; none when there is nothing left to do.
@@ -123,49 +139,67 @@ impl<'a> Run<'a> {
             Ok(action) => BulkAction { data: std::mem::take(&mut action.data), ..action.clone() },
             Err(error) => return Err(refuse(error.clone())),
         };
-        resolve(&mut action.data, &self.made);
-        if without {
-            self.rest.insert(at, stripped(&action.data));
-            strip(&mut action.data);
+        let types = self.types(&action).map_err(refuse)?;
+        if !without {
+            self.check_references(at).map_err(refuse)?;
         }
-        self.write(action).map(Some).map_err(refuse)
+        resolve(&types, &mut action, &self.made);
+        if without {
+            self.rest.insert(at, split_off(&types, &mut action.data));
+        }
+        let write = self.write(&types, action).map_err(refuse)?;
+        Ok(Some((types, write)))
     }
 
-    fn write(&self, mut action: BulkAction) -> Result<(Arc<TypeSchema>, Write), ScimError> {
-        if let Some(id) = action.id.strip_prefix(PREFIX) {
-            action.id = self.made.get(id).cloned().ok_or_else(|| unresolved(id))?;
-        }
-        if let Some(id) = references(&action.data).first() {
-            return Err(unresolved(id));
-        }
+    /// The type that an operation is about, which the client has to have a right to.
+    fn types(&self, action: &BulkAction) -> Result<Arc<TypeSchema>, ScimError> {
         let types = self.request.registry().by_endpoint(&action.endpoint);
         let types = types.ok_or_else(|| ScimError::not_found(format_args!("/{}", action.endpoint)))?;
         self.request.authorize(types.name(), true)?;
+        Ok(types.clone())
+    }
+
+    /// 409 unless all that an operation refers to was made.
+    fn check_references(&self, at: usize) -> Result<(), ScimError> {
+        let mut named = self.bulk.operations[at].references.iter();
+        match named.find(|id| !self.made.contains_key(*id)) {
+            Some(id) => Err(unresolved(id)),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, types: &Arc<TypeSchema>, mut action: BulkAction) -> Result<Write, ScimError> {
+        if let Some(id) = action.id.strip_prefix(PREFIX) {
+            action.id = self.made.get(id).ok_or_else(|| unresolved(id))?.id.clone();
+        }
         let settings = &self.request.client.settings;
-        let if_version = action.version.as_deref().map(|tag| version_of(tag).into_iter().collect());
-        let write = match action.method {
+        let if_version = if_version(action.version.as_deref());
+        Ok(match action.method {
             BulkMethod::Post => operation::create(settings, types, action.data)?,
             BulkMethod::Put => operation::replace(settings, types, &action.id, if_version, action.data)?,
             BulkMethod::Patch => operation::patch(settings, types, &action.id, if_version, &to_json(action.data))?,
             BulkMethod::Delete => operation::delete(types, &action.id, if_version),
-        };
-        Ok((types.clone(), write))
+        })
     }
 
     /// Adds what a POST was made without.
     fn link(&mut self, at: usize) -> Result<Option<(Arc<TypeSchema>, Write)>, ScimError> {
-        let Some(mut rest) = self.rest.remove(&at).filter(|rest| !rest.is_empty()) else { return Ok(None) };
+        let Some(rest) = self.rest.remove(&at).filter(|rest| !rest.is_empty()) else { return Ok(None) };
         let operation = &self.bulk.operations[at];
-        let id = operation.bulk_id.as_ref().and_then(|id| self.made.get(id)).cloned();
+        let made = operation.bulk_id.as_ref().and_then(|id| self.made.get(id));
         // It was not made: that is its result.
-        let (Some(id), Ok(what)) = (id, &operation.what) else { return Ok(None) };
-        resolve(&mut rest, &self.made);
+        let (Some(made), Ok(what)) = (made, &operation.what) else { return Ok(None) };
+        self.check_references(at)?;
         let add = [("op", Value::text("add")), ("value", Value::Complex(rest))].into_iter().collect();
         let mut data = Attributes::new();
         data.push("schemas", Value::List(vec![Value::text(urn::PATCH_OP)]));
         data.push("Operations", Value::List(vec![Value::Complex(add)]));
-        let action = BulkAction { method: BulkMethod::Patch, id, version: None, data, endpoint: what.endpoint.clone() };
-        self.write(action).map(Some)
+        let (id, endpoint) = (made.id.clone(), what.endpoint.clone());
+        let mut action = BulkAction { method: BulkMethod::Patch, id, version: None, data, endpoint };
+        let types = self.types(&action)?;
+        resolve(&types, &mut action, &self.made);
+        let write = self.write(&types, action)?;
+        Ok(Some((types, write)))
     }
 
     async fn finish(&mut self, pending: &mut Vec<Pending>) {
@@ -180,8 +214,10 @@ impl<'a> Run<'a> {
     fn succeed(&mut self, at: usize, types: &TypeSchema, written: Written, is_link: bool) {
         let operation = &self.bulk.operations[at];
         let method = operation.what.as_ref().map(|what| what.method);
+        let location = self.location(&types.resource_type.endpoint, &written.resource.id);
         if let (Ok(BulkMethod::Post), Some(id), false) = (method, &operation.bulk_id, is_link) {
-            self.made.insert(id.clone(), written.resource.id.0.clone());
+            let made = Made { id: written.resource.id.0.clone(), location: location.as_str().into() };
+            self.made.insert(id.clone(), made);
         }
         let status = match method {
             Ok(BulkMethod::Post) => 201,
@@ -192,7 +228,7 @@ impl<'a> Run<'a> {
         self.results[at] = Some(BulkResult {
             method: operation.method.clone(),
             bulk_id: operation.bulk_id.clone(),
-            location: Some(self.location(&types.resource_type.endpoint, &written.resource.id)),
+            location: Some(location),
             version,
             outcome: Ok(status),
         });
@@ -206,7 +242,7 @@ impl<'a> Run<'a> {
         let location = before.or_else(|| match &operation.what {
             Ok(what) if what.method != BulkMethod::Post => {
                 let id = match what.id.strip_prefix(PREFIX) {
-                    Some(id) => self.made.get(id)?,
+                    Some(id) => &self.made.get(id)?.id,
                     None => &what.id,
                 };
                 Some(self.location(&what.endpoint, id))

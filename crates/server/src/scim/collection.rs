@@ -19,7 +19,7 @@ pub(super) const DEFAULT_RESULTS: u64 = 100;
 
 pub(super) async fn all(request: &Request<'_>, types: &TypeSchema) -> Result<Answer, ScimError> {
     match request.method {
-        Method::GET => list(request, types, Query::from_url(request.query)?).await,
+        Method::GET => list(request, types, request.query()?).await,
         Method::POST => create(request, types).await,
         _ => Ok(request.refuse_method("GET, HEAD, POST")),
     }
@@ -101,7 +101,7 @@ pub(super) fn answer(response: ListResponse<Attributes>) -> Answer {
 }
 
 async fn create(request: &Request<'_>, types: &TypeSchema) -> Result<Answer, ScimError> {
-    let query = Query::from_url(request.query)?;
+    let query = request.query()?;
     let written = write(request, operation::create(&request.client.settings, types, request.attributes()?)?).await?;
     Ok(Answer::resource(201, Presenter::new(request, types, &query).created(written.resource)))
 }

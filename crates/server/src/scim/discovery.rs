@@ -27,7 +27,7 @@ pub(super) fn answer(request: &Request<'_>, endpoint: &str, id: Option<&str>) ->
         return Some(Ok(request.refuse_method("GET, HEAD")));
     }
     let is_filter = |pair: &str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("filter"));
-    if id.is_none() && endpoint != "ServiceProviderConfig" && request.query.split('&').any(is_filter) {
+    if id.is_none() && endpoint != "ServiceProviderConfig" && request.raw_query.split('&').any(is_filter) {
         return Some(Err(ScimError::status(403, "discovery endpoints cannot be filtered")));
     }
     Some(found.map(|json| Answer::json(200, json.to_string().into_bytes())))

@@ -1,8 +1,8 @@
 //! `/scim/v2`: one door for every path, so that what does not exist is refused in SCIM's own form (RFC 7644).
 //!
 //! [`handle`] authenticates, reads the body and finds the endpoint; [`discovery`], [`collection`], [`root`] and
-//! [`resource`] answer. [`operation`] makes writes of requests, also of those in a [`bulk`] request. `/Me` is not supported
-//! and says so.
+//! [`resource`] answer. [`operation`] makes writes of requests, also of those in a [`bulk`] request. `/Me` leads to the user
+//! that a token was made for.
 
 mod answer;
 mod bulk;
@@ -56,7 +56,7 @@ async fn answer(state: &ServerState, service: Service, parts: &axum::http::reque
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
     let writes = method != Method::GET && !path.ends_with("/.search");
     let client = match authenticate(state, &parts.headers).await {
-        Ok(client) if client.may(writes) => client,
+        Ok(client) if client.may(service.side(), writes) => client,
         Ok(_) => return Answer::error(&forbidden()),
         Err(Refused::Stranger) => return Answer::unauthorized(),
         Err(Refused::TooMany(wait)) => return Answer::too_many(wait),

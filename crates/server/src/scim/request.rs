@@ -5,12 +5,14 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
 use provost_model::{Attributes, Value};
-use provost_scim::{Registry, ScimError};
+use provost_scim::{Query, Registry, ScimError};
 
 use super::answer::Answer;
-use crate::auth::Client;
+use crate::auth::{Client, Side};
 use crate::body::{self, BodyError};
+use crate::client::Habit;
 use crate::state::Inner;
+use crate::wire;
 
 /// Bytes of one request body; a group of 100,000 members fits.
 const MAX_BODY: usize = 16 << 20;
@@ -33,6 +35,14 @@ impl Service {
         }
     }
 
+    /// What rights have to be for.
+    pub fn side(self) -> Side {
+        match self {
+            Service::Public => Side::Scim,
+            Service::All => Side::Api,
+        }
+    }
+
     fn base(self) -> &'static str {
         match self {
             Service::Public => "/scim/v2",
@@ -49,7 +59,7 @@ pub(super) struct Request<'a> {
     pub method: Method,
     pub headers: &'a HeaderMap,
     /// Still encoded.
-    pub query: &'a str,
+    pub raw_query: &'a str,
     body: &'a [u8],
     /// The absolute base address of the service, without a slash at its end.
     pub base: String,
@@ -62,16 +72,21 @@ impl<'a> Request<'a> {
         service: Service,
         method: Method,
         headers: &'a HeaderMap,
-        query: &'a str,
+        raw_query: &'a str,
         body: &'a [u8],
     ) -> Self {
         let base = format!("{}{}", origin(state, headers), service.base());
-        Self { state, client, service, method, headers, query, body, base }
+        Self { state, client, service, method, headers, raw_query, body, base }
+    }
+
+    /// Whether the client may do this with resources of the type.
+    pub fn may(&self, kind: &str, writes: bool) -> bool {
+        self.client.may_at(self.service.side(), kind, writes)
     }
 
     /// 403 unless the client may do this with resources of the type.
     pub fn authorize(&self, kind: &str, writes: bool) -> Result<(), ScimError> {
-        if self.client.may_at(kind, writes) { Ok(()) } else { Err(super::forbidden()) }
+        if self.may(kind, writes) { Ok(()) } else { Err(super::forbidden()) }
     }
 
     /// The types that this service has.
@@ -107,6 +122,25 @@ impl<'a> Request<'a> {
             }
             Err(error) => Err(ScimError::invalid_syntax(format!("the body is no JSON: {error}"))),
         }
+    }
+
+    /// What the address asks for. Refuses what is not encoded as it should be, unless the client has that habit.
+    pub fn query(&self) -> Result<Query, ScimError> {
+        if !self.client.settings.has(Habit::LooseQuery) {
+            let wrong = if self.headers.contains_key(wire::MENDED) {
+                Some("quotes, < and > have to be encoded: %22, %3C, %3E")
+            } else if self.raw_query.contains('+') {
+                Some("a blank has to be encoded as %20, a plus as %2B")
+            } else if !self.raw_query.is_empty() && self.raw_query.split('&').any(str::is_empty) {
+                Some("there is an & without a parameter")
+            } else {
+                None
+            };
+            if let Some(wrong) = wrong {
+                return Err(ScimError::invalid_syntax(format!("the query of the address: {wrong}")));
+            }
+        }
+        Query::from_url(self.raw_query)
     }
 
     /// Whether a header's list of words, divided by commas, has this one; each line of it counts.

@@ -6,13 +6,14 @@ use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method};
 use provost_directory::{DirectoryError, Write, Written};
 use provost_model::ObjectId;
-use provost_scim::{Query, ScimError, TypeSchema, urn};
+use provost_scim::{ScimError, TypeSchema, urn};
 use provost_store::StoreError;
 
 use super::answer::Answer;
-use super::operation;
+use super::operation::{self, IfVersion};
 use super::request::Request;
 use super::shown::{Presenter, etag};
+use crate::client::Habit;
 use crate::writer::WriteError;
 
 pub(super) async fn one(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
@@ -26,7 +27,7 @@ pub(super) async fn one(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str
 }
 
 async fn read(request: &Request<'_>, types: &TypeSchema, id: &str) -> Result<Answer, ScimError> {
-    let query = Query::from_url(request.query)?;
+    let query = request.query()?;
     let found = request.state.directory.get(types.name(), id).await.map_err(unavailable)?;
     let resource = found.ok_or_else(|| ScimError::not_found(format_args!("{} {id}", types.name())))?;
     if versions(request.headers, &IF_NONE_MATCH).is_some_and(|known| known.covers(resource.version)) {
@@ -43,20 +44,23 @@ pub(super) fn me(request: &Request<'_>) -> Result<Answer, ScimError> {
     let Some(id) = &request.client.settings.me else {
         return Err(ScimError::status(404, "/Me is nobody: the token belongs to a client, not to a user"));
     };
-    let location = format!("{}/Users/{id}", request.base);
+    // What is asked of /Me, such as `attributes`, is asked of the user.
+    let query = if request.raw_query.is_empty() { String::new() } else { format!("?{}", request.raw_query) };
+    let location = format!("{}/Users/{id}{query}", request.base);
     Ok(Answer::empty(308).header("location", location))
 }
 
 async fn replace(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
-    let query = Query::from_url(request.query)?;
+    let query = request.query()?;
     let write = operation::replace(&request.client.settings, types, id, if_match(request), request.attributes()?)?;
     let written = self::write(request, write).await?;
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
 }
 
 async fn patch(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Result<Answer, ScimError> {
-    let query = Query::from_url(request.query)?;
-    let write = operation::patch(&request.client.settings, types, id, if_match(request), request.json()?)?;
+    let mut query = request.query()?;
+    let settings = &request.client.settings;
+    let write = operation::patch(settings, types, id, if_match(request), request.json()?)?;
     let written = self::write(request, write).await?;
     // A client that adds one member to 100,000 may not want to read them all.
     if !query.projection.is_explicit() {
@@ -64,8 +68,12 @@ async fn patch(request: &Request<'_>, types: &Arc<TypeSchema>, id: &str) -> Resu
         if request.prefers("return=minimal") {
             return Ok(empty().header("preference-applied", "return=minimal"));
         }
-        if types.core.is(urn::GROUP) && request.client.settings.has_empty_group_patch() {
+        let is_group = types.core.is(urn::GROUP);
+        if settings.has(Habit::EmptyPatch) || (is_group && settings.has(Habit::EmptyGroupPatch)) {
             return Ok(empty());
+        }
+        if settings.has(Habit::NoMembersInPatch) {
+            query.projection.leave_out("members");
         }
     }
     Ok(Answer::resource(200, Presenter::new(request, types, &query).one(written.resource).await?))
@@ -139,32 +147,41 @@ impl Versions {
             Versions::These(versions) => versions.contains(&version),
         }
     }
+
+    fn needed(self) -> IfVersion {
+        match self {
+            Versions::Any => None,
+            Versions::These(versions) => Some(versions),
+        }
+    }
 }
 
 fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
     let mut lines = headers.get_all(name).iter().peekable();
     lines.peek()?;
-    let mut versions = Vec::new();
-    for tag in lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim) {
-        if tag == "*" {
-            return Some(Versions::Any);
-        }
-        versions.extend(version_of(tag));
-    }
-    Some(Versions::These(versions))
+    Some(listed(lines.filter_map(|line| line.to_str().ok())))
 }
 
-/// The version that an entity tag names. Compared weakly: clients drop the `W/`.
-pub(super) fn version_of(tag: &str) -> Option<i64> {
-    tag.trim().trim_start_matches("W/").trim_matches('"').parse().ok()
+/// Entity tags, divided by commas, compared weakly: clients drop the `W/`.
+fn listed<'l>(lines: impl Iterator<Item = &'l str>) -> Versions {
+    let mut versions = Vec::new();
+    for tag in lines.flat_map(|line| line.split(',')).map(str::trim) {
+        if tag == "*" {
+            return Versions::Any;
+        }
+        versions.extend(tag.trim_start_matches("W/").trim_matches('"').parse::<i64>().ok());
+    }
+    Versions::These(versions)
 }
 
 /// The versions of which a write needs one; `None` when any will do.
-fn if_match(request: &Request<'_>) -> Option<Vec<i64>> {
-    match versions(request.headers, &IF_MATCH)? {
-        Versions::Any => None,
-        Versions::These(versions) => Some(versions),
-    }
+fn if_match(request: &Request<'_>) -> IfVersion {
+    versions(request.headers, &IF_MATCH)?.needed()
+}
+
+/// The same out of an operation's `version`.
+pub(super) fn if_version(version: Option<&str>) -> IfVersion {
+    listed(std::iter::once(version?)).needed()
 }
 
 #[cfg(test)]

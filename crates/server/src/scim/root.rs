@@ -20,7 +20,7 @@ use super::shown::Presenter;
 
 pub(super) async fn list(request: &Request<'_>) -> Result<Answer, ScimError> {
     match request.method {
-        Method::GET => every_type(request, Query::from_url(request.query)?).await,
+        Method::GET => every_type(request, request.query()?).await,
         _ => Ok(request.refuse_method("GET, HEAD")),
     }
 }
@@ -58,9 +58,8 @@ async fn every_type(request: &Request<'_>, query: Query) -> Result<Answer, ScimE
 }
 
 /// The types that the client may read.
-fn visible<'r>(request: &Request<'r>) -> impl Iterator<Item = &'r Arc<TypeSchema>> {
-    let client = request.client;
-    request.registry().types().iter().filter(move |types| client.may_at(types.name(), false))
+fn visible<'r>(request: &'r Request<'r>) -> impl Iterator<Item = &'r Arc<TypeSchema>> {
+    request.registry().types().iter().filter(|types| request.may(types.name(), false))
 }
 
 /// The same by cursor: a page may begin in one type and end in another.

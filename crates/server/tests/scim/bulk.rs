@@ -9,6 +9,9 @@ on_both!(
     references_in_any_order,
     circles,
     circles_that_stop,
+    circles_that_name_nobody,
+    texts_that_are_no_references,
+    versions,
     failures,
     stops_at_errors,
     many_at_once,
@@ -92,7 +95,7 @@ async fn references_in_any_order(service: Service) {
             { "method": "PATCH", "path": "/Groups/bulkId:staff", "data": { "schemas": [PATCH], "Operations": [
                 { "op": "remove", "path": "members[value eq \"bulkId:a\"]" },
                 { "op": "add", "path": "members", "value": [{ "value": "bulkId:m" }] }] } },
-            { "method": "DELETE", "path": "/Users/bulkId:b" },
+            { "method": "DELETE", "path": "/Users/bulkId%3Ab" },
         ]),
     )
     .await;
@@ -140,6 +143,76 @@ async fn circles_that_stop(service: Service) {
     let results = answer.body["Operations"].as_array().unwrap();
     assert_eq!(statuses(results), ["409", "409"], "{results:?}");
     assert_eq!(members(&service, id(&results[0])).await, [""; 0]);
+}
+
+/// Who needs each other is made only when all that they name besides can be there: not who was never sent, not who was
+/// refused, also by way of another circle.
+async fn circles_that_name_nobody(service: Service) {
+    service.user("taken").await;
+    let lists = [
+        (json!([group("a", &["b", "nobody"]), group("b", &["a"])]), &["409", "409"][..]),
+        (json!([group("a", &["b"]), group("b", &["a", "nobody"]), user("u", "u")]), &["409", "409", "201"]),
+        (json!([group("a", &["a", "nobody"]), group("w", &["a"])]), &["409", "409"]),
+        (json!([group("a", &["b", "t"]), group("b", &["a"]), user("taken", "t")]), &["409", "409", "409"]),
+        (
+            json!([group("a", &["b", "c"]), group("b", &["a"]), group("c", &["d"]), group("d", &["c", "nobody"])]),
+            &["409", "409", "409", "409"],
+        ),
+    ];
+    for (operations, want) in lists {
+        let results = bulk(&service, operations).await;
+        assert_eq!(statuses(&results), want, "{results:?}");
+        for result in results.iter().filter(|result| result["status"] == "409") {
+            assert_eq!(result.get("location"), None, "{result}");
+        }
+        assert_eq!(service.get("/Groups").await.body["totalResults"], 0, "{results:?}");
+    }
+}
+
+/// A name may begin as a reference does.
+async fn texts_that_are_no_references(service: Service) {
+    let mut odd = group("odd", &["u"]);
+    odd["data"]["displayName"] = json!("bulkId:x");
+    let mut named = user("bulkId:u", "u");
+    named["data"]["title"] = json!("bulkId:nobody");
+    let rename = json!({ "method": "PATCH", "path": "/Users/bulkId:u", "data": { "schemas": [PATCH],
+        "Operations": [{ "op": "replace", "path": "nickName", "value": "bulkId:odd" },
+            { "op": "add", "value": { "displayName": "say \"bulkId:odd\"" } }] } });
+    let results = bulk(&service, json!([odd, named, rename])).await;
+    assert_eq!(statuses(&results), ["201", "201", "200"], "{results:?}");
+    let stored = service.get(&format!("/Groups/{}", id(&results[0]))).await;
+    assert_eq!(stored.text("/displayName"), "bulkId:x");
+    assert_eq!(members(&service, id(&results[0])).await, [id(&results[1])]);
+    let stored = service.get(&format!("/Users/{}", id(&results[1]))).await;
+    let texts = ["/userName", "/title", "/nickName", "/displayName"].map(|part| stored.text(part));
+    assert_eq!(texts, ["bulkId:u", "bulkId:nobody", "bulkId:odd", "say \"bulkId:odd\""]);
+}
+
+/// As in `If-Match`: any version, one of a list; what is no text is refused rather than passed over.
+async fn versions(service: Service) {
+    let ada = service.user("ada").await;
+    for (version, want) in [
+        (json!("*"), "200"),
+        (json!("W/\"77\", W/\"2\""), "200"),
+        (json!("\"77\",\"78\""), "412"),
+        (json!(" W/\"3\""), "200"),
+        (json!("three"), "412"),
+        (json!(99), "400"),
+        (json!(["W/\"4\""]), "400"),
+        (json!(null), "200"),
+    ] {
+        let before = service.get(&format!("/Users/{ada}")).await;
+        let title = format!("under {version}");
+        let operation = json!({ "method": "PATCH", "path": format!("/Users/{ada}"), "version": version,
+            "data": { "schemas": [PATCH], "Operations": [{ "op": "add", "path": "title", "value": title }] } });
+        let results = bulk(&service, json!([operation])).await;
+        assert_eq!(statuses(&results), [want], "{version}: {results:?}");
+        let after = service.get(&format!("/Users/{ada}")).await;
+        assert_eq!(after.text("/title") == title, want == "200", "{version}");
+        assert_eq!(after.body == before.body, want != "200", "{version}");
+    }
+    let gone = json!({ "method": "DELETE", "path": format!("/Users/{ada}"), "version": "*" });
+    assert_eq!(statuses(&bulk(&service, json!([gone.clone(), gone])).await), ["204", "404"]);
 }
 
 async fn failures(service: Service) {

@@ -9,7 +9,7 @@ use provost_testkit::Answer;
 use serde_json::{Value, json};
 
 use crate::token::Clients;
-use crate::{Service, header, on_both};
+use crate::{ENTERPRISE, Service, header, on_both};
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
@@ -116,7 +116,6 @@ async fn wrong_operations_do_not_keep_the_others_out(service: Service) {
         (at("POST", ""), "400", "path has to be relative"),
         (at("PUT", "/Users"), "400", "path has to be relative"),
         (at("PUT", "/Users/8"), "400", "externalId"),
-        (at("PUT", "/Users/%FF"), "400", "UTF-8"),
         (at("PATCH", "/Users/9"), "404", "9"),
         (at("DELETE", "/Users/9"), "404", "9"),
         (json!({ "method": "POST", "path": "/Users", "data": ada() }), "400", "bulkId"),
@@ -129,7 +128,11 @@ async fn wrong_operations_do_not_keep_the_others_out(service: Service) {
         (post("a", json!({ "externalId": "x\0" })), "400", "externalId has to be"),
         (post("a", json!([])), "400", "data has to be an object"),
         (post("a", deep), "400", "givenName"),
-        (post("a", json!({ "externalId": "1", "manager": { "value": "bulkId:none" } })), "409", "bulkId:none"),
+        (
+            post("a", json!({ "externalId": "1", ENTERPRISE: { "manager": { "value": "bulkId:none" } } })),
+            "409",
+            "bulkId:none",
+        ),
         (
             json!({ "method": "POST", "path": "/Users", "bulkId": "v", "version": "W/\"1\"", "data": ada() }),
             "400",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use crate::{ENTERPRISE, GROUP, PATCH, Service, USER, header, ids, on_both, refused};
 
 on_both!(
+    members_without_ids,
     a_life,
     names_are_unique,
     replacement_clears_what_is_left_out,
@@ -209,4 +210,39 @@ async fn applications_and_assignments(service: Service) {
     assert_eq!(service.get("/").await.body["totalResults"], 1);
     service.http.send("DELETE", &format!("/Users/{ada}"), None).await.unwrap();
     refused(&send("GET", &path, Value::Null).await, 404, "");
+}
+
+/// A member that is named by its display alone is nobody: refused wherever it is written, rather than left out unsaid.
+async fn members_without_ids(service: Service) {
+    let ada = service.user("ada").await;
+    let group = |members: Value| json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });
+    let path = format!("/Groups/{}", service.group("Staff", &[&ada]).await);
+    for members in [
+        json!([{ "display": "Ada" }]),
+        json!([{ "value": ada }, { "display": "Bob" }]),
+        json!([{ "value": null, "display": "Ada" }]),
+        json!([{ "value": "", "type": "User" }]),
+        json!([{ "$ref": format!("https://x.org/Users/{ada}") }]),
+    ] {
+        refused(&service.send("POST", "/Groups", group(members.clone())).await, 400, "invalidValue");
+        refused(&service.send("PUT", &path, group(members.clone())).await, 400, "invalidValue");
+        for operations in [
+            json!([{ "op": "add", "path": "members", "value": members }]),
+            json!([{ "op": "replace", "value": { "members": members } }]),
+            // One that takes all the members to be known.
+            json!([{ "op": "remove", "path": "members[type eq \"User\"]" },
+                { "op": "add", "path": "members", "value": members }]),
+        ] {
+            refused(&service.patch(&path, operations).await, 400, "invalidValue");
+        }
+        let read = service.get(&path).await;
+        assert_eq!((read.text("/members/0/value"), read.body["members"].as_array().unwrap().len()), (ada.as_str(), 1));
+    }
+    assert_eq!(service.get("/Groups").await.body["totalResults"], 1);
+    let empty = format!("/Groups/{}", service.group("Empty", &[]).await);
+    let part = json!([{ "op": "add", "path": "members.type", "value": "User" }]);
+    refused(&service.patch(&empty, part).await, 400, "invalidValue");
+    // What says nothing is nobody.
+    assert_eq!(service.send("PUT", &path, group(json!([{}, { "value": ada }]))).await.status, 200);
+    assert_eq!(service.send("PUT", &path, group(json!(null))).await.status, 200);
 }

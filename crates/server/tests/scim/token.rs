@@ -3,6 +3,7 @@ use std::sync::Arc;
 use provost_model::Timestamp;
 use provost_model::clock::{Clock as _, ManualClock};
 use provost_server::Token;
+use provost_server::client::{Habit, Preset};
 use provost_store::{NewToken, Store, TokenRow};
 
 use serde_json::{Value, json};
@@ -149,6 +150,40 @@ async fn rights_by_type() {
     refused(&all.ask(&broken, "GET", "/Users", Value::Null).await, 403, "");
 }
 
+/// `scim:` is for `/scim` alone; beside it, `/api/v1` has applications, assignments and the language.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_for_scim_alone() {
+    let all = Clients::start().await;
+    let scim = all.client("scim:read scim:write scim:write:Application", json!({})).await;
+    let (admin, reader) = (all.client("all", json!({})).await, all.client("read scim:write", json!({})).await);
+    let ask = async |token: &str, method: &str, path: &str, body: Value| {
+        let headers = [("authorization", token), ("content-type", "application/json")];
+        all.service.raw(method, &format!("/api/v1{path}"), &headers, body.to_string()).await
+    };
+    let application = || json!({ "schemas": ["urn:provost:scim:schemas:2.0:Application"], "displayName": "Slack" });
+    assert_eq!(all.ask(&scim, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await.status, 201);
+    for (method, path) in [
+        ("GET", "/scim/Applications"),
+        ("GET", "/scim/Assignments"),
+        ("GET", "/scim/Users"),
+        ("GET", "/scim"),
+        ("GET", "/scim/Schemas"),
+        ("POST", "/scim/Applications"),
+        ("POST", "/scim/Bulk"),
+        ("POST", "/scim/.search"),
+    ] {
+        refused(&ask(&scim, method, path, application()).await, 403, "");
+    }
+    let check = json!({ "expression": "[userName]" });
+    let language = ask(&scim, "POST", "/expressions/check", check.clone()).await;
+    assert_eq!((language.status, language.text("/code")), (403, "PRV-0802"));
+
+    assert_eq!(ask(&admin, "POST", "/scim/Applications", application()).await.status, 201);
+    assert_eq!(ask(&reader, "GET", "/scim/Applications", Value::Null).await.body["totalResults"], 1);
+    refused(&ask(&reader, "POST", "/scim/Applications", application()).await, 403, "");
+    assert_ne!(ask(&reader, "POST", "/expressions/check", check).await.status, 403);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_requests() {
     let all = Clients::start().await;
@@ -206,8 +241,128 @@ async fn ways_of_clients() {
     assert_eq!((asked.status, asked.text("/displayName")), (200, "Staff"));
     let title = patch(json!({ "op": "Add", "path": "title", "value": "x" }));
     assert_eq!(all.ask(&entra, "PATCH", &ada, title).await.status, 200);
-    let full = all.client("all", json!({ "preset": "entra", "empty_group_patch": false })).await;
+    let full = all.client("all", json!({ "preset": "entra", "without": ["empty-group-patch"] })).await;
     assert_eq!(all.ask(&full, "PATCH", &staff, add).await.status, 200);
+}
+
+/// Each habit by itself: refused to those who do not have it, understood from those who do, whatever else they have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn habits_are_switches() {
+    let all = Clients::start().await;
+    let admin = all.client("all", json!({})).await;
+    let made = all.ask(&admin, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await;
+    let id = made.text("/id").to_owned();
+    let members = json!([{ "value": id }]);
+    let staff = json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });
+    let staff = all.ask(&admin, "POST", "/Groups", staff).await;
+    let (ada, staff) = (format!("/Users/{id}"), format!("/Groups/{}", staff.text("/id")));
+    let patch = |operation: Value| json!({ "schemas": [PATCH], "Operations": [operation] });
+    let one_login = json!({ "schemas": ["urn:scim:schemas:core:2.0"], "userName": "ada" });
+    let enterprise = crate::ENTERPRISE;
+    let sent = [
+        ("op-case", "PATCH", ada.clone(), patch(json!({ "op": "Replace", "path": "title", "value": "x" }))),
+        ("op-case", "PATCH", staff.clone(), patch(json!({ "op": "REMOVE", "path": "members[value eq \"7\"]" }))),
+        ("string-booleans", "PATCH", ada.clone(), patch(json!({ "op": "replace", "path": "active", "value": "True" }))),
+        ("string-booleans", "PUT", ada.clone(), json!({ "schemas": [USER], "userName": "ada", "active": "False" })),
+        (
+            "member-value-list",
+            "PATCH",
+            staff.clone(),
+            patch(json!({ "op": "remove", "path": "members", "value": members })),
+        ),
+        ("dotted-keys", "PATCH", ada.clone(), patch(json!({ "op": "add", "value": { "name.givenName": "Ada" } }))),
+        (
+            "dotted-keys",
+            "PATCH",
+            ada.clone(),
+            patch(json!({ "op": "replace", "value": { format!("{enterprise}:department"): "x" } })),
+        ),
+        (
+            "bare-values",
+            "PATCH",
+            ada.clone(),
+            patch(json!({ "op": "add", "path": format!("{enterprise}:manager"), "value": id })),
+        ),
+        ("old-urns", "PUT", ada.clone(), one_login),
+        ("loose-query", "GET", "/Users?filter=userName+eq+%22ada%22".to_owned(), Value::Null),
+        ("loose-query", "GET", "/Users?filter=userName%20eq%20%22ada%22&".to_owned(), Value::Null),
+    ];
+    for word in Habit::WORDS {
+        let alone = all.client("all", json!({ "preset": "rfc", "with": [word] })).await;
+        let others = all.client("all", json!({ "without": [word] })).await;
+        for (habit, method, path, body) in &sent {
+            let done = all.ask(&alone, method, path, body.clone()).await.status;
+            let want = if *habit == word { [200, 204].contains(&done) } else { done == 400 };
+            assert!(want, "{word} alone: {habit}: {method} {path}: {done}");
+            let done = all.ask(&others, method, path, body.clone()).await;
+            assert_eq!(done.status, if *habit == word { 400 } else { 200 }, "all but {word}: {habit}: {path}");
+        }
+    }
+    for preset in Preset::WORDS {
+        let client = all.client("all", json!({ "preset": preset })).await;
+        let has: Vec<String> =
+            serde_json::from_value::<Preset>(preset.into()).unwrap().habits().iter().map(word).collect();
+        for (habit, method, path, body) in &sent {
+            let done = all.ask(&client, method, path, body.clone()).await.status;
+            assert_eq!(
+                done == 400,
+                !has.iter().any(|have| have == habit),
+                "{preset}: {habit}: {method} {path}: {done}"
+            );
+        }
+    }
+}
+
+fn word(habit: &Habit) -> String {
+    serde_json::to_value(habit).unwrap().as_str().unwrap().to_owned()
+}
+
+/// What is not encoded in an address, which the HTTP library would not even hand on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn raw_quotes_are_a_habit() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let all = Clients::start().await;
+    for (settings, want) in [(json!({}), "200"), (json!({ "preset": "okta" }), "400")] {
+        let client = all.client("all", settings).await;
+        let mut stream = tokio::net::TcpStream::connect(&all.service.address).await.unwrap();
+        let query = "filter=userName%20eq%20\"ada\"";
+        let head = format!(
+            "GET /scim/v2/Users?{query} HTTP/1.1\r\nhost: x\r\nauthorization: {client}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {want}")), "{answer}");
+        assert_eq!(answer.contains("%22"), want == "400", "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_to_a_patch() {
+    let all = Clients::start().await;
+    let any = all.client("all", json!({})).await;
+    let made = all.ask(&any, "POST", "/Users", json!({ "schemas": [USER], "userName": "ada" })).await;
+    let members = json!([{ "value": made.text("/id") }]);
+    let staff = json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });
+    let staff = all.ask(&any, "POST", "/Groups", staff).await;
+    let (ada, staff) = (format!("/Users/{}", made.text("/id")), format!("/Groups/{}", staff.text("/id")));
+    let body = json!({ "schemas": [PATCH], "Operations": [{ "op": "replace", "path": "externalId", "value": "7" }] });
+    for (habits, user, group, shows_members) in [
+        (json!([]), 200, 200, true),
+        (json!(["empty-patch"]), 204, 204, false),
+        (json!(["empty-group-patch"]), 200, 204, false),
+        (json!(["no-members-in-patch"]), 200, 200, false),
+    ] {
+        let client = all.client("all", json!({ "preset": "rfc", "with": habits })).await;
+        assert_eq!(all.ask(&client, "PATCH", &ada, body.clone()).await.status, user, "{habits}");
+        let done = all.ask(&client, "PATCH", &staff, body.clone()).await;
+        assert_eq!((done.status, done.body.get("members").is_some()), (group, shows_members), "{habits}");
+        // Whoever asks for something gets it.
+        let asked = all.ask(&client, "PATCH", &format!("{staff}?attributes=members"), body.clone()).await;
+        assert_eq!((asked.status, asked.body.get("members").is_some()), (200, true), "{habits}");
+        let read = all.ask(&client, "GET", &staff, Value::Null).await;
+        assert!(read.body.get("members").is_some(), "{habits}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,6 +376,9 @@ async fn members_that_are_refused_and_users_of_their_own() {
     let ada = all.client("read", json!({ "me": id })).await;
     let me = all.ask(&ada, "GET", "/Me", Value::Null).await;
     assert_eq!((me.status, header(&me, "location")), (308, made.text("/meta/location")));
+    let some = all.ask(&ada, "GET", "/Me?attributes=userName&x=%22", Value::Null).await;
+    let want = format!("{}?attributes=userName&x=%22", made.text("/meta/location"));
+    assert_eq!((some.status, header(&some, "location")), (308, want.as_str()));
 
     let exact = all.client("all", json!({ "refuse_unknown_members": true })).await;
     let group = |members: Value| json!({ "schemas": [GROUP], "displayName": "Staff", "members": members });

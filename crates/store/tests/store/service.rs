@@ -6,7 +6,15 @@ use provost_store::{Db, MasterKey, NewToken, Store, StoreError, StoreOptions, To
 
 use crate::Place;
 
-crate::on_both!(tokens, secrets, a_changed_secret_does_not_open, resealing, configurations);
+crate::on_both!(
+    tokens,
+    rotations,
+    rotations_and_revocations,
+    secrets,
+    a_changed_secret_does_not_open,
+    resealing,
+    configurations
+);
 
 /// The place again, with the master key in its folder: a store on PostgreSQL has none by itself.
 async fn with_key(place: &Place) -> Store {
@@ -48,6 +56,68 @@ async fn tokens(place: Place) {
     assert!(store.delete_token("t1").await.unwrap());
     assert_eq!(store.tokens().await.unwrap(), []);
     assert_eq!(token_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+fn token(id: &str, name: &str, expires: Option<i64>) -> TokenRow {
+    TokenRow {
+        id: id.into(),
+        name: name.to_owned(),
+        hash: token_hash(id),
+        rights: "all".to_owned(),
+        created: 1,
+        expires,
+        last_used: None,
+        revoked: None,
+        client: "{}".into(),
+    }
+}
+
+async fn rotations(place: Place) {
+    let store = &place.store;
+    for row in [
+        token("endless", "CI", None),
+        token("soon", "CI", Some(120)),
+        token("over", "CI", Some(50)),
+        token("gone", "CI", None),
+        token("other", "HR", None),
+    ] {
+        store.save_token(&row).await.unwrap();
+    }
+    // Between whoever looks at the tokens and rotates them, and the rotation.
+    assert!(store.revoke_token("gone", 90).await.unwrap());
+    store.touch_token("endless", 95).await.unwrap();
+    assert_eq!(store.rotate_token(&token("new", "CI", None), 100, 200).await.unwrap(), 2);
+    let all = store.tokens().await.unwrap();
+    let of = |id: &str| all.iter().find(|row| row.id == id).map(|row| (row.expires, row.revoked, row.last_used));
+    for (id, expires, revoked, used) in [
+        ("endless", Some(200), None, Some(95)),
+        ("soon", Some(120), None, None),
+        ("over", Some(50), None, None),
+        ("gone", None, Some(90), None),
+        ("other", None, None, None),
+        ("new", None, None, None),
+    ] {
+        assert_eq!(of(id), Some((expires, revoked, used)), "{id}");
+    }
+    // Nobody is left to take the place of.
+    assert!(store.revoke_token("other", 100).await.unwrap());
+    assert_eq!(store.rotate_token(&token("again", "HR", None), 101, 200).await.unwrap(), 0);
+    assert_eq!(store.token("again").await.unwrap(), None);
+}
+
+/// Whichever comes first: a token that was revoked stays revoked.
+async fn rotations_and_revocations(place: Place) {
+    for round in 0..20 {
+        let (name, old, new) = (format!("n{round}"), format!("old{round}"), format!("new{round}"));
+        place.store.save_token(&token(&old, &name, None)).await.unwrap();
+        let row = token(&new, &name, None);
+        let (rotated, revoked) =
+            tokio::join!(place.store.rotate_token(&row, 100, 200), place.store.revoke_token(&old, 100));
+        assert!(revoked.unwrap());
+        let is_there = place.store.token(&new).await.unwrap().is_some();
+        assert_eq!(rotated.unwrap() == 1, is_there);
+        assert_eq!(place.store.token(&old).await.unwrap().unwrap().revoked, Some(100), "round {round}");
+    }
 }
 
 async fn secrets(place: Place) {

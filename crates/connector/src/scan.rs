@@ -112,15 +112,19 @@ pub struct End {
     /// Why the scan is not complete, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
+    /// Only in [`ScanMode::Changes`]: there are more changes, kept back because they have to be read by a later cycle, such
+    /// as the second of one object. The next read, from `cursor`, should follow at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 impl End {
     pub fn complete(count: u64) -> Self {
-        Self { complete: true, count, cursor: None, reason: None }
+        Self { complete: true, count, cursor: None, reason: None, more: false }
     }
 
     pub fn incomplete(count: u64, reason: impl Into<Text>) -> Self {
-        Self { complete: false, count, cursor: None, reason: Some(reason.into()) }
+        Self { complete: false, count, cursor: None, reason: Some(reason.into()), more: false }
     }
 }
 

@@ -70,6 +70,9 @@ pub struct CycleReport {
     pub escrowed: u64,
     /// Operations of a stored plan or a held cycle, by action.
     pub planned: Vec<(Action, u64)>,
+    /// The source kept changes back that the next cycle should read at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// One object's outcome of provision on demand.

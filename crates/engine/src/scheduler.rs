@@ -50,6 +50,7 @@ async fn keep(engine: Engine, name: JobName, spec: JobSpec, listener: Listener, 
         listener(&name, &result);
         failures = if result.is_ok() { 0 } else { failures.saturating_add(1) };
         wait = match failures {
+            0 if result.as_ref().is_ok_and(|report| report.more) => Duration::ZERO,
             0 => every,
             // A failing job is not hammered: it waits longer each time, at most a day.
             failed => (every.min(LOOK * 15) * 2u32.saturating_pow(failed.min(16))).min(LONGEST),

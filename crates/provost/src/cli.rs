@@ -415,10 +415,11 @@ pub enum TokenCommand {
 Examples:
   provost token create --name entra --preset entra --days 365
   provost token create --name report --rights read --types User,Group --rate 20
+  provost token create --name hr-feed --rights jobs:write:hr-to-directory
   provost token create --name own --preset rfc --with string-booleans
 
 RIGHTS are words: all, read, write; scim:read and scim:write for /scim alone; scim:write:User for one
-type. A preset is the habits of a kind of client: any (all that can be sent are understood), rfc
+type; jobs:write to push into jobs and nothing else; jobs:write:NAME for one job. A preset is the habits of a kind of client: any (all that can be sent are understood), rfc
 (none), entra, okta, onelogin, authentik. --with and --without change single ones:
   op-case              `op` in any letter case: Replace
   string-booleans      \"True\" for true

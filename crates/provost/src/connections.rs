@@ -8,6 +8,7 @@ use provost_connector::layers::{RetryPolicy, stack};
 use provost_connector::{Connector, ConnectorError, Context, ErrorCode, Host, Session};
 use provost_engine::Connections;
 use provost_model::ConnectionName;
+use provost_push::CONNECTOR;
 use provost_store::Store;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -38,6 +39,11 @@ impl Configured {
     async fn open(&self, name: &ConnectionName) -> Result<Arc<dyn Session>, ConnectorError> {
         let spec = self.configuration.connections.get(name);
         let session = match spec {
+            Some(spec) if spec.connector == CONNECTOR => {
+                let settings = self.configuration.settings(spec).read()?;
+                let registry = self.configuration.types.public_registry().clone();
+                provost_push::session(self.store.clone(), name.clone(), &settings, registry)
+            }
             Some(spec) if spec.connector != DIRECTORY => {
                 let connector = self.connectors.iter().find(|connector| connector.manifest().name == spec.connector);
                 let missing = || {

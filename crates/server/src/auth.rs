@@ -117,6 +117,13 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Whether it may read, or also write, at this job.
+    pub fn may_at_job(&self, job: &str, writes: bool) -> bool {
+        self.rights.split([' ', ',']).any(|right| allows_job(right, writes, job))
+    }
+}
+
 impl Tokens {
     /// Whose token it is, if it was read lately.
     fn recall(&self, store: &Store, hash: &str, now: i64) -> Option<Result<Arc<Client>, Refused>> {
@@ -206,6 +213,25 @@ fn allows(right: &str, side: Side, writes: bool, kind: Option<&str>) -> bool {
         }
 }
 
+/// The same words about jobs: `all`, `write` or `read`, the last two also as `jobs:write` for jobs alone and as
+/// `jobs:write:NAME` for one of them. What begins with `scim:` or names a type says nothing about jobs.
+fn allows_job(right: &str, writes: bool, job: &str) -> bool {
+    let word = match right.strip_prefix("jobs:") {
+        Some(right) => match right.split_once(':') {
+            Some((word, of)) if of == job => word,
+            Some(_) => return false,
+            None => right,
+        },
+        None => right,
+    };
+    match word {
+        "write" => true,
+        "all" => word == right,
+        "read" => !writes,
+        _ => false,
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
@@ -227,6 +253,7 @@ mod tests {
             ("scim:read:Group", true, false, true, false),
             ("read console", true, false, true, false),
             ("console", false, false, false, false),
+            ("jobs:write jobs:read:User", false, false, false, false),
             ("", false, false, false, false),
         ] {
             let client = Client { rights: rights.into(), ..Client::fixed() };
@@ -238,6 +265,22 @@ mod tests {
                 client.may_at(scim, "User", true),
             );
             assert_eq!(may, (reads, writes, reads_groups, writes_users), "{rights}");
+        }
+        for (rights, reads, writes) in [
+            ("all", true, true),
+            ("write", true, true),
+            ("read", true, false),
+            ("scim:write", false, false),
+            ("write:User", false, false),
+            ("jobs:write", true, true),
+            ("jobs:read", true, false),
+            ("jobs:all", false, false),
+            ("jobs:write:hr", true, true),
+            ("read jobs:write:other", true, false),
+            ("jobs:write:hr2", false, false),
+        ] {
+            let client = Client { rights: rights.into(), ..Client::fixed() };
+            assert_eq!((client.may_at_job("hr", false), client.may_at_job("hr", true)), (reads, writes), "{rights}");
         }
         for (rights, reads, writes) in [
             ("all", true, true),

@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod body;
 pub mod client;
 mod health;
 mod metrics;
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
-pub use state::{ServerState, Token};
+pub use state::{JobEntry, ServerState, Token};
 pub use wire::Mended;
 
 /// How long requests under way may take after the shutdown was asked for.

@@ -1,10 +1,12 @@
 //! What all requests share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use provost_connector::Secret;
 use provost_directory::Directory;
-use provost_model::Clock;
+use provost_model::{ClassName, Clock, ConnectionName, JobName, Text};
+use provost_push::Inbox;
 use provost_store::Store;
 
 use crate::auth::{Client, Tokens};
@@ -39,6 +41,19 @@ pub(crate) struct Inner {
     pub public_url: Option<String>,
     pub writer: Writer,
     pub metrics: Arc<Metrics>,
+    pub inbox: Inbox,
+    pub jobs: Arc<BTreeMap<JobName, JobEntry>>,
+}
+
+/// What the service has to know of a job.
+#[derive(Debug, Clone, Default)]
+pub struct JobEntry {
+    /// Its source, where that is one to push into.
+    pub pushed: Option<ConnectionName>,
+    /// Whether it runs by itself.
+    pub is_scheduled: bool,
+    /// The endpoints of the SCIM service where its accounts are, by class of the source, if they are there.
+    pub endpoints: BTreeMap<ClassName, Text>,
 }
 
 impl ServerState {
@@ -47,8 +62,28 @@ impl ServerState {
         let metrics = Arc::new(Metrics::default());
         let writer = Writer::start(directory.clone().keep_unknown_members(), metrics.clone());
         let (tokens, cursors, fixed) = (Arc::default(), Arc::default(), Arc::new(Client::fixed()));
-        let public_url = None;
-        Self(Arc::new(Inner { directory, store, clock, token, tokens, fixed, cursors, public_url, writer, metrics }))
+        let inbox = Inbox::new(store.clone(), clock.clone(), directory.types().public_registry().clone());
+        let (public_url, jobs) = (None, Arc::default());
+        Self(Arc::new(Inner {
+            directory,
+            store,
+            clock,
+            token,
+            tokens,
+            fixed,
+            cursors,
+            public_url,
+            writer,
+            metrics,
+            inbox,
+            jobs,
+        }))
+    }
+
+    /// The jobs of the configuration.
+    pub fn jobs(mut self, jobs: BTreeMap<JobName, JobEntry>) -> Self {
+        Arc::make_mut(&mut self.0).jobs = Arc::new(jobs);
+        self
     }
 
     /// The base of all addresses in answers, `https://id.example.org`, for a server behind a proxy. Else answers repeat

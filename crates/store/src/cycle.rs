@@ -1,6 +1,8 @@
 //! The runs of the jobs, with what came of them.
 
-use provost_model::{CycleId, JobName};
+use std::collections::BTreeMap;
+
+use provost_model::{ClassName, CycleId, JobName, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Param, Record, Row};
@@ -18,11 +20,14 @@ pub struct CycleRow {
     /// JSON.
     pub summary: String,
     pub note: Option<String>,
+    /// How far it read the source, by class; empty unless the job goes on from there.
+    pub cursors: BTreeMap<ClassName, Text>,
 }
 
 impl Record for CycleRow {
     const TABLE: &'static str = "cycle";
-    const COLUMNS: &'static [&'static str] = &["id", "job", "kind", "status", "started", "finished", "summary", "note"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "job", "kind", "status", "started", "finished", "summary", "note", "cursors"];
     const KEY: &'static [&'static str] = &["id"];
     type Key<'a> = &'a str;
 
@@ -39,6 +44,7 @@ impl Record for CycleRow {
         put(self.finished.into());
         put((&self.summary).into());
         put(Param::free_option(&self.note));
+        put(crate::job::json(&self.cursors).into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -51,6 +57,7 @@ impl Record for CycleRow {
             finished: row.int_option()?,
             summary: row.text()?,
             note: row.text_option()?,
+            cursors: row.json(Self::TABLE)?,
         })
     }
 }

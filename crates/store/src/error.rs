@@ -47,7 +47,7 @@ impl StoreError {
         matches!(self, Self::Unavailable(_) | Self::Busy(_))
     }
 
-    pub(crate) fn corrupt(table: &'static str, reason: impl ToString) -> Self {
+    pub fn corrupt(table: &'static str, reason: impl ToString) -> Self {
         Self::Corrupt { table, reason: reason.to_string() }
     }
 }

@@ -107,7 +107,7 @@ impl Record for JobRow {
     }
 }
 
-fn json<T: Serialize>(map: &BTreeMap<ClassName, T>) -> String {
+pub(crate) fn json<T: Serialize>(map: &BTreeMap<ClassName, T>) -> String {
     serde_json::to_string(map).expect("a map of texts to texts or numbers is JSON")
 }
 

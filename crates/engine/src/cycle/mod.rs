@@ -91,6 +91,8 @@ pub(crate) struct ClassRead {
     pub incomplete: Option<String>,
     pub count: u64,
     pub cursor: Option<Cursor>,
+    /// Changes were kept back for the next cycle.
+    pub more: bool,
     /// The whole class was read, not only its changes.
     pub full: bool,
     /// Accounts at the target that nobody is linked with (reconcile).
@@ -147,6 +149,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         finished: None,
         summary: "{}".into(),
         note: None,
+        cursors: BTreeMap::new(),
     };
     let mut tx = cycle.store.fenced(&cycle.lease).await?;
     tx.save_cycle(&cycle_row).await?;
@@ -180,6 +183,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
     cycle_row.summary = serde_json::to_string(&cycle.progress.counts()).unwrap_or_default();
     cycle_row.note.clone_from(&finished.note);
+    cycle_row.cursors = finished.cursors;
     if cycle.plan_only && finished.error.is_none() {
         // Applying a plan makes it once more, so it has to be known how it was made.
         cycle_row.note = match (cycle.kind, cycle.fresh) {
@@ -213,6 +217,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         hint: finished.hint,
         escrowed: u64::try_from(cycle.store.count_escrows(&cycle.job.name).await?).unwrap_or(0),
         planned: finished.planned,
+        more: finished.more,
     })
 }
 
@@ -347,6 +352,8 @@ struct Finished {
     code: Option<String>,
     hint: Option<String>,
     planned: Vec<(provost_model::Action, u64)>,
+    cursors: BTreeMap<ClassName, Text>,
+    more: bool,
     error: Option<EngineError>,
 }
 
@@ -359,6 +366,8 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         code: None,
         hint: None,
         planned: Vec::new(),
+        cursors: BTreeMap::new(),
+        more: false,
         error: None,
     };
     job.updated = cycle.now_ms();
@@ -416,7 +425,9 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         job.failures = 0;
         job.last_success = Some(cycle.now_ms());
         for (class, read) in found.reads {
+            finished.more |= read.more;
             if let Some(cursor) = read.cursor {
+                finished.cursors.insert(class.clone(), cursor.0.clone());
                 job.cursors.insert(class.clone(), cursor.0);
             }
             if read.full {

@@ -55,7 +55,13 @@ pub(super) async fn class(
                 planner.finish().await?;
                 absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
                 let incomplete = planner.judge(&end);
-                return Ok(ClassRead { incomplete, count: end.count, cursor: end.cursor, full: false, orphans: 0 });
+                return Ok(ClassRead {
+                    incomplete,
+                    count: end.count,
+                    cursor: end.cursor,
+                    more: end.more,
+                    ..ClassRead::default()
+                });
             }
         }
     }
@@ -75,7 +81,7 @@ pub(super) async fn class(
         absent::find(cycle, notes, at, &planner.known, &planner.seen).await?;
     }
     absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
-    Ok(ClassRead { incomplete, count: end.count, cursor, full: true, orphans: 0 })
+    Ok(ClassRead { incomplete, count: end.count, cursor, full: true, ..ClassRead::default() })
 }
 
 /// Decides about objects that somebody named.

@@ -16,7 +16,7 @@ pub fn list(output: Output) -> Result<Exit> {
     };
     let mut manifests: Vec<Manifest> =
         provost_connectors::builtin().iter().map(|connector| connector.manifest().clone()).collect();
-    manifests.push(directory);
+    manifests.extend([directory, provost_push::manifest()]);
     manifests.sort_by(|a, b| a.name.cmp(&b.name));
     if output.json {
         output.json(&manifests)?;

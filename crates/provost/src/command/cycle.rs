@@ -117,6 +117,10 @@ pub fn explain(report: &CycleReport, output: Output) {
             ));
         }
     }
+    if report.more {
+        output.note("the source has more changes; the next cycle reads them");
+        output.hint(format_args!("`provost run {job}` again; under `provost serve` it follows by itself"));
+    }
     if report.counts.failed > 0 || report.escrowed > 0 {
         let (failed, waiting) = (super::counted(report.counts.failed, "object"), number(report.escrowed));
         output.note(format_args!("failed in this cycle: {failed}; waiting for the next try: {waiting}"));

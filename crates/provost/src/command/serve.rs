@@ -7,11 +7,14 @@ use provost_connector::Context;
 use provost_directory::Directory;
 use provost_engine::report::CycleStatus;
 use provost_engine::scheduler::{self, Listener};
+use provost_engine::spec::{JobSpec, RuleSpec};
 use provost_model::{Explain, JobName, SystemClock};
-use provost_server::{ServerState, Token, serve};
+use provost_push::CONNECTOR;
+use provost_server::{JobEntry, ServerState, Token, serve};
 use tokio::net::TcpListener;
 
 use crate::cli::{Global, ServeArgs};
+use crate::config::DIRECTORY;
 use crate::error::{Exit, Result};
 use crate::output::Output;
 use crate::problem::Problem;
@@ -36,7 +39,8 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
     let clock = Arc::new(SystemClock);
     let directory = Directory::with_types(setup.store.clone(), clock.clone(), setup.configuration.types.clone());
     directory.prepare().await?;
-    let state = ServerState::new(directory, setup.store.clone(), clock, Token::Stored);
+    let entries = setup.configuration.jobs.iter().map(|(name, job)| (name.clone(), entry(setup, job))).collect();
+    let state = ServerState::new(directory, setup.store.clone(), clock, Token::Stored).jobs(entries);
     let stop = cx.cancel.clone();
     let server = tokio::spawn(serve(listener, state, async move { stop.cancelled().await }));
     let jobs: Vec<_> = setup.configuration.jobs.iter().map(|(name, spec)| (name.clone(), spec.clone())).collect();
@@ -51,6 +55,23 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
         Ok(Ok(())) => Ok(Exit::Done),
         Ok(Err(error)) => Err(Problem::new("PRV-0708", format!("the HTTP server failed: {error}")).into()),
         Err(_) => Ok(Exit::Failed),
+    }
+}
+
+/// What the service has to know of a job.
+fn entry(setup: &Setup, job: &JobSpec) -> JobEntry {
+    let configuration = &setup.configuration;
+    let is_pushed = configuration.connections.get(&job.source).is_some_and(|spec| spec.connector == CONNECTOR);
+    let another = || configuration.directory_file(configuration.connections.get(&job.target)?);
+    let is_served = job.target == DIRECTORY && another().is_none();
+    let endpoint = |rule: &RuleSpec| {
+        let types = |name: &str| configuration.types.public_registry().by_name(name);
+        Some((types(&rule.from)?.name().into(), types(&rule.to)?.resource_type.endpoint.clone()))
+    };
+    JobEntry {
+        pushed: is_pushed.then(|| job.source.clone()),
+        is_scheduled: job.schedule.every.is_some() || job.schedule.on.is_some(),
+        endpoints: job.objects.iter().filter(|_| is_served).filter_map(endpoint).collect(),
     }
 }
 

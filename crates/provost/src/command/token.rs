@@ -20,6 +20,8 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The words that rights begin with.
 const RIGHTS: [&str; 3] = ["all", "read", "write"];
+/// The same after `jobs:`.
+const JOB_RIGHTS: [&str; 2] = ["read", "write"];
 
 #[derive(Serialize)]
 struct Made<'t> {
@@ -46,6 +48,7 @@ struct Shown {
 
 pub async fn create(global: &Global, args: TokenArgs, output: Output) -> Result<Exit> {
     check_rights(&args.rights)?;
+    check_jobs(global, &args.rights)?;
     if args.rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
         return Err(usage("--rate has to be more than 0", "leave it out for no limit"));
     }
@@ -261,15 +264,19 @@ async fn audit_of(store: &Store, action: &str, subject: &str, detail: String) ->
 
 fn check_rights(rights: &str) -> Result<()> {
     let is_known = |right: &str| {
-        let word = right.strip_prefix("scim:").unwrap_or(right);
-        RIGHTS.contains(&word.split_once(':').map_or(word, |(word, _)| word))
+        let word = |right: &'_ str| right.split_once(':').map_or(right.to_owned(), |(word, _)| word.to_owned());
+        match right.strip_prefix("jobs:") {
+            Some(right) => JOB_RIGHTS.contains(&word(right).as_str()),
+            None => RIGHTS.contains(&word(right.strip_prefix("scim:").unwrap_or(right)).as_str()),
+        }
     };
     let mut words = rights.split([' ', ',']).filter(|word| !word.is_empty()).peekable();
     let unknown = if words.peek().is_none() { Some("") } else { words.find(|word| !is_known(word)) };
     match unknown {
         None => Ok(()),
         Some(word) => {
-            let hint = "use all, read, write, scim:read, scim:write, or one of the last for a type: scim:write:User";
+            let hint = "use all, read, write, scim:read, scim:write, jobs:read, jobs:write, or one of these for a type or a job: \
+                        scim:write:User, jobs:write:hr-to-directory";
             Err(usage(&format!("--rights: `{word}` is no right"), hint))
         }
     }
@@ -282,7 +289,7 @@ fn habits(words: &[String]) -> Vec<Habit> {
 /// The types of `--types` as the configuration spells them; those that `--rights` names have to be there too. A name with a
 /// slip would shut the client out without a word.
 fn known_types(global: &Global, types: &[String], rights: &str, output: Output) -> Result<Vec<String>> {
-    let of_rights = rights.split([' ', ',']).filter_map(|right| {
+    let of_rights = rights.split([' ', ',']).filter(|right| !right.starts_with("jobs:")).filter_map(|right| {
         let right = right.strip_prefix("scim:").unwrap_or(right);
         right.split_once(':').map(|(_, kind)| ("--rights", kind))
     });
@@ -308,6 +315,15 @@ fn known_types(global: &Global, types: &[String], rights: &str, output: Output) 
     }
     let spelled = |kind: &String| registry.by_name(kind).map_or_else(|| kind.clone(), |types| types.name().to_owned());
     Ok(types.iter().map(spelled).collect())
+}
+
+/// The jobs that `--rights` names have to be there, for the same reason.
+fn check_jobs(global: &Global, rights: &str) -> Result<()> {
+    let named = rights.split([' ', ',']).filter_map(|right| Some(right.strip_prefix("jobs:")?.split_once(':')?.1));
+    for job in named {
+        Configuration::load(&global.config)?.job(job)?;
+    }
+    Ok(())
 }
 
 /// The id of a user of the directory.

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use provost_connector::{Capabilities, Connector, SettingProblem, Settings};
+use provost_connector::{Capabilities, Connector, Manifest, SettingProblem, Settings};
 use provost_engine::rule::{compile, nearest};
 use provost_engine::spec::JobSpec;
 use provost_model::{ClassName, ClassSchema, ConnectionName, JobName, Schema};
@@ -64,8 +64,16 @@ impl Configuration {
             self.check_directory(name, spec, &at, problems);
             return;
         }
+        if spec.connector == provost_push::CONNECTOR {
+            for problem in provost_push::validate(&self.settings(spec), self.types.public_registry()) {
+                problems.push(self.setting_problem(&at, name, problem));
+            }
+            self.check_roles(name, spec, &provost_push::manifest(), problems);
+            return;
+        }
         let Some(connector) = connectors.iter().find(|connector| connector.manifest().name == spec.connector) else {
-            let names = connectors.iter().map(|connector| connector.manifest().name.as_str()).chain([DIRECTORY]);
+            let own = [provost_push::CONNECTOR, DIRECTORY];
+            let names = connectors.iter().map(|connector| connector.manifest().name.as_str()).chain(own);
             let hint = match nearest(&spec.connector, names.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
@@ -77,7 +85,17 @@ impl Configuration {
         for problem in connector.validate(&self.settings(spec)) {
             problems.push(self.setting_problem(&at, name, problem));
         }
-        let manifest = connector.manifest();
+        self.check_roles(name, spec, connector.manifest(), problems);
+    }
+
+    /// Jobs use the connection as what it can be.
+    fn check_roles(
+        &self,
+        name: &ConnectionName,
+        spec: &ConnectionSpec,
+        manifest: &Manifest,
+        problems: &mut Vec<Problem>,
+    ) {
         for (job, rules) in &self.jobs {
             for (role, connection, can) in
                 [("source", &rules.source, manifest.source), ("target", &rules.target, manifest.target)]
@@ -160,6 +178,10 @@ impl Configuration {
         let Some(spec) = self.connections.get(name) else { return (name == DIRECTORY).then(|| self.types.schema()) };
         if spec.connector == DIRECTORY {
             return Some(self.types.schema());
+        }
+        if spec.connector == provost_push::CONNECTOR {
+            let settings = self.settings(spec).read().ok()?;
+            return Some(provost_push::schema(&settings, self.types.public_registry()));
         }
         let connector = connectors.iter().find(|connector| connector.manifest().name == spec.connector)?;
         connector.known_schema(&self.settings(spec))

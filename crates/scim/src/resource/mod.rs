@@ -4,11 +4,13 @@
 //! extension, plus what the service sets (`id`, `meta`, readOnly attributes). It has no `schemas`: that is computed from
 //! the containers on the way out ([`View::present`]).
 
+mod partial;
 mod projection;
 pub(crate) mod value;
 
 use provost_model::{Attributes, Mutability, Value};
 
+pub use partial::{merge, partial};
 pub use projection::{Projection, View};
 
 use crate::schema::{Attribute, Schema};

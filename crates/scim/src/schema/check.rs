@@ -75,6 +75,8 @@ fn attribute_list(attributes: &[Value], place: &str, inside: bool, found: &mut V
 fn attribute(attribute: &Map<String, Value>, place: &str, inside: bool, found: &mut Vec<String>) {
     match attribute.get("name").and_then(Value::as_str) {
         Some(name) if is_name(name) => {}
+        // RFC 9944 nests extensions of an extension under their URNs.
+        Some(name) if !inside && is_urn(name) => {}
         Some(name) => found.push(format!(
             "{place}.name: `{name}` is no attribute name: a letter, then letters, digits, `-`, `_` (RFC 7643 section 2.1)"
         )),
@@ -168,6 +170,9 @@ mod tests {
             let found = problems(&serde_json::from_str(&text).unwrap());
             assert!(found.len() == 1 && found[0].starts_with(want), "{attributes}: {found:?}");
         }
+        let nested = r#"{"name":"urn:example:B","type":"complex","subAttributes":[{"name":"b"}]}"#;
+        let nested = format!(r#"{{"id":"urn:example:A","attributes":[{nested}]}}"#);
+        assert_eq!(problems(&serde_json::from_str(&nested).unwrap()), Vec::<String>::new());
         assert!(problems(&serde_json::json!({"id": "Badge", "attributes": [{"name": "a"}]}))[0].starts_with("id:"));
     }
 }

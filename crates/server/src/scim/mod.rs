@@ -30,6 +30,7 @@ use crate::auth::{Refused, authenticate};
 use answer::Answer;
 pub(crate) use cursor::CursorKey;
 use request::{Request, Service, accepts_only_json, read};
+pub(crate) use request::{is_json, origin};
 
 /// The service for SCIM clients.
 pub(crate) async fn handle(State(state): State<ServerState>, request: HttpRequest<Body>) -> Response<Body> {

@@ -2,22 +2,20 @@
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use provost_model::{Attributes, Value};
 use provost_scim::{Query, Registry, ScimError};
 
 use super::answer::Answer;
 use crate::auth::{Client, Side};
+use crate::body::{self, BodyError};
 use crate::client::Habit;
 use crate::state::Inner;
 use crate::wire;
 
 /// Bytes of one request body; a group of 100,000 members fits.
 const MAX_BODY: usize = 16 << 20;
-/// So many bytes more are read and thrown away, so that a client that is still sending reads the 413.
-const MAX_REFUSED: usize = 4 * MAX_BODY;
 
 /// One set of resource types under one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,11 +107,10 @@ impl<'a> Request<'a> {
     /// The body as it was sent; 415 when it is declared as something else than JSON.
     pub fn json(&self) -> Result<&'a [u8], ScimError> {
         let Some(declared) = self.headers.get(CONTENT_TYPE) else { return Ok(self.body) };
-        let media = declared.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
-        if ["application/scim+json", "application/json"].iter().any(|known| media.eq_ignore_ascii_case(known)) {
-            return Ok(self.body);
+        match is_json(declared) {
+            Ok(()) => Ok(self.body),
+            Err(media) => Err(ScimError::status(415, format!("`{media}` is not accepted; send application/scim+json"))),
         }
-        Err(ScimError::status(415, format!("`{media}` is not accepted; send application/scim+json")))
     }
 
     /// The body as attributes. Its nesting is bounded by the parser, its size by [`read`].
@@ -154,13 +151,20 @@ impl<'a> Request<'a> {
 }
 
 /// The address the client used: the configured one, else that of its Host header.
-fn origin(state: &Inner, headers: &HeaderMap) -> String {
+pub(crate) fn origin(state: &Inner, headers: &HeaderMap) -> String {
     if let Some(url) = &state.public_url {
         return url.clone();
     }
     let is_host = |text: &&str| text.bytes().all(|c| c.is_ascii_alphanumeric() || b".-:[]_".contains(&c));
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(is_host).unwrap_or("localhost");
     format!("http://{host}")
+}
+
+/// Whether a body is declared as JSON, under SCIM's name or its own; if not, as what.
+pub(crate) fn is_json(declared: &HeaderValue) -> Result<(), &str> {
+    let media = declared.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim();
+    let is_known = ["application/scim+json", "application/json"].iter().any(|known| media.eq_ignore_ascii_case(known));
+    if is_known { Ok(()) } else { Err(media) }
 }
 
 /// Whether a client takes JSON, but not by SCIM's name.
@@ -170,19 +174,9 @@ pub(super) fn accepts_only_json(headers: &HeaderMap) -> bool {
 }
 
 /// The whole body, or 413.
-pub(super) async fn read(mut body: Body) -> Result<Bytes, ScimError> {
-    match Limited::new(&mut body, MAX_BODY).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let mut refused = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                refused += frame.data_ref().map_or(0, Bytes::len);
-                if refused > MAX_REFUSED {
-                    break;
-                }
-            }
-            Err(ScimError::too_large(format_args!("{} MiB", MAX_BODY >> 20)))
-        }
-        Err(_) => Err(ScimError::invalid_syntax("the body could not be read to its end")),
-    }
+pub(super) async fn read(body: Body) -> Result<Bytes, ScimError> {
+    body::read(body, MAX_BODY).await.map_err(|error| match error {
+        BodyError::TooLarge => ScimError::too_large(format_args!("{} MiB", MAX_BODY >> 20)),
+        BodyError::Broken => ScimError::invalid_syntax("the body could not be read to its end"),
+    })
 }

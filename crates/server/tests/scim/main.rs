@@ -8,6 +8,7 @@ mod discovery;
 mod hostile;
 mod http;
 mod patch;
+mod push;
 mod query;
 mod resource;
 mod tester;
@@ -79,7 +80,7 @@ impl Service {
 
     pub async fn start(store: Store, clock: Arc<dyn Clock>, token: Token) -> Self {
         let directory = Directory::new(store.clone(), clock.clone());
-        let state = ServerState::new(directory, store.clone(), clock, token);
+        let state = ServerState::new(directory, store.clone(), clock, token).jobs(push::jobs());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(serve(listener, state, std::future::pending()));

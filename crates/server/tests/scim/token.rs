@@ -77,21 +77,21 @@ async fn tokens_of_the_store() {
 }
 
 /// A service with stored tokens, and how to ask it as a client with these rights and settings.
-struct Clients {
-    service: Service,
+pub struct Clients {
+    pub service: Service,
     store: Store,
     clock: ManualClock,
 }
 
 impl Clients {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let clock = ManualClock::at(Timestamp::from_millisecond(NOW).unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
         let service = Service::start(store.clone(), Arc::new(clock.clone()), Token::Stored).await;
         Self { service, store, clock }
     }
 
-    async fn client(&self, rights: &str, settings: Value) -> String {
+    pub async fn client(&self, rights: &str, settings: Value) -> String {
         let new = NewToken::generate().unwrap();
         let row = TokenRow {
             id: new.hash.as_str().into(),

@@ -15,5 +15,8 @@ insert into sqlite_stat1 (tbl, idx, stat) values
     ('reference', 'reference_open', '1000 500 100 5 5 5 1 1 1'),
     ('escrow', 'escrow', '1000 500 100 1'),
     ('escrow', 'escrow_due', '1000 500 1'),
-    ('value', 'value_hash', '1000000 2');
+    ('value', 'value_hash', '1000000 2'),
+    ('push_record', 'sqlite_autoindex_push_record_1', '1000000 500000 100000 1'),
+    ('push_operation', 'push_operation_name', '1000000 500000 1'),
+    ('push_operation', 'push_operation_feed', '1000000 500000 100000 1');
 analyze sqlite_schema;

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0003-directory.sql"),
     include_str!("../../sql/schema/0004-clients.sql"),
     include_str!("../../sql/schema/0005-values.sql"),
+    include_str!("../../sql/schema/0006-push.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

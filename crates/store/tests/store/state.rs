@@ -57,6 +57,7 @@ async fn cycles(place: Place) {
         finished: None,
         summary: "{}".to_owned(),
         note: None,
+        cursors: Default::default(),
     };
     let mut tx = place.store.begin().await.unwrap();
     for number in 0..5 {
@@ -67,6 +68,7 @@ async fn cycles(place: Place) {
         finished: Some(9),
         summary: r#"{"created":1}"#.to_owned(),
         note: Some("fine".to_owned()),
+        cursors: [("User".into(), "7".into())].into(),
         ..cycle(3)
     };
     tx.save_cycle(&done).await.unwrap();

@@ -350,3 +350,17 @@ async fn a_dialect_may_be_a_file() {
     assert_eq!((capabilities.requests_per_second, capabilities.max_in_flight), (Some(3.0), 2));
     assert_eq!(capabilities.class("Group").unwrap().max_values_per_change, Some(7));
 }
+
+/// After its cursor expired a target gives the same page again and again, each time with another cursor.
+#[tokio::test]
+async fn a_walk_in_a_circle_comes_to_an_end() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let url = target(move |_, _, _| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        1 => bare(400, r#"{"status":"400","scimType":"expiredCursor"}"#),
+        at => bare(200, format!(r#"{{"Resources":[{{"id":"1"}},{{"id":"2"}}],"nextCursor":"c{at}"}}"#)),
+    })
+    .await;
+    let session = session(&url, json!({"paging": "cursor"})).await;
+    let (records, pages, end) = scan_all(session.as_ref(), "User", 10).await;
+    assert!((records.len(), end.complete) == (2, false) && pages < 6, "{pages} {end:?}");
+}

@@ -165,7 +165,13 @@ async fn send(
     let call = Call::new(Method::POST, "/Bulk").prepared(&target.writing, Some(body.into()));
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
-        return Err(refused(&target.client, &call, Asked::Class, answer));
+        let error = refused(&target.client, &call, Asked::Class, answer);
+        let no_bulk = matches!(error.target_status, Some(404 | 405 | 501));
+        return Err(if no_bulk {
+            error.hint("set `bulk: false` in `dialect`: the target has no `/Bulk`")
+        } else {
+            error
+        });
     }
     let unknown = || {
         let message = format!("{} was answered without a word on this operation", target.client.name(&call));

@@ -5,7 +5,7 @@
 //! largest groups of a read, and those of a size that looks like a limit, are counted in another way: by how many users the
 //! target finds in them.
 
-use provost_connector::{ConnectorError, Context};
+use provost_connector::{ConnectorError, Context, Scope};
 use provost_model::{Incomplete, Record, Value};
 
 use super::read::list;
@@ -119,7 +119,12 @@ async fn count(cx: &Context, target: &Target, record: &Record) -> Result<Option<
     }
     let honest = target.counts_members.get_or_try_init(|| async {
         // One that ignores the filter finds everybody in any group.
-        Ok::<_, ConnectorError>(users_in(cx, target, NOBODYS).await.is_ok_and(|total| total == Some(0)))
+        match users_in(cx, target, NOBODYS).await {
+            Ok(total) => Ok(total == Some(0)),
+            // What fails in passing says nothing about the target; the next group asks again.
+            Err(error) if error.scope == Scope::Job => Err(error),
+            Err(_) => Ok(false),
+        }
     });
     if *honest.await? { users_in(cx, target, &record.id).await } else { Ok(None) }
 }

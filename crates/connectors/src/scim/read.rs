@@ -58,7 +58,8 @@ pub async fn fetch(
 /// One page of a list.
 pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) -> Result<ListAnswer, ConnectorError> {
     let path;
-    let call = if target.dialect.search && query.has_filter() {
+    let searches = target.dialect.search && query.has_filter();
+    let call = if searches {
         let (address, body) = query.into_search();
         path = address;
         let mut call = Call::new(Method::POST, &path).prepared(&target.writing, Some(body.into()));
@@ -70,7 +71,13 @@ pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) ->
     };
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
-        return Err(refused(&target.client, &call, Asked::Class, answer));
+        let error = refused(&target.client, &call, Asked::Class, answer);
+        let no_search = searches && matches!(error.target_status, Some(404 | 405 | 501));
+        return Err(if no_search {
+            error.hint("set `search: false` in `dialect`: the target has no `.search`")
+        } else {
+            error
+        });
     }
     // Some targets answer an empty list with nothing.
     if answer.status == StatusCode::NO_CONTENT {
@@ -81,7 +88,7 @@ pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) ->
 
 /// Says of a record what its members are: all, none, or not to be relied on.
 pub fn note_members(target: &Target, class: &Class, asked_for: bool, record: &mut Record) {
-    if !class.has_members || !asked_for {
+    if !class.has_members || !asked_for || record.is_incomplete("members") {
         return;
     }
     if target.dialect.members_readable {

@@ -36,8 +36,8 @@ pub struct FullScan {
     fell: bool,
     largest: Largest,
     restarts: u32,
-    /// Pages are walked a second time, so that objects seen before say nothing about the target.
-    again: bool,
+    /// Objects that a walk from the front will meet once more: that these come again says nothing about the target.
+    again: usize,
 }
 
 enum Place {
@@ -65,7 +65,7 @@ impl FullScan {
             fell: false,
             largest: Largest::default(),
             restarts: 0,
-            again: false,
+            again: 0,
             target,
             class,
             place,
@@ -110,7 +110,9 @@ impl FullScan {
                 (received == 0 || reached || fresh == 0).then(|| self.end(received > 0 && fresh == 0))
             }
             Place::Cursor(cursor) => match next {
-                Some(next) if next == *cursor || (received > 0 && fresh == 0 && !self.again) => Some(self.end(true)),
+                Some(next) if next == *cursor || (received > 0 && fresh == 0 && self.again == 0) => {
+                    Some(self.end(true))
+                }
                 Some(next) => {
                     *cursor = next;
                     None
@@ -177,7 +179,7 @@ impl Scan for FullScan {
                 self.restarts += 1;
                 tracing::info!(class = %self.class, error = %error, "the read starts again");
                 self.place = Place::Cursor(Text::default());
-                (self.total, self.again) = (None, true);
+                (self.total, self.again) = (None, self.seen.len());
                 return Ok(ScanPage { items: Vec::new(), faults: Vec::new(), end: None });
             }
             page => page?,
@@ -188,10 +190,11 @@ impl Scan for FullScan {
             self.total = page.total_results;
         }
         let (mut records, repeated) = self.fresh(page.records);
-        if repeated && !self.again {
+        if repeated && self.again == 0 {
             tracing::debug!(class = %self.class, "target repeated objects on a page");
         }
         let fresh = records.len() as u64;
+        let repeats = received - fresh;
         let class = self.target.class(&self.class)?;
         let asked_for = self.members || !self.target.dialect.members_readable;
         if !self.target.dialect.lists_whole {
@@ -205,6 +208,7 @@ impl Scan for FullScan {
         }
         let items = records.into_iter().map(|record| self.item(record)).collect();
         let end = self.advance(received, fresh, page.next_cursor);
+        self.again = self.again.saturating_sub(usize::try_from(repeats).unwrap_or(usize::MAX));
         Ok(ScanPage { items, faults: Vec::new(), end })
     }
 }

@@ -1,11 +1,12 @@
 //! What came of a request. Read from the log: an operation was handled by the first cycle of its job that read beyond its
-//! number, and the events of its object in that cycle are its outcome.
+//! number, and the events of its object in that cycle are its outcome. What a guard holds waits; where it was discarded, the
+//! next cycle reads the operation again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use provost_connector::{ConnectorError, ErrorCode};
 use provost_model::{ClassName, CycleId, JobName, ObjectId, Text};
-use provost_store::{CycleRow, EventRow, EventStatus, JobState, LinkRow, PushOperationRow};
+use provost_store::{CycleRow, CycleStatus, EventRow, EventStatus, JobState, LinkRow, PushOperationRow};
 use serde_json::{Value as Json, json};
 
 use crate::accept::{Entry, Refusal};
@@ -80,8 +81,8 @@ impl Inbox {
         let numbers: Vec<i64> = entries.iter().filter_map(Entry::number).collect();
         let operations: HashMap<i64, PushOperationRow> =
             self.store.push_operations(&numbers).await?.into_iter().map(|row| (row.seq, row)).collect();
-        let cycles = self.handled(job, &operations).await?;
-        let log = self.log(job, &operations, &cycles).await?;
+        let readers = self.readers(job, &operations).await?;
+        let log = self.log(job, &operations, &readers).await?;
 
         let mut counts = Counts::default();
         let mut outcomes = Vec::with_capacity(entries.len());
@@ -92,7 +93,7 @@ impl Inbox {
                 Entry::Refused(refusal) => refused(refusal),
                 Entry::Taken(_) | Entry::Repeated(_) => {
                     let Some(operation) = number.and_then(|number| operations.get(&number)) else { continue };
-                    Outcome { repeated, ..log.outcome(operation, cycles.get(&operation.seq)) }
+                    Outcome { repeated, ..log.outcome(operation, readers.get(&operation.seq)) }
                 }
             };
             counts.accepted += usize::from(number.is_some());
@@ -107,13 +108,13 @@ impl Inbox {
         Ok(Some(Status { id: row.id, job: row.job, created: row.created, counts, hint, operations: outcomes }))
     }
 
-    /// The cycle that handled each operation, as far as one did.
-    async fn handled(
+    /// The cycles that read each operation: those that are or were held, and at last the one that was done with it.
+    async fn readers(
         &self,
         job: &JobName,
         operations: &HashMap<i64, PushOperationRow>,
-    ) -> Result<HashMap<i64, CycleId>, PushError> {
-        let mut found = HashMap::new();
+    ) -> Result<HashMap<i64, Vec<CycleId>>, PushError> {
+        let mut found: HashMap<i64, Vec<CycleId>> = HashMap::new();
         let mut open: Vec<&PushOperationRow> = operations.values().collect();
         let Some(since) = open.iter().map(|operation| operation.created).min() else { return Ok(found) };
         let mut last: Option<CycleRow> = None;
@@ -121,16 +122,14 @@ impl Inbox {
             let page = self.store.cycles_since(job, since, last.as_ref(), CYCLES).await?;
             let is_last = (page.len() as i64) < CYCLES;
             for cycle in page {
-                let reached = |operation: &PushOperationRow| {
-                    let place = cycle.cursors.get(&operation.class).and_then(|cursor| cursor.parse::<i64>().ok());
-                    place.is_some_and(|place| place >= operation.seq)
-                };
+                let is_done = cycle.status == CycleStatus::Done;
                 open.retain(|operation| {
-                    let is_reached = reached(operation);
-                    if is_reached {
-                        found.insert(operation.seq, cycle.id.clone());
+                    let place = cycle.cursors.get(&operation.class).and_then(|cursor| cursor.parse::<i64>().ok());
+                    let is_read = place.is_some_and(|place| place >= operation.seq);
+                    if is_read {
+                        found.entry(operation.seq).or_default().push(cycle.id.clone());
                     }
-                    !is_reached
+                    !(is_read && is_done)
                 });
                 last = Some(cycle);
             }
@@ -144,12 +143,14 @@ impl Inbox {
         &self,
         job: &JobName,
         operations: &HashMap<i64, PushOperationRow>,
-        cycles: &HashMap<i64, CycleId>,
+        readers: &HashMap<i64, Vec<CycleId>>,
     ) -> Result<Log, PushError> {
         let mut log = Log::default();
         let mut asked: BTreeMap<&CycleId, HashSet<&str>> = BTreeMap::new();
         let mut linked: BTreeMap<&ClassName, HashSet<&str>> = BTreeMap::new();
-        for (number, cycle) in cycles {
+        for (number, cycle) in
+            readers.iter().flat_map(|(number, cycles)| cycles.iter().map(move |cycle| (number, cycle)))
+        {
             let Some(operation) = operations.get(number) else { continue };
             asked.entry(cycle).or_default().insert(&operation.source_id);
             linked.entry(&operation.class).or_default().insert(&operation.source_id);
@@ -224,22 +225,22 @@ struct Log {
 }
 
 impl Log {
-    fn outcome(&self, operation: &PushOperationRow, cycle: Option<&CycleId>) -> Outcome {
-        let waiting = Outcome {
-            method: operation.method.clone(),
-            bulk_id: Some(operation.bulk_id.clone()),
-            state: State::Waiting,
-            repeated: false,
-            status: 202,
-            result: None,
-            reason: None,
-            target: None,
-            cycle: None,
-            response: None,
-        };
-        let Some(cycle) = cycle else { return waiting };
-        let key = (cycle.clone(), operation.class.clone(), operation.source_id.clone());
-        let events = self.events.get(&key).map_or(&[][..], Vec::as_slice);
+    fn outcome(&self, operation: &PushOperationRow, cycles: Option<&Vec<CycleId>>) -> Outcome {
+        for cycle in cycles.into_iter().flatten() {
+            let key = (cycle.clone(), operation.class.clone(), operation.source_id.clone());
+            let all = self.events.get(&key).map_or(&[][..], Vec::as_slice);
+            let events: Vec<&EventRow> = all.iter().filter(|event| event.status != EventStatus::Discarded).collect();
+            if events.iter().any(|event| matches!(event.status, EventStatus::Planned | EventStatus::Held)) {
+                break;
+            }
+            if all.is_empty() || !events.is_empty() {
+                return self.settled(operation, key, &events);
+            }
+        }
+        waiting(operation)
+    }
+
+    fn settled(&self, operation: &PushOperationRow, key: Key, events: &[&EventRow]) -> Outcome {
         let link = self.links.get(&(operation.class.clone(), operation.source_id.clone()));
         let id = events.iter().rev().find_map(|event| event.target_id.clone());
         let id = id.or_else(|| link.and_then(|link| link.target_id.clone()));
@@ -249,8 +250,8 @@ impl Log {
             status: gone,
             result: Some("unchanged".into()),
             target: id.map(|id| (operation.class.clone(), id)),
-            cycle: Some(cycle.clone()),
-            ..waiting
+            cycle: Some(key.0.clone()),
+            ..waiting(operation)
         };
         if self.newest.get(&key).is_some_and(|newest| *newest > operation.seq) {
             let reason = "a later operation on the object was read along with this one, and done in its place";
@@ -263,6 +264,21 @@ impl Log {
         let Some(event) = events.first() else { return done };
         let status = if event.action == "create" { 201 } else { gone };
         Outcome { status, result: Some(event.action.clone()), reason: Some(event.reason.clone()), ..done }
+    }
+}
+
+fn waiting(operation: &PushOperationRow) -> Outcome {
+    Outcome {
+        method: operation.method.clone(),
+        bulk_id: Some(operation.bulk_id.clone()),
+        state: State::Waiting,
+        repeated: false,
+        status: 202,
+        result: None,
+        reason: None,
+        target: None,
+        cycle: None,
+        response: None,
     }
 }
 

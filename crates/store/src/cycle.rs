@@ -20,7 +20,7 @@ pub struct CycleRow {
     /// JSON.
     pub summary: String,
     pub note: Option<String>,
-    /// How far it read the source, by class; empty unless the job goes on from there.
+    /// How far it read the source, by class; empty unless it was done, or is held for what it would take away.
     pub cursors: BTreeMap<ClassName, Text>,
 }
 

@@ -213,7 +213,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Up to `limit` cycles of a job that moved its watermark, the oldest first: the one that was under way at a time, or
+    /// Up to `limit` cycles of a job that say how far they read, the oldest first: the one that was under way at a time, or
     /// the last before it, and those since. `after` is the last one of the page before.
     pub async fn cycles_since(
         &self,

@@ -140,6 +140,11 @@ enum Work {
 
 async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<CycleReport, EngineError> {
     let start = Instant::now();
+    // What was held is sent under the cycle that read it.
+    let cursors = match &work {
+        Work::Plan(plan) => cycle.store.cycle(plan).await?.map(|row| row.cursors).unwrap_or_default(),
+        Work::Source | Work::Records(_) => BTreeMap::new(),
+    };
     let mut cycle_row = CycleRow {
         id: cycle.id.clone(),
         job: cycle.job.name.clone(),
@@ -149,7 +154,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         finished: None,
         summary: "{}".into(),
         note: None,
-        cursors: BTreeMap::new(),
+        cursors,
     };
     let mut tx = cycle.store.fenced(&cycle.lease).await?;
     tx.save_cycle(&cycle_row).await?;
@@ -183,7 +188,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
     cycle_row.summary = serde_json::to_string(&cycle.progress.counts()).unwrap_or_default();
     cycle_row.note.clone_from(&finished.note);
-    cycle_row.cursors = finished.cursors;
+    cycle_row.cursors.extend(finished.cursors);
     if cycle.plan_only && finished.error.is_none() {
         // Applying a plan makes it once more, so it has to be known how it was made.
         cycle_row.note = match (cycle.kind, cycle.fresh) {
@@ -410,6 +415,8 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
     } else if let Some(exceeded) = found.held {
         job.state = JobState::Held;
         job.held_plan = Some(cycle.id.clone());
+        // Read and decided, but to be read again: the next cycle decides anew about what is held.
+        finished.cursors = found.reads.into_iter().filter_map(|(class, read)| Some((class, read.cursor?.0))).collect();
         finished.row_status = StoredStatus::Held;
         finished.status = CycleStatus::Held;
         finished.note = Some(exceeded.message);

@@ -217,21 +217,31 @@ async fn only_what_is_sent_is_updated(mut hr: Hr) {
 }
 
 async fn a_guard_makes_operations_wait(mut hr: Hr) {
+    hr.on_change_alone();
     hr.serve().await;
     let (location, _) = hr.push(&bulk((0..30).map(|at| post(&format!("a{at}"), &person(at))))).await;
     hr.done(&location).await;
-    let (location, _) = hr.push(&bulk((0..20).map(|at| delete(&format!("d{at}"), &at.to_string())))).await;
+    let hired = post("hired", &person(100));
+    let (location, _) =
+        hr.push(&bulk((0..20).map(|at| delete(&format!("d{at}"), &at.to_string())).chain([hired]))).await;
     let mut waiting = hr.status(&location).await;
     while waiting["hint"].as_str().is_none_or(|hint| !hint.contains("provost release hr-to-directory")) {
-        assert_eq!(waiting["counts"]["waiting"], 20, "{waiting}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         waiting = hr.status(&location).await;
     }
-    assert_eq!(hr.users("active eq true").await, 30);
-    hr.run(&["release", "hr-to-directory"]);
-    let done = hr.done(&location).await;
-    assert!(all_are(&done, "204"), "{done}");
-    assert_eq!(hr.users("active eq true").await, 10);
+    // Who comes need not wait for those who go.
+    assert_eq!(waiting["counts"], json!({ "accepted": 21, "waiting": 20, "done": 1, "failed": 0 }), "{waiting}");
+    assert_eq!(hr.users("active eq true").await, 31);
+    hr.run_when_free(&["discard", "hr-to-directory"]);
+    assert_eq!(hr.status(&location).await["counts"]["waiting"], 20);
+    // Somebody else's operation makes the job run again, which decides anew.
+    let (other, _) = hr.push(&bulk([post("later", &person(101))])).await;
+    assert!(all_are(&hr.done(&other).await, "201"));
+    hr.run_when_free(&["release", "hr-to-directory"]);
+    let done = hr.status(&location).await;
+    let leavers = done["Operations"].as_array().unwrap().iter().filter(|one| one["status"] == "204").count();
+    assert_eq!((leavers, &done["status"]), (20, &json!("done")), "{done}");
+    assert_eq!(hr.users("active eq true").await, 12);
 }
 
 async fn what_fails_says_why(mut hr: Hr) {

@@ -83,6 +83,11 @@ impl Hr {
         assert!(done.unwrap().success());
     }
 
+    /// The job runs when something is pushed, and at no other time.
+    pub fn on_change_alone(&self) {
+        self.configure(&CONFIGURATION.replace(", every: 200ms", ""));
+    }
+
     /// The job does not run by itself.
     pub fn by_hand(&self) {
         self.configure(&CONFIGURATION.replace("    schedule: { on: change, every: 200ms }\n", ""));
@@ -95,6 +100,23 @@ impl Hr {
             arguments.extend(["--database", url]);
         }
         self.folder.run(&arguments).ok().stdout
+    }
+
+    /// The same, once the service does not run the job just then.
+    pub fn run_when_free(&self, arguments: &[&str]) {
+        let mut arguments = arguments.to_vec();
+        if let Some(url) = &self.database {
+            arguments.extend(["--database", url]);
+        }
+        let start = Instant::now();
+        loop {
+            let done = self.folder.run(&arguments);
+            if done.status == 0 {
+                return;
+            }
+            let is_busy = done.stderr.contains("is being run by");
+            assert!(is_busy && start.elapsed() < Duration::from_secs(30), "{}", done.stderr);
+        }
     }
 
     pub async fn serve(&mut self) {

@@ -91,7 +91,8 @@ async fn a_fifth_of_all_requests_goes_wrong() {
         let members = (0..2_000).filter(|person| person % 50 == at).collect();
         hr.teams.insert(at, peer_support::Team { name: format!("Team {at}"), members });
     }
-    let world = World::fake("rfc", rules.collect(), hr, json!({ "max_in_flight": 8 })).await;
+    let settings = json!({ "max_in_flight": 8, "dialect": { "search": true } });
+    let world = World::fake("rfc", rules.collect(), hr, settings).await;
     let mut cycles = 0;
     loop {
         cycles += 1;

@@ -321,6 +321,40 @@ async fn changes_go_in_bulk_where_the_target_takes_that() {
     assert_eq!(paths.iter().filter(|path| *path == "POST /Bulk").count(), 3, "four, then by halves: {paths:?}");
 }
 
+/// Results in any order, without a word on which operation they are about but the object's address.
+#[tokio::test]
+async fn results_of_a_bulk_request_are_told_apart() {
+    for (results, want) in [
+        (
+            // As done, last first.
+            json!([
+                {"method": "DELETE", "location": "https://a/Users/8", "status": "204"},
+                {"method": "PATCH", "location": "https://a/Users/7", "status": "400"},
+            ]),
+            "InvalidValue, 8",
+        ),
+        (json!([{"method": "PATCH", "status": "400"}, {"method": "DELETE", "status": "204"}]), "InvalidValue, 8"),
+        (
+            json!([{"method": "DELETE", "status": "204"}, {"method": "PATCH", "status": "400"}]),
+            "UnknownOutcome, UnknownOutcome",
+        ),
+        (json!([{"bulkId": "p1", "status": "204"}, {"bulkId": "p0", "status": "400"}]), "InvalidValue, 8"),
+        (json!([{"bulkId": "p1", "status": "204"}]), "UnknownOutcome, 8"),
+    ] {
+        let answer = json!({"Operations": results}).to_string();
+        let (session, _) = noted(json!({"bulk": true}), move |_, _, _| bare(200, answer.clone())).await;
+        let operations = [
+            operation(Action::Update, "User", Some(&"7".into()), vec![set("title", json!("x"))]),
+            operation(Action::Delete, "User", Some(&"8".into()), vec![]),
+        ];
+        let told = session.apply(&cx(), &operations).await.into_iter().map(|applied| match applied.outcome {
+            Outcome::Done(done) => done.target_id.to_string(),
+            Outcome::Failed(error) => format!("{:?}", error.code),
+        });
+        assert_eq!(told.collect::<Vec<_>>().join(", "), want, "{results}");
+    }
+}
+
 /// Two others write between our read and our write; the third time nobody does.
 #[tokio::test]
 async fn who_is_overtaken_reads_again() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use provost_model::{AttributePath, Attributes, Mutability, ObjectId, Text, Value};
-use provost_scim::schema::Attribute;
+use provost_scim::schema::{Attribute, Secrets};
 use provost_scim::{TypeSchema, collate, urn};
 
 use crate::DirectoryError;
@@ -40,8 +40,10 @@ pub(crate) struct Kind {
     pub is_assignment: bool,
     /// There is an attribute `groups`, which tells what the resource is a direct member of.
     pub has_groups: bool,
-    /// In the schema, but never stored: secrets, since nobody signs in here, and what is computed.
+    /// In the schema, but never stored: what is computed.
     dropped: Vec<Text>,
+    /// Never stored either: nobody signs in here.
+    secrets: Secrets,
 }
 
 /// The columns that are cut out of a resource's attributes.
@@ -61,9 +63,8 @@ impl Kind {
         let unique = types.core.is(urn::USER);
         let naming = if unique { "userName" } else { "displayName" };
         let naming = types.core.attribute(naming).map(|attribute| attribute.name.clone());
-        let not_kept = |attribute: &&Attribute| {
-            attribute.is_secret() || (attribute.mutability == Mutability::ReadOnly && !attribute.name.is_empty())
-        };
+        let not_kept =
+            |attribute: &&Attribute| attribute.mutability == Mutability::ReadOnly && !attribute.name.is_empty();
         let mut dropped: Vec<Text> =
             types.core.attributes.iter().filter(not_kept).map(|attribute| attribute.name.clone()).collect();
         dropped.extend(["schemas", "id", "meta", "members"].map(Text::from));
@@ -79,6 +80,7 @@ impl Kind {
             is_assignment: types.core.is(ASSIGNMENT),
             has_groups: types.attribute(GROUPS).is_some(),
             dropped,
+            secrets: Secrets::of(&types),
             types,
         }
     }
@@ -90,6 +92,7 @@ impl Kind {
 
     /// Takes away what is not stored: secrets, computed attributes, nulls, empty lists and containers.
     pub fn clean(&self, attributes: &mut Attributes) {
+        self.secrets.strip(attributes);
         attributes.retain(|name, value| {
             let empty = match value {
                 Value::Null => true,

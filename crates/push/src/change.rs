@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use provost_model::{Attributes, Digest, ObjectId, Text, Value};
 use provost_scim::bulk::{BulkAction, BulkMethod, BulkOperation, Made, PREFIX, resolve};
 use provost_scim::resource::{merge, partial};
+use provost_scim::schema::Secrets;
 use provost_scim::{Patch, Policy, Registry, ScimError, TypeSchema};
 
 /// Bytes of an id or of a bulkId.
@@ -86,7 +87,7 @@ impl<'r> Change<'r> {
         Ok(Self { types, id: id.into(), bulk_id, method, data, digest: digest.to_string() })
     }
 
-    /// The object after the operation; none when it is gone. `before` is the object as it is.
+    /// The object after the operation, without secrets; none when it is gone. `before` is the object as it is.
     pub fn apply(self, before: Option<Attributes>) -> Result<Option<Attributes>, ScimError> {
         let policy = Policy::patch();
         let unknown = || ScimError::not_found(format_args!("/{}/{}", self.types.name(), self.id));
@@ -108,6 +109,8 @@ impl<'r> Change<'r> {
             return Err(ScimError::mutability("externalId is the object's key and cannot change"));
         }
         after.set("externalId", self.id.0);
+        // Passwords are for those who sign somebody in; what is pushed stays in the store.
+        Secrets::of(self.types).strip(&mut after);
         Ok(Some(after))
     }
 }

@@ -147,3 +147,20 @@ async fn objects_are_found_and_refer_to_each_other_by_their_keys() {
     let user = schema.class("User").unwrap();
     assert!(user.attribute("password").is_none() && !user.attribute("manager").unwrap().reference_classes.is_empty());
 }
+
+#[tokio::test]
+async fn passwords_are_not_kept() {
+    let hr = Hr::new().await;
+    let set = json!({ "schemas": [urn::PATCH_OP], "Operations": [{ "op": "replace", "path": "password", "value": "s3cret" }] });
+    hr.push(json!([
+        { "method": "POST", "bulkId": "1", "path": "/Users", "data": { "externalId": "a", "password": "s3cret" } },
+        { "method": "PUT", "bulkId": "2", "path": "/Users/b", "data": { "externalId": "b", "Password": "s3cret" } },
+        post("3", "c", "C"),
+        { "method": "PATCH", "bulkId": "4", "path": "/Users/c", "data": set },
+    ]))
+    .await;
+    for id in ["a", "b", "c"] {
+        let kept = hr.session.get(&hr.cx, "User", &id.into()).await.unwrap().unwrap().attributes;
+        assert!(kept.find("password").is_none(), "{id}: {kept:?}");
+    }
+}

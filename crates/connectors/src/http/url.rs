@@ -15,6 +15,8 @@ pub struct BaseUrl {
     authority: Authority,
     /// Without a slash at its end; empty for the root.
     path: String,
+    /// There was a slash at its end: it belongs to the address where nothing follows, as that of a token endpoint.
+    slash: bool,
     query: Option<String>,
 }
 
@@ -32,9 +34,10 @@ impl BaseUrl {
         if authority.as_str().contains('@') {
             return Err("holds a user name or password; these belong into `token` or `basic`, as secrets");
         }
-        let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/').to_owned();
+        let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path);
+        let (path, slash) = (path.trim_end_matches('/').to_owned(), path.ends_with('/'));
         let query = parts.path_and_query.as_ref().and_then(|all| all.query()).filter(|query| !query.is_empty());
-        Ok(Self { scheme, authority, path, query: query.map(str::to_owned) })
+        Ok(Self { scheme, authority, path, slash, query: query.map(str::to_owned) })
     }
 
     /// Whether requests travel unencrypted.
@@ -63,17 +66,33 @@ impl BaseUrl {
         Origin { scheme: self.scheme.clone(), authority: self.authority.clone() }
     }
 
-    /// What is asked for at the target. `path` starts with a slash and is encoded already, its query included.
+    /// What is asked for at the target. `path` starts with a slash, or is empty for the address itself, and is encoded
+    /// already, its query included.
     pub fn join(&self, path: &str) -> Result<PathAndQuery, InvalidUri> {
         let mut text =
             String::with_capacity(self.path.len() + path.len() + self.query.as_ref().map_or(0, |q| q.len() + 1));
         text.push_str(&self.path);
+        if self.slash && !path.starts_with('/') {
+            text.push('/');
+        }
         text.push_str(path);
         if let Some(query) = &self.query {
             text.push(if path.contains('?') { '&' } else { '?' });
             text.push_str(query);
         }
         PathAndQuery::from_maybe_shared(Bytes::from(text))
+    }
+
+    /// The path below the base of an address that the target gives of itself, which may be whole, a path from the host's
+    /// root, or one from the base: `/Users`.
+    pub fn below(&self, address: &str) -> String {
+        let path = match address.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+            None => address,
+        };
+        let path = format!("/{}", path.trim_matches('/'));
+        let below = path.strip_prefix(&self.path).filter(|below| below.starts_with('/'));
+        below.map_or_else(|| path.clone(), str::to_owned)
     }
 
     /// Where a redirect from `from` leads, if a request with its credentials may follow: over https, to the same host, and
@@ -111,12 +130,30 @@ mod tests {
             ("https://a.example", "/Users", "https://a.example/Users"),
             ("https://a.example/scim/v2/", "/Users/1", "https://a.example/scim/v2/Users/1"),
             ("https://a.example:8443/scim?tenant=7", "/Users", "https://a.example:8443/scim/Users?tenant=7"),
+            ("https://a.example/oauth/token/", "", "https://a.example/oauth/token/"),
+            ("https://a.example/oauth/token", "", "https://a.example/oauth/token"),
+            ("https://a.example/oauth/token/?tenant=7", "", "https://a.example/oauth/token/?tenant=7"),
             ("https://a.example/scim?tenant=7", "/Users?count=0", "https://a.example/scim/Users?count=0&tenant=7"),
         ] {
             let base = BaseUrl::parse(base).unwrap();
             assert_eq!(base.origin().address(base.join(path).unwrap()).to_string(), want);
         }
         assert!(BaseUrl::parse("https://a.example").unwrap().join("/a b").is_err());
+    }
+
+    #[test]
+    fn finds_what_is_below_the_base() {
+        for (base, address) in [
+            ("https://a.example/scim/v2", "/Users"),
+            ("https://a.example/scim/v2", "Users/"),
+            ("https://a.example/scim/v2/", "/scim/v2/Users"),
+            ("https://a.example/scim/v2", "https://a.example/scim/v2/Users"),
+            ("https://a.example:443/scim/v2", "http://inside.example:8080/scim/v2/Users/"),
+            ("https://a.example", "https://a.example/Users"),
+            ("https://a.example/Us", "/Users"),
+        ] {
+            assert_eq!(BaseUrl::parse(base).unwrap().below(address), "/Users", "{base} {address}");
+        }
     }
 
     #[test]

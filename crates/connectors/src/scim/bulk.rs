@@ -22,8 +22,9 @@ use crate::http::{Answer, Call, Method, StatusCode};
 #[derive(Serialize)]
 struct Entry {
     method: &'static str,
-    #[serde(rename = "bulkId", skip_serializing_if = "Option::is_none")]
-    bulk_id: Option<String>,
+    /// On each, though only a POST has to have it: whoever repeats it says what the result is about.
+    #[serde(rename = "bulkId")]
+    bulk_id: String,
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Box<RawValue>>,
@@ -40,6 +41,7 @@ struct Fit {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Told {
+    method: Option<String>,
     #[serde(rename = "bulkId")]
     bulk_id: Option<String>,
     location: Option<String>,
@@ -51,6 +53,24 @@ struct Told {
 struct Response {
     #[serde(rename = "Operations", alias = "operations", default)]
     operations: Vec<Told>,
+}
+
+impl Told {
+    /// Whether it names the object of an entry, as results without a `bulkId` do. A create's object has no name yet.
+    fn is_about(&self, entry: &Entry) -> bool {
+        let location = self.location.as_deref().unwrap_or_default();
+        self.bulk_id.is_none() && self.is_method(entry) && entry.method != "POST" && location.ends_with(&entry.path)
+    }
+
+    /// Whether nothing in it says that it is about another entry. The place alone is not enough for a create: its outcome
+    /// makes a link.
+    fn may_be_about(&self, entry: &Entry) -> bool {
+        self.bulk_id.is_none() && self.location.is_none() && self.is_method(entry) && entry.method != "POST"
+    }
+
+    fn is_method(&self, entry: &Entry) -> bool {
+        self.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case(entry.method))
+    }
 }
 
 /// The outcome of each operation, in their order.
@@ -109,7 +129,7 @@ fn entry(target: &Target, operation: &Operation, at: usize) -> Result<Option<Fit
     let made = |method, path: String, body: Option<Vec<u8>>| {
         let data = body.and_then(|body| RawValue::from_string(String::from_utf8(body).ok()?).ok());
         let bytes = 120 + path.len() + data.as_ref().map_or(0, |data| data.get().len());
-        let bulk_id = (method == "POST").then(|| format!("p{at}"));
+        let bulk_id = format!("p{at}");
         Ok(Some(Fit { at, bytes, entry: Entry { method, bulk_id, path, data } }))
     };
     let Some(id) = &operation.target_id else {
@@ -178,14 +198,17 @@ async fn send(
         ConnectorError::new(ErrorCode::UnknownOutcome, message)
     };
     let told = serde_json::from_slice::<Response>(&answer.body).map(|response| response.operations).unwrap_or_default();
-    // In the order of the request when all are there; a create is known by its bulkId too.
     let in_order = told.len() == fits.len();
     let mut told: Vec<Option<Told>> = told.into_iter().map(Some).collect();
     let outcomes = fits.iter().enumerate().map(|(place, fit)| {
-        let by_id = |one: &Option<Told>| {
-            fit.entry.bulk_id.is_some() && one.as_ref().is_some_and(|one| one.bulk_id == fit.entry.bulk_id)
-        };
-        let found = told.iter().position(by_id).or((in_order && fit.entry.bulk_id.is_none()).then_some(place));
+        let position = |says: &dyn Fn(&Told) -> bool| told.iter().position(|one| one.as_ref().is_some_and(says));
+        let found = position(&|one| one.bulk_id.as_deref() == Some(&fit.entry.bulk_id))
+            .or_else(|| position(&|one| one.is_about(&fit.entry)))
+            .or_else(|| {
+                in_order
+                    .then_some(place)
+                    .filter(|at| told[*at].as_ref().is_some_and(|one| one.may_be_about(&fit.entry)))
+            });
         let outcome = match found.and_then(|found| told[found].take()) {
             Some(one) => outcome(target, &operations[fit.at], fit, one),
             None => Err(unknown()),

@@ -79,7 +79,8 @@ pub struct ScimSession {
 impl ScimSession {
     pub fn new(client: Client, found: Discovered) -> Self {
         let dialect = Arc::new(found.dialect);
-        let classes: Vec<Class> = found.types.iter().map(|types| class(types, &dialect, found.published)).collect();
+        let class = |types| class(types, &client, &dialect, found.published);
+        let classes: Vec<Class> = found.types.iter().map(class).collect();
         let capabilities = Capabilities {
             classes: classes.iter().map(|class| abilities(class, &dialect)).collect(),
             max_in_flight: dialect.max_in_flight,
@@ -93,13 +94,12 @@ impl ScimSession {
     }
 }
 
-fn class(types: &Arc<TypeSchema>, dialect: &Arc<Dialect>, published: bool) -> Class {
+fn class(types: &Arc<TypeSchema>, client: &Client, dialect: &Arc<Dialect>, published: bool) -> Class {
     let schema = Arc::new(model_class(types, dialect, published));
     let name = schema.name.clone();
-    let endpoint = types.resource_type.endpoint.trim_matches('/');
     let deactivates = dialect.deprovision != Deprovision::Delete && schema.attribute("active").is_some();
     Class {
-        endpoint: format!("/{endpoint}"),
+        endpoint: client.base().below(&types.resource_type.endpoint),
         types: Arc::clone(types),
         writer: BodyWriter::new(Arc::clone(dialect), Arc::clone(&schema), Some(&types.core.id)),
         update: dialect.update_of(&name),

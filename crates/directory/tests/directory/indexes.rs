@@ -15,6 +15,7 @@ crate::on_both!(
     any_filter_finds_what_reading_finds,
     nested_groups,
     custom_types_keep_what_is_unique,
+    secrets_of_extensions_are_not_kept,
     indexes_follow_the_types,
     lookups_by_value,
     long_values,
@@ -157,7 +158,10 @@ fn badge() -> Registry {
     registry.add_schema(
         serde_json::from_str(
             r#"{"id":"urn:example:Person","name":"Person","attributes":[
-                {"name":"staffNumber","type":"string","uniqueness":"server"}]}"#,
+                {"name":"staffNumber","type":"string","uniqueness":"server"},
+                {"name":"pin","type":"string","mutability":"writeOnly","returned":"never"},
+                {"name":"lockers","type":"complex","multiValued":true,"subAttributes":[
+                    {"name":"room","type":"string"},{"name":"code","type":"string","returned":"never"}]}]}"#,
         )
         .unwrap(),
     );
@@ -221,6 +225,21 @@ async fn custom_types_keep_what_is_unique(place: Place) {
     };
     let outcomes = place.write(vec![person("ada", "x1"), person("bob", "X1")]).await;
     assert_eq!(outcomes.iter().map(text).collect::<Vec<_>>(), ["ok", "PRV-0652 urn:example:Person:staffNumber"]);
+}
+
+async fn secrets_of_extensions_are_not_kept(place: Place) {
+    let place = place.with_types(Types::new(badge(), &BTreeMap::new()));
+    let text = r#"{"userName":"ada","password":"s3cret","urn:example:Person":{"staffNumber":"x1","PIN":"s3cret",
+        "lockers":[{"room":"1","code":"s3cret"},{"code":"s3cret"}]}}"#;
+    let id = place.create("User", json(text)).await;
+    let want = json(r#"{"userName":"ada","urn:example:Person":{"staffNumber":"x1","lockers":[{"room":"1"}]}}"#);
+    assert_eq!(place.get("User", &id).await.unwrap().attributes, want);
+    let edit = Write::edit("User", id.clone(), |attributes| {
+        *attributes = json(r#"{"userName":"ada","urn:example:Person":{"pin":"s3cret"}}"#);
+        Ok(())
+    });
+    place.one(edit).await.unwrap();
+    assert_eq!(place.get("User", &id).await.unwrap().attributes, json(r#"{"userName":"ada"}"#));
 }
 
 async fn indexes_follow_the_types(place: Place) {

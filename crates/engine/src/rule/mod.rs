@@ -120,10 +120,14 @@ const MASK: &str = "[masked]";
 
 impl Mapping {
     /// What a value of the source points at. Connectors give references as such; a SCIM source gives an object with `value`
-    /// and perhaps `type` (RFC 7643 section 2.4), or the id alone. None when the value is no reference after all, as a URI
-    /// of another system.
+    /// and perhaps `type` (RFC 7643 section 2.4), or the id alone, which some count. None when the value is no reference
+    /// after all, as a URI of another system.
     pub fn points_to(&self, value: &Value) -> Option<Reference> {
-        let id = |text: &Text| ObjectId::from(text.clone());
+        let id = |value: &Value| match value {
+            Value::Text(text) => Some(ObjectId::from(text.clone())),
+            Value::Integer(number) => Some(ObjectId::from(number.to_string())),
+            _ => None,
+        };
         match value {
             Value::Reference(reference) => Some((**reference).clone()),
             Value::Complex(parts) => {
@@ -131,13 +135,9 @@ impl Mapping {
                 let named =
                     self.points_at.iter().find(|class| kind.is_some_and(|kind| class.eq_ignore_ascii_case(kind)));
                 let class = named.or(self.points_at.first())?.clone();
-                match parts.find("value")? {
-                    Value::Text(text) => Some(Reference { class, id: id(text) }),
-                    _ => None,
-                }
+                Some(Reference { class, id: id(parts.find("value")?)? })
             }
-            Value::Text(text) => Some(Reference { class: self.points_at.first()?.clone(), id: id(text) }),
-            _ => None,
+            single => Some(Reference { class: self.points_at.first()?.clone(), id: id(single)? }),
         }
     }
 

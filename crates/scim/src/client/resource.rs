@@ -217,14 +217,18 @@ pub(super) fn cleared(path: &AttributePath) -> Cow<'_, AttributePath> {
     }
 }
 
-/// Equal, or objects with an equal `value`.
+/// Equal, or objects with an equal `value`. A target that counts its objects may give ids as numbers where they are sent
+/// as texts.
 pub(super) fn same_element(one: &Value, other: &Value) -> bool {
+    let same = |one: &Value, other: &Value| {
+        one == other || matches!((one.to_text(), other.to_text()), (Some(one), Some(other)) if one == other)
+    };
     match (one, other) {
         (Value::Complex(one), Value::Complex(other)) => match (one.find("value"), other.find("value")) {
-            (Some(one), Some(other)) => one == other,
+            (Some(one), Some(other)) => same(one, other),
             _ => one == other,
         },
-        (one, other) => one == other,
+        (one, other) => same(one, other),
     }
 }
 

@@ -48,6 +48,16 @@ pub enum Writable {
     Never,
 }
 
+impl Writable {
+    fn mutability(self) -> Mutability {
+        match self {
+            Self::Always => Mutability::ReadWrite,
+            Self::Create => Mutability::Immutable,
+            Self::Never => Mutability::ReadOnly,
+        }
+    }
+}
+
 /// So many requests in so many seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,14 +100,13 @@ impl Rules {
     pub fn lay_over(&self, class: &mut ClassSchema) {
         for (key, path, rule) in &self.0 {
             let Some(attribute) = resolve_mut(class, key, path) else { continue };
-            match rule.write {
-                Some(Writable::Create) => attribute.mutability = Mutability::Immutable,
-                Some(Writable::Never) => attribute.mutability = Mutability::ReadOnly,
-                Some(Writable::Always) => attribute.mutability = Mutability::ReadWrite,
-                None => {}
+            if let Some(writable) = rule.write {
+                lay_mutability(attribute, writable);
             }
             attribute.required = rule.required.unwrap_or(attribute.required);
-            attribute.case_exact = rule.case_exact.unwrap_or(attribute.case_exact);
+            if let Some(case_exact) = rule.case_exact {
+                lay_case(attribute, case_exact);
+            }
         }
     }
 
@@ -160,6 +169,26 @@ fn covers(rule: &AttributePath, path: &AttributePath) -> bool {
         && rule.name.eq_ignore_ascii_case(&path.name)
         && (rule.sub.is_none() || same(&rule.sub, &path.sub))
         && (rule.filter.is_none() || rule.filter == path.filter)
+}
+
+/// With an attribute go its parts: mappings write these, `emails[type eq "work"].value`. A part that the schema binds otherwise
+/// than the attribute, as a read-only `display`, keeps its own word where the rule allows more.
+fn lay_mutability(attribute: &mut AttributeSchema, writable: Writable) {
+    let (before, after) = (attribute.mutability, writable.mutability());
+    attribute.mutability = after;
+    for part in &mut attribute.sub_attributes {
+        if part.mutability == before || (part.mutability == Mutability::ReadWrite && writable != Writable::Always) {
+            lay_mutability(part, writable);
+        }
+    }
+}
+
+/// Texts of an attribute are those of its parts.
+fn lay_case(attribute: &mut AttributeSchema, case_exact: bool) {
+    attribute.case_exact = case_exact;
+    for part in &mut attribute.sub_attributes {
+        lay_case(part, case_exact);
+    }
 }
 
 fn resolve_mut<'c>(class: &'c mut ClassSchema, key: &str, path: &AttributePath) -> Option<&'c mut AttributeSchema> {

@@ -471,3 +471,49 @@ fn a_missing_element_is_added_whole_where_the_target_makes_none() {
         )]
     );
 }
+
+#[test]
+fn a_rule_on_an_attribute_is_one_on_its_parts() {
+    use provost_model::Mutability::{Immutable, ReadOnly, ReadWrite};
+
+    let user = |rules: &str| {
+        let dialect: Dialect = serde_json::from_str(&format!(r#"{{"attributes":{{"User":{rules}}}}}"#)).unwrap();
+        let mut class = schema::class_schema(&TypeSchema::user());
+        Rules::of(&dialect, "User").lay_over(&mut class);
+        class
+    };
+    let manager = enterprise("manager");
+    for (rules, path, want) in [
+        (r#"{"emails":{"write":"create"}}"#, "emails", Immutable),
+        (r#"{"emails":{"write":"create"}}"#, "emails[type eq \"work\"].value", Immutable),
+        (r#"{"name":{"write":"never"}}"#, "name.givenName", ReadOnly),
+        (r#"{"name.formatted":{"write":"never"}}"#, "name.givenName", ReadWrite),
+        (r#"{"name.formatted":{"write":"never"}}"#, "name.formatted", ReadOnly),
+        // What the schema binds more narrowly than the attribute stays bound.
+        (&format!(r#"{{"{manager}":{{"write":"create"}}}}"#), &format!("{manager}.value"), Immutable),
+        (&format!(r#"{{"{manager}":{{"write":"create"}}}}"#), &format!("{manager}.displayName"), ReadOnly),
+        (r#"{"groups":{"write":"always"}}"#, "groups.value", ReadWrite),
+    ] {
+        let path: AttributePath = path.parse().unwrap();
+        assert_eq!(user(rules).resolve(&path).unwrap().mutability, want, "{rules} {path}");
+    }
+    let phone = "phoneNumbers[type eq \"work\"].value".parse().unwrap();
+    assert!(user(r#"{"phoneNumbers":{"case_exact":true}}"#).resolve(&phone).unwrap().case_exact);
+    // A secret stays one, whatever a rule says of when it can be set.
+    let password = AttributePath::name("password");
+    for write in ["always", "create"] {
+        let class = user(&format!(r#"{{"password":{{"write":"{write}"}}}}"#));
+        assert!(class.resolve(&password).unwrap().sensitive, "{write}");
+    }
+}
+
+#[test]
+fn ids_may_be_numbers() {
+    let types = TypeSchema::group();
+    let current = serde_json::from_str(r#"{"displayName":"a","members":[{"value":1001},{"value":1002}]}"#).unwrap();
+    let changes =
+        [change("members", ChangeOp::Remove, r#"["1001"]"#), change("members", ChangeOp::Add, r#"["1002","1003"]"#)];
+    let body: serde_json::Value =
+        serde_json::from_slice(&writer(Dialect::default(), &types).replace(current, &changes)).unwrap();
+    assert_eq!(body["members"], serde_json::json!([{"value": "1002"}, {"value": "1003"}]));
+}

@@ -11,8 +11,8 @@ use crate::{ScimError, TypeSchema};
 ///
 /// Names get the schema's spelling and types are checked, as [`normalize`](super::normalize) does. Otherwise than there,
 /// nothing is required, `schemas` included; null stays, because it says that there is no value; readOnly attributes count,
-/// because the sender is who sets them; and attributes that no schema knows are kept as they are. `schemas`, `id`, `meta`
-/// and secrets go.
+/// because the sender is who sets them; and attributes that no schema knows are kept as they are. `schemas`, `id` and `meta`
+/// go. Secrets are the caller's: [`Secrets`](crate::schema::Secrets).
 pub fn partial(types: &TypeSchema, input: Attributes, policy: &Policy) -> Result<Attributes, ScimError> {
     let mut kept = Attributes::with_capacity(input.len());
     for (name, value) in input {
@@ -20,9 +20,7 @@ pub fn partial(types: &TypeSchema, input: Attributes, policy: &Policy) -> Result
             continue;
         }
         if let Some(attribute) = types.attribute(&name) {
-            if !attribute.is_secret() {
-                kept.set(attribute.name.clone(), known(attribute, value, policy)?);
-            }
+            kept.set(attribute.name.clone(), known(attribute, value, policy)?);
         } else if let Some(schema) = types.extension(&name) {
             let find = |name: &str| schema.attribute(name);
             let container = parts(&find, &schema.id, value, policy).map_err(|error| error.within(&schema.id))?;
@@ -70,7 +68,6 @@ fn parts<'a>(
     let mut kept = Attributes::with_capacity(input.len());
     for (name, value) in input {
         match find(&name) {
-            Some(attribute) if attribute.is_secret() => {}
             Some(attribute) => kept.set(attribute.name.clone(), known(attribute, value, policy)?),
             None => kept.set(name, value),
         }
@@ -93,7 +90,7 @@ mod tests {
     #[test]
     fn only_what_is_sent_counts() {
         let have = sent(
-            r#"{"schemas":[],"id":"x","meta":{},"password":"p","USERNAME":"ada","active":"True","title":null,
+            r#"{"schemas":[],"id":"x","meta":{},"USERNAME":"ada","active":"True","title":null,
             "name":{"GIVENNAME":"Ada","middleName":null},"urn:contoso:employee":{"HireDate":"2026-01-01"},
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"7","Department":"R&D"}}"#,
         );

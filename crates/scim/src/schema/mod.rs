@@ -8,6 +8,7 @@ mod class;
 mod config;
 mod keyword;
 mod registry;
+mod secrets;
 mod types;
 
 use std::sync::{Arc, LazyLock};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use class::{class_schema, from_class, model_schema, parse_resource_types, parse_schemas};
 pub use config::{AuthenticationScheme, Bulk, Filtering, Pagination, ServiceProviderConfig, Supported};
 pub use registry::Registry;
+pub use secrets::Secrets;
 pub use types::{Extension, Place, ResourceType, SchemaExtension, Target, TypeSchema};
 
 /// When an attribute is part of an answer (RFC 7643 section 2.2).

@@ -33,6 +33,8 @@ pub(super) fn answer(request: &Request<'_>, endpoint: &str, id: Option<&str>) ->
     Some(found.map(|json| Answer::json(200, json.to_string().into_bytes())))
 }
 
+/// Without `securityEvents` (RFC 9967): nothing is emitted and no request is answered later, which silence says too, and
+/// scim2-client refuses a configuration with an attribute that RFC 7643 and RFC 9865 do not have.
 fn config() -> ServiceProviderConfig {
     let yes = Supported { supported: true };
     ServiceProviderConfig {

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use provost_engine::rule::nearest;
 use provost_model::Text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -93,6 +94,17 @@ pub fn names(base: &Path) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// What shows the names.
+pub const LIST: &str = "`provost gallery list` shows all";
+
+/// Message and hint for a name that nothing has.
+pub fn unknown(name: &str, base: &Path) -> (String, String) {
+    let names = names(base);
+    let near = nearest(name, names.iter().map(String::as_str));
+    let hint = near.map_or_else(|| LIST.to_owned(), |near| format!("did you mean `{near}`?"));
+    (format!("the gallery has no application `{name}`"), hint)
 }
 
 impl Application {

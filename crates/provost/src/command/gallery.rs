@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use provost_engine::rule::nearest;
 use serde::Serialize;
 
 use crate::cli::{GalleryCheckArgs, GalleryShowArgs, Global};
@@ -107,13 +106,8 @@ pub fn check(global: &Global, args: &GalleryCheckArgs, output: Output) -> Result
 /// The text of an application, and what it says.
 fn read(name: &str, base: &Path) -> Result<(String, Application)> {
     let Some(text) = gallery::text(name, base) else {
-        let names = gallery::names(base);
-        let hint = match nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`provost gallery list` shows all".to_owned(),
-        };
-        let problem = Problem::new("PRV-0112", format!("the gallery has no application `{name}`")).hint(hint);
-        return Err(Error::Usage(problem));
+        let (message, hint) = gallery::unknown(name, base);
+        return Err(Error::Usage(Problem::new("PRV-0112", message).hint(hint)));
     };
     let unusable = |reason: String| {
         let message = format!("the gallery's file `{name}` cannot be used: {reason}");

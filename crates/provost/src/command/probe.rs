@@ -39,9 +39,8 @@ pub async fn test(global: &Global, args: ConnectorTestArgs, output: Output) -> R
     let cx = context(output, "probe");
     let found = match &args.url {
         Some(url) if args.name == SCIM => {
-            let Json::Object(values) = json!({ "url": url, "token": { "secret": "token" } }) else {
-                return Err(Problem::new("PRV-0704", "settings are an object").into());
-            };
+            let values = [("url", json!(url)), ("token", json!({ "secret": "token" }))];
+            let values = values.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
             probe(&cx, &Settings::new(values, "."), Arc::new(Environment), &options).await?
         }
         Some(_) => {

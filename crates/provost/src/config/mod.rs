@@ -305,20 +305,14 @@ impl Reading<'_> {
 
     /// A connection to an application of the gallery.
     fn application(&mut self, entry: &Entry, gallery: &Entry, base: &Path) -> Option<ConnectionSpec> {
-        let list = "`provost gallery list` shows all";
         let Kind::Text(word) = &gallery.value.kind else {
             let message =
                 format!("`gallery` of connection `{}` is a word, not {}", entry.key, gallery.value.describe());
-            self.problem("PRV-0105", message, &gallery.mark, Some(list.into()));
+            self.problem("PRV-0105", message, &gallery.mark, Some(gallery::LIST.into()));
             return None;
         };
         let Some(text) = gallery::text(word, base) else {
-            let names = gallery::names(base);
-            let hint = match nearest(word, names.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => list.to_owned(),
-            };
-            let message = format!("the gallery has no application `{word}`");
+            let (message, hint) = gallery::unknown(word, base);
             self.problem("PRV-0112", message, &gallery.value.mark, Some(hint));
             return None;
         };

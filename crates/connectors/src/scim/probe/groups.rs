@@ -82,7 +82,7 @@ impl Trial<'_> {
         Ok(match sight {
             Sight::Group => {
                 let group = self.asker.get(&object(endpoint, id)).await?.body;
-                Some(group["members"].as_array().into_iter().flatten().any(|one| one["value"] == json!(user)))
+                Some(group["members"].as_array().into_iter().flatten().any(|one| is_named(one, user)))
             }
             Sight::Filter => {
                 let mut seen = false;
@@ -195,5 +195,14 @@ impl Trial<'_> {
         self.notes.note("remove member", "one member can be removed", None, told, state);
         self.notes.set("member_remove", json!(found.unwrap_or("replace")), None);
         Ok(())
+    }
+}
+
+/// Whether an element of `members` is about the user. Some count, and give the number.
+fn is_named(element: &Json, user: &str) -> bool {
+    match &element["value"] {
+        Json::String(id) => id == user,
+        Json::Number(id) => id.to_string() == user,
+        _ => false,
     }
 }

@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// A newer cycle decides anew about what an older one held or left behind when it was interrupted.
-    async fn supersede(&self, lease: &Lease, row: &mut JobRow) -> Result<(), EngineError> {
+    pub(crate) async fn supersede(&self, lease: &Lease, row: &mut JobRow) -> Result<(), EngineError> {
         let mut left: Vec<_> = self.store.cycles(&row.name, 20).await?;
         left.retain(|cycle| cycle.status == StoredStatus::Running || row.held_plan.as_ref() == Some(&cycle.id));
         if left.is_empty() {

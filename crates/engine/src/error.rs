@@ -20,6 +20,8 @@ pub enum EngineError {
     Busy { job: JobName, owner: String },
     #[error("plan `{plan}`: {message}")]
     Plan { plan: String, message: String, hint: &'static str },
+    #[error("cycle `{cycle}` cannot be reverted: {message}")]
+    Revert { cycle: String, message: String, hint: &'static str },
     #[error("the plan is stale: {message}")]
     Moved { message: String },
     #[error("the plan is over a guard: {message}")]
@@ -63,6 +65,7 @@ impl Explain for EngineError {
             EngineError::Store(error) => error.code(),
             EngineError::Busy { .. } => Code::new("PRV-0502"),
             EngineError::Plan { .. } => Code::new("PRV-0503"),
+            EngineError::Revert { .. } => Code::new("PRV-0507"),
             EngineError::Moved { .. } => Code::new("PRV-0504"),
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
@@ -77,7 +80,7 @@ impl Explain for EngineError {
             EngineError::Connection { error, .. } => error.hint.as_deref().map(Cow::Borrowed),
             EngineError::Store(error) => error.hint(),
             EngineError::Busy { .. } => Some("wait for the running cycle, or look at `provost log --follow`".into()),
-            EngineError::Plan { hint, .. } => Some(Cow::Borrowed(hint)),
+            EngineError::Plan { hint, .. } | EngineError::Revert { hint, .. } => Some(Cow::Borrowed(hint)),
             EngineError::Moved { .. } => Some("make a new plan and look at it again".into()),
             EngineError::OverGuard { .. } => {
                 Some("look at the plan again; with --over-guard it goes out all the same".into())

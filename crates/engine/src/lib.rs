@@ -14,6 +14,7 @@ mod ondemand;
 mod plan;
 pub mod progress;
 pub mod report;
+mod revert;
 pub mod rule;
 pub mod scheduler;
 pub mod spec;

@@ -52,10 +52,15 @@ impl Engine {
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
-        let full = row.note.as_deref() == Some("full");
-        let reconcile = row.note.as_deref() == Some("reconcile");
-        let options = RunOptions { full, reconcile };
-        let again = self.cycle(opened, lease, options, true, Arc::default(), cx).await?;
+        let again = match row.note.as_deref() {
+            note if let Some(of) = cycle::reverted(note) => {
+                self.undo(of, opened, lease, true, Arc::default(), cx).await?
+            }
+            note => {
+                let options = RunOptions { full: note == Some("full"), reconcile: note == Some("reconcile") };
+                self.cycle(opened, lease, options, true, Arc::default(), cx).await?
+            }
+        };
         let moved = self.difference(&opened.job, &row.id, &again.cycle).await?;
         let mut tx = self.store.fenced(lease).await?;
         tx.drop_plan(&again.cycle).await?;
@@ -125,7 +130,11 @@ impl Engine {
         }
         let cycle = Cycle {
             id: row.id.clone(),
-            kind: CycleKind::Incremental,
+            kind: if cycle::reverted(row.note.as_deref()).is_some() {
+                CycleKind::Revert
+            } else {
+                CycleKind::Incremental
+            },
             job: opened.job.clone(),
             store: self.store.clone(),
             lease: lease.clone(),

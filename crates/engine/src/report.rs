@@ -17,6 +17,8 @@ pub enum CycleKind {
     Reconcile,
     /// Named objects.
     OnDemand,
+    /// The opposite of another cycle.
+    Revert,
 }
 
 impl CycleKind {
@@ -26,6 +28,7 @@ impl CycleKind {
             CycleKind::Incremental => "incremental",
             CycleKind::Reconcile => "reconcile",
             CycleKind::OnDemand => "on-demand",
+            CycleKind::Revert => "revert",
         }
     }
 
@@ -35,6 +38,7 @@ impl CycleKind {
             CycleKind::Incremental => provost_store::CycleKind::Incremental,
             CycleKind::Reconcile => provost_store::CycleKind::Reconcile,
             CycleKind::OnDemand => provost_store::CycleKind::OnDemand,
+            CycleKind::Revert => provost_store::CycleKind::Revert,
         }
     }
 }

@@ -190,3 +190,55 @@ async fn a_source_that_cuts_is_found_out() {
     let now = world.members().await;
     assert!(shown.iter().all(|name| now.contains(name)), "nobody left, and {shown:?} became {now:?}");
 }
+
+/// Somebody joins, somebody leaves, somebody gets another manager; then none of it was meant.
+#[tokio::test]
+async fn references_go_back() {
+    let world = World::new("rfc", json!({})).await;
+    let [boss, chief] = [world.user("boss", None).await, world.user("chief", None).await];
+    let [ada, bob] = [world.user("ada", Some(&boss)).await, world.user("bob", None).await];
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engines",
+        "members": [{ "value": ada }, { "value": bob }],
+    });
+    let group = world.from.send("POST", "/Groups", Some(&group)).await.unwrap().body["id"].as_str().unwrap().to_owned();
+    world.run().await;
+    let managers = async || {
+        let users = all(&world.to, "/Users").await;
+        let name_of = |id: &Json| users.iter().find(|user| user["id"] == *id).map(|user| user["userName"].clone());
+        ["ada", "bob"].map(|name| {
+            let user = users.iter().find(|user| user["userName"] == name).unwrap();
+            name_of(&user[ENTERPRISE]["manager"]["value"]).and_then(|name| Some(name.as_str()?.to_owned()))
+        })
+    };
+    let named = |one: Option<&str>, other: Option<&str>| [one.map(str::to_owned), other.map(str::to_owned)];
+    assert_eq!(managers().await, named(Some("boss"), None));
+
+    for (user, manager) in [(&ada, &chief), (&bob, &boss)] {
+        let set = json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
+            { "op": "replace", "path": format!("{ENTERPRISE}:manager.value"), "value": manager }
+        ]});
+        let patched = world.from.send("PATCH", &format!("/Users/{user}"), Some(&set)).await.unwrap();
+        assert!(patched.status < 300, "{:?}", patched.body);
+    }
+    world.set_members(&group, &[&bob, &boss]).await;
+    let changed = world.run().await;
+    assert_eq!(managers().await, named(Some("chief"), Some("boss")));
+    assert_eq!(world.members().await, ["bob", "boss"]);
+
+    let spec_of = |_: &_| Some(world.spec.clone());
+    let undone = world.engine.revert(&changed.cycle, &spec_of, false, Arc::default(), &Context::new("test")).await;
+    let undone = undone.unwrap();
+    assert_eq!(undone.counts.failed, 0, "{undone:?}");
+    assert_eq!(managers().await, named(Some("boss"), None));
+    assert_eq!(world.members().await, ["ada", "bob"]);
+    assert_eq!(world.run().await.counts.writes(), 0, "nothing changed at the source");
+
+    // And the opposite of that.
+    let undone = world.engine.revert(&undone.cycle, &spec_of, false, Arc::default(), &Context::new("test")).await;
+    assert_eq!(undone.unwrap().counts.failed, 0);
+    assert_eq!(
+        (managers().await, world.members().await),
+        (named(Some("chief"), Some("boss")), vec!["bob".into(), "boss".into()])
+    );
+}

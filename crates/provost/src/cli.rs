@@ -113,6 +113,16 @@ that was changed under its own name. What a plan only intends is shown with --cy
     Release(JobArgs),
     /// Throw away what a guard held; the next cycle computes it anew
     Discard(JobArgs),
+    /// Undo what a cycle did, by the log's record of it
+    #[command(after_help = "\
+Examples:
+  provost revert 01a20559-b5e5-744c-826a-4ef90b0540e4 --dry-run      shows it, and stores it as a plan
+  provost revert 01a20559-b5e5-744c-826a-4ef90b0540e4
+
+Attributes and memberships go back to what they were, accounts that were created are switched off (deleted where the
+target cannot do that), accounts that were deleted are made again. What was changed again since stays, and so does what
+the log does not keep, as passwords. Guards count: over one the job holds until `provost release`.")]
+    Revert(RevertArgs),
     /// Jobs, their state and their last cycle
     #[command(visible_alias = "jobs")]
     Status,
@@ -244,6 +254,16 @@ pub struct ApplyArgs {
     /// Apply it even where a cycle would hold
     #[arg(long)]
     pub over_guard: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RevertArgs {
+    /// The cycle's id, as `provost run` and `provost log` print it
+    #[arg(value_name = "CYCLE")]
+    pub cycle: String,
+    /// Show what would be done; `provost apply` does it then
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

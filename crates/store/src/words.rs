@@ -75,6 +75,7 @@ words! {
         Incremental = "incremental",
         Reconcile = "reconcile",
         OnDemand = "on-demand",
+        Revert = "revert",
         Plan = "plan",
     }
     "cycle" CycleStatus {

@@ -40,10 +40,29 @@ pub(crate) struct ReferenceDelta {
     pub lost: Vec<Lost>,
     /// Sent with the operation itself, since the other object has an account already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub inline: Vec<Lost>,
+    pub inline: Vec<Inline>,
     /// Wished but never sent, and not wished any more; or replaced by one that goes out with the operation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<ReferenceKey>,
+}
+
+/// A reference that goes out with an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Inline {
+    pub key: ReferenceKey,
+    /// The target id that is sent.
+    pub sent: ObjectId,
+    /// The target id that was sent before, and is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<ObjectId>,
+}
+
+impl Inline {
+    fn change(&self, rule: &Rule) -> Option<Change> {
+        let text = |id: &ObjectId| Value::Text(id.0.clone());
+        let path = rule.mapping(&self.key.path)?.path.clone();
+        Some(Change::set(path, text(&self.sent)).was(self.was.as_ref().map(text)))
+    }
 }
 
 /// A reference with the target id that stands for it.
@@ -65,11 +84,7 @@ impl Intent {
     /// until [`take_back`](Self::take_back) brings them home to be recorded.
     pub fn operation(&mut self, rule: &Rule, cycle: &str) -> Operation {
         let mut changes = std::mem::take(&mut self.act.changes);
-        for with in &self.references.inline {
-            if let (Some(mapping), Some(id)) = (rule.mapping(&with.key.path), &with.sent) {
-                changes.push(Change::set(mapping.path.clone(), Value::Text(id.0.clone())));
-            }
-        }
+        changes.extend(self.references.inline.iter().filter_map(|with| with.change(rule)));
         Operation {
             id: OperationId::from(format!("{cycle}/{}/{}", rule.from, self.source_id)),
             action: self.act.action,
@@ -89,6 +104,18 @@ impl Intent {
             };
             self.act.changes.retain(|change| !is_reference(change));
         }
+    }
+
+    /// All that the operation changes, references included, in the order of the mappings.
+    pub fn told(&self, rule: &Rule) -> Cow<'_, [Change]> {
+        if self.references.inline.is_empty() {
+            return Cow::Borrowed(&self.act.changes);
+        }
+        let mut changes = self.act.changes.clone();
+        changes.extend(self.references.inline.iter().filter_map(|with| with.change(rule)));
+        let place = |change: &Change| rule.mappings.iter().position(|mapping| *mapping.path == *change.path);
+        changes.sort_by_cached_key(|change| place(change).unwrap_or(usize::MAX));
+        Cow::Owned(changes)
     }
 
     /// Nothing to send: only the link or the references change.

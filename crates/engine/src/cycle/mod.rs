@@ -25,6 +25,7 @@ mod reconcile;
 mod recorder;
 mod references;
 mod retry;
+mod revert;
 mod text;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ use planned::apply_planned;
 pub(crate) use planned::check_unmoved;
 use pool::Pool;
 pub(crate) use recorder::Recorder;
+pub(crate) use revert::{marked, reverted};
 
 /// What all tasks of a cycle share.
 pub(crate) struct Cycle {
@@ -109,6 +111,11 @@ pub(crate) async fn run_plan(cycle: Arc<Cycle>, job_row: JobRow, plan: &str) -> 
     on_worker(conduct(cycle, job_row, Work::Plan(plan.to_owned()))).await
 }
 
+/// Undoes what another cycle did.
+pub(crate) async fn run_revert(cycle: Arc<Cycle>, job_row: JobRow, of: &str) -> Result<CycleReport, EngineError> {
+    on_worker(conduct(cycle, job_row, Work::Revert(of.to_owned()))).await
+}
+
 /// Named objects, through the same steps as everything else.
 pub(crate) async fn run_records(
     cycle: Arc<Cycle>,
@@ -135,6 +142,7 @@ where
 enum Work {
     Source,
     Plan(String),
+    Revert(String),
     Records(Vec<(usize, Record)>),
 }
 
@@ -143,7 +151,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     // What was held is sent under the cycle that read it.
     let cursors = match &work {
         Work::Plan(plan) => cycle.store.cycle(plan).await?.map(|row| row.cursors).unwrap_or_default(),
-        Work::Source | Work::Records(_) => BTreeMap::new(),
+        Work::Source | Work::Revert(_) | Work::Records(_) => BTreeMap::new(),
     };
     let mut cycle_row = CycleRow {
         id: cycle.id.clone(),
@@ -165,9 +173,11 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     let pool = Pool::start(&cycle, recorder.notes());
     let partial = !matches!(work, Work::Source);
     let sends_plan = matches!(work, Work::Plan(_));
+    let reverts = if let Work::Revert(of) = &work { Some(marked(of)) } else { None };
     let mut result = match work {
         Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
         Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, &plan).await,
+        Work::Revert(of) => undo(&cycle, &recorder, &pool, &of).await,
         Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
     };
     if let Some(error) = pool.stop().await {
@@ -187,11 +197,12 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     cycle_row.status = finished.row_status;
     cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
     cycle_row.summary = serde_json::to_string(&cycle.progress.counts()).unwrap_or_default();
-    cycle_row.note.clone_from(&finished.note);
+    cycle_row.note = finished.note.clone().or_else(|| reverts.clone());
     cycle_row.cursors.extend(finished.cursors);
     if cycle.plan_only && finished.error.is_none() {
         // Applying a plan makes it once more, so it has to be known how it was made.
         cycle_row.note = match (cycle.kind, cycle.fresh) {
+            (CycleKind::Revert, _) => reverts,
             (CycleKind::Reconcile, _) => Some("reconcile".into()),
             (_, true) => Some("full".into()),
             _ => None,
@@ -320,6 +331,19 @@ async fn send_plan(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, plan: &
     apply_planned(cycle, &notes, pool, plan).await?;
     references::second_pass(cycle, &notes).await?;
     Ok(Found::default())
+}
+
+async fn undo(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, of: &str) -> Result<Found, EngineError> {
+    let notes = recorder.notes();
+    revert::intend(cycle, &notes, of).await?;
+    notes.flush().await?;
+    let mut found = Found { intended: recorder.intended().await, ..Found::default() };
+    found.held = crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()).err();
+    if !cycle.plan_only && found.held.is_none() {
+        apply_planned(cycle, &notes, pool, &cycle.id).await?;
+        references::second_pass(cycle, &notes).await?;
+    }
+    Ok(found)
 }
 
 async fn send_records(

@@ -10,9 +10,9 @@ use provost_store::{
 };
 
 use super::intent::{Intent, ReferenceDelta};
-use super::text::{changes_text, sent_text};
+use super::text::{changes_text, lost_text, sent_text};
 use super::{Cycle, retry};
-use crate::decide::Fault;
+use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;
 
 /// An intent that was sent, and what came of it.
@@ -202,7 +202,11 @@ impl Builder<'_> {
             self.event(intent.rule, &intent.source_id, &intent.name, act.action.as_str(), intent.reason.to_string());
         event.target_id.clone_from(&act.target_id);
         self.rows.rules.insert(intent.rule);
-        event.changes = changes_text(self.cycle.rule(intent.rule), &act.changes);
+        let rule = self.cycle.rule(intent.rule);
+        event.changes = match (act.action, &intent.link) {
+            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(link)),
+            _ => changes_text(rule, &intent.told(rule)),
+        };
         event
     }
 
@@ -361,10 +365,10 @@ impl Builder<'_> {
                 .map(|lost| ReferenceRow { ref_target: lost.sent.clone(), ..row(&lost.key, ReferenceState::Unwanted) }),
         );
         self.rows.references.extend(
-            delta
-                .inline
-                .iter()
-                .map(|with| ReferenceRow { ref_target: with.sent.clone(), ..row(&with.key, ReferenceState::Sent) }),
+            delta.inline.iter().map(|with| ReferenceRow {
+                ref_target: Some(with.sent.clone()),
+                ..row(&with.key, ReferenceState::Sent)
+            }),
         );
         self.rows.dropped_references.extend(delta.dropped.iter().cloned());
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{AttributePath, Change, ChangeOp, Text, Value};
+use provost_model::{Action, AttributePath, Change, ChangeOp, Text, Value};
 use provost_store::EventRow;
 use serde::Deserialize;
 
@@ -97,14 +97,20 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
         let mut detail = detail(&event)?;
         let stored: Vec<Stored> = serde_json::from_str(&event.changes)
             .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
+        let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
+        // What a delete tells is only what goes with the account.
+        let stored = if action == Action::Delete { Vec::new() } else { stored };
         let mut changes: Vec<Change> = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
+        // References are kept apart, by the objects that they point at.
+        if cycle.rule(rule).has_references {
+            changes.retain(|change| !cycle.rule(rule).mapping(&change.path.to_string()).is_some_and(|m| m.reference));
+        }
         if is_masked(cycle.rule(rule), &changes, detail.base.as_ref()) {
             let found = cycle.source.get(&cycle.cx, &event.class, &event.source_id).await;
             let record = found.map_err(|error| super::planner::source(cycle, error))?;
             unmask(cycle.rule(rule), record.as_ref(), cycle.now, &mut changes, detail.base.as_mut())
                 .map_err(|why| broken(format!("the operation on `{}` cannot be sent: {why}", event.name)))?;
         }
-        let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
         let link = links.remove(&(rule, event.source_id.clone())).map(Box::new);
         intents.push(Intent {
             rule,
@@ -133,16 +139,16 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
 
 /// A change as an event keeps it.
 #[derive(Deserialize)]
-struct Stored {
-    path: AttributePath,
+pub(super) struct Stored {
+    pub path: AttributePath,
     #[serde(default)]
-    before: Option<Value>,
-    /// `add` where the values join those that are there.
+    pub before: Option<Value>,
+    /// `add` where the values join those that are there, `remove` where they leave these.
     #[serde(default)]
-    op: Option<ChangeOp>,
+    pub op: Option<ChangeOp>,
     /// None takes the value away.
     #[serde(default)]
-    after: Option<Value>,
+    pub after: Option<Value>,
 }
 
 impl Stored {

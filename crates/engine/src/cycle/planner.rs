@@ -12,7 +12,7 @@ use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceSta
 use tokio::sync::mpsc;
 
 use super::find::{Finder, is_absent, look_up_page, matching_values};
-use super::intent::{Intent, Lost, ReferenceDelta};
+use super::intent::{Inline, Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled, Targets};
@@ -625,9 +625,12 @@ fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
             Some(target) if single(&key.path) => {
                 // The new value takes the old one's place, so the old one need not be taken away.
                 let path = key.path.clone();
-                let replaced = references.lost.extract_if(.., |lost| lost.key.path == path);
-                references.dropped.extend(replaced.map(|lost| lost.key));
-                references.inline.push(Lost { sent: Some(target.clone()), key });
+                let mut was = None;
+                for lost in references.lost.extract_if(.., |lost| lost.key.path == path) {
+                    was = lost.sent;
+                    references.dropped.push(lost.key);
+                }
+                references.inline.push(Inline { sent: target.clone(), was, key });
             }
             _ => references.gained.push(key),
         }

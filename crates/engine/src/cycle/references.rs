@@ -13,6 +13,7 @@ use provost_store::{EventRow, EventStatus, LinkState, PendingReference, Referenc
 use super::Cycle;
 use super::notes::{Note, Notes};
 use super::pool::still_there;
+use super::text::references_text;
 use crate::error::EngineError;
 use crate::progress::Progress;
 
@@ -116,10 +117,14 @@ fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<
 
 fn single_change(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
     let wanted = chunk.iter().find(|pending| pending.state == ReferenceState::Wanted);
-    match wanted.and_then(|pending| pending.ref_target.clone()) {
-        Some(id) => vec![Change::set(path.clone(), Value::Text(id.0))],
-        None => vec![Change::unset(path.clone())],
-    }
+    let unwanted = chunk.iter().find(|pending| pending.state == ReferenceState::Unwanted);
+    let before = unwanted.and_then(|pending| pending.ref_target.clone());
+    let before = before.or_else(|| wanted.and_then(|pending| pending.sent_target.clone()));
+    let change = match wanted.and_then(|pending| pending.ref_target.clone()) {
+        Some(id) => Change::set(path.clone(), Value::Text(id.0)),
+        None => Change::unset(path.clone()),
+    };
+    vec![change.was(before.map(|id| Value::Text(id.0)))]
 }
 
 async fn send(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'_>>) -> Result<(), EngineError> {
@@ -166,7 +171,7 @@ async fn note(
         duration_ms,
         name: String::new(),
         reason: reason(send.chunk),
-        changes: serde_json::to_string(&send.operation.changes).unwrap_or_default(),
+        changes: references_text(&send.operation.changes),
         detail: None,
     };
     let (mut sent, mut gone) = (Vec::new(), Vec::new());

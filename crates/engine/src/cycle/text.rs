@@ -14,13 +14,25 @@ use crate::rule::{Mapping, Rule};
 #[derive(Serialize)]
 struct Told<'c> {
     path: String,
-    /// Only where the values join those that are there.
+    /// Only where the values join those that are there, or leave them.
     #[serde(skip_serializing_if = "Option::is_none")]
     op: Option<ChangeOp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'c Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<&'c Value>,
+}
+
+impl<'c> Told<'c> {
+    fn new(change: &'c Change, shown: impl Fn(&'c Value) -> &'c Value) -> Self {
+        let op = matches!(change.op, ChangeOp::Add | ChangeOp::Remove).then_some(change.op);
+        Self {
+            path: change.path.to_string(),
+            op,
+            before: change.before.as_ref().map(&shown),
+            after: change.after().or(op.map(|_| &change.value)).map(shown),
+        }
+    }
 }
 
 /// The changes with the places of the mappings they come from. Changes are made in the order of the mappings, so one walk
@@ -60,16 +72,30 @@ pub(super) fn changes_text(rule: &Rule, changes: &[Change]) -> String {
         let told = with_mappings(rule, changes).map(|(change, at)| {
             let mask = at.and_then(|at| masks[at].as_ref());
             let shown = |value| mask.unwrap_or(value);
-            let is_added = change.op == ChangeOp::Add;
-            Told {
-                path: change.path.to_string(),
-                op: is_added.then_some(ChangeOp::Add),
-                before: change.before.as_ref().map(shown),
-                after: change.after().or(is_added.then_some(&change.value)).map(shown),
-            }
+            Told::new(change, shown)
         });
         serde_json::to_string(&told.collect::<Vec<_>>()).unwrap_or_default()
     })
+}
+
+/// What an event shows of references, which are ids of the target.
+pub(super) fn references_text(changes: &[Change]) -> String {
+    let told: Vec<Told<'_>> = changes.iter().map(|change| Told::new(change, |value| value)).collect();
+    serde_json::to_string(&told).unwrap_or_default()
+}
+
+/// What goes with an account that is deleted, as the event shows it: the last values that were sent.
+pub(super) fn lost_text(rule: &Rule, sent: &Attributes) -> String {
+    let lost: Vec<Change> = sent
+        .iter()
+        .filter(|(_, value)| !value.is_unassigned())
+        .filter_map(|(key, value)| {
+            let path = rule.mapping(key).map(|mapping| mapping.path.clone());
+            let path = path.or_else(|| Some(Arc::new(key.parse().ok()?)))?;
+            Some(Change::unset(path).was(Some(value.clone())))
+        })
+        .collect();
+    changes_text(rule, &lost)
 }
 
 /// What the link records as sent once the act succeeded.

@@ -239,7 +239,7 @@ fn missing_elements(have: Option<&Value>, want: &Value) -> Vec<Value> {
 }
 
 /// A change of the enablement attribute makes an update a disable or an enable: guards and lanes look at that.
-fn classify(rule: &Rule, changes: &[Change]) -> Action {
+pub(crate) fn classify(rule: &Rule, changes: &[Change]) -> Action {
     let Some(enablement) = &rule.enablement else { return Action::Update };
     let Some(change) = changes.iter().find(|change| is_path(change, enablement)) else { return Action::Update };
     let is = |value: Option<&Value>, wanted: &Value| value.is_some_and(|have| same_at_target(have, wanted, false));
@@ -258,7 +258,7 @@ fn is_path(change: &Change, enablement: &Enablement) -> bool {
 }
 
 /// The change that switches an account on or off.
-pub(super) fn switch(enablement: &Enablement, on: bool) -> Change {
+pub(crate) fn switch(enablement: &Enablement, on: bool) -> Change {
     let (before, after) = if on { (&enablement.off, &enablement.on) } else { (&enablement.on, &enablement.off) };
     Change::set(Arc::new(enablement.path.clone()), after.clone()).was(Some(before.clone()))
 }
@@ -302,7 +302,7 @@ fn wishes(rule: &Rule, projection: Projection) -> Option<Wishes> {
 }
 
 /// What the link recorded as sent.
-pub(super) fn parse_sent(link: &LinkRow) -> Attributes {
+pub(crate) fn parse_sent(link: &LinkRow) -> Attributes {
     link.sent.as_deref().and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_default()
 }
 

@@ -14,6 +14,7 @@ use provost_store::{LinkRow, LinkState};
 use crate::rule::Rule;
 
 pub use diff::{Sent, repair};
+pub(crate) use diff::{classify, parse_sent, switch};
 pub(crate) use project::fit;
 pub use project::{Choice, Projected, Projection, project};
 

@@ -16,6 +16,7 @@ mod plan;
 mod probe;
 mod provision;
 mod quickstart;
+mod revert;
 mod schema;
 mod secret;
 mod serve;
@@ -58,6 +59,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Log(args) => log::run(global, args, output).await,
         Command::Release(args) => hold::release(global, args, output).await,
         Command::Discard(args) => hold::discard(global, args, output).await,
+        Command::Revert(args) => revert::run(global, args, output).await,
         Command::Status => status::run(global, output).await,
         Command::Expr(args) => expr::run(args, output),
         Command::Filter(args) => filter::run(args, output),

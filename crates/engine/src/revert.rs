@@ -1,0 +1,89 @@
+//! Undoing a cycle.
+
+use std::sync::Arc;
+
+use provost_connector::Context;
+use provost_model::{CycleId, JobName};
+use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, Lease};
+
+use crate::cycle::{self, Cycle};
+use crate::engine::{Engine, Opened};
+use crate::error::EngineError;
+use crate::progress::Progress;
+use crate::report::{CycleKind, CycleReport};
+use crate::spec::JobSpec;
+
+impl Engine {
+    /// Plans the opposite of what the cycle did, by the log's record of it, and carries it out unless `plan_only`. Guards
+    /// count as in any cycle: over one the job holds, and `release` lets it go out. What cannot be undone is in the log of
+    /// the new cycle as `revert` that failed.
+    pub async fn revert(
+        &self,
+        of: &str,
+        spec_of: &(dyn Fn(&JobName) -> Option<JobSpec> + Sync),
+        plan_only: bool,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let row = self.revertible(of).await?;
+        let spec = spec_of(&row.job).ok_or_else(|| EngineError::Revert {
+            cycle: of.to_owned(),
+            message: format!("its job `{}` is not configured", row.job),
+            hint: "use the configuration it ran with",
+        })?;
+        let opened = self.open(&row.job, &spec).await?;
+        let held = self.hold(&row.job).await?;
+        let result = self.undo(&row.id, &opened, &held.lease, plan_only, progress, cx).await;
+        held.release(self).await;
+        result
+    }
+
+    async fn revertible(&self, of: &str) -> Result<CycleRow, EngineError> {
+        let wrong = |message: &str, hint| EngineError::Revert { cycle: of.to_owned(), message: message.into(), hint };
+        let row = self.store.cycle(of).await?;
+        let row = row.ok_or_else(|| wrong("there is no such cycle", "`provost log` names the cycle of each event"))?;
+        match row.status {
+            StoredStatus::Planned => Err(wrong("it is a plan and did nothing", "name a cycle that ran")),
+            StoredStatus::Running => {
+                Err(wrong("it is running, or was interrupted", "run the job once; then its end is known"))
+            }
+            _ => Ok(row),
+        }
+    }
+
+    /// The opposite of a cycle under a lease that the caller holds.
+    pub(crate) async fn undo(
+        &self,
+        of: &str,
+        opened: &Opened,
+        lease: &Lease,
+        plan_only: bool,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let name = &opened.job.name;
+        let mut row = self.store.job(name).await?.unwrap_or_else(|| JobRow::new(name.clone()));
+        if !plan_only {
+            self.supersede(lease, &mut row).await?;
+        }
+        let cycle = Cycle {
+            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
+            kind: CycleKind::Revert,
+            job: opened.job.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            source: opened.source.clone(),
+            target: opened.target.clone(),
+            progress,
+            cx: cx.child(),
+            now: self.clock.now(),
+            chosen: Default::default(),
+            plan_only,
+            fresh: false,
+        };
+        let renewal = self.keep(lease.clone(), cycle.cx.clone());
+        let result = cycle::run_revert(Arc::new(cycle), row, of).await;
+        drop(renewal);
+        result
+    }
+}

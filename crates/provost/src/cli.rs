@@ -74,6 +74,14 @@ Examples:
 
 `provost apply PLAN` then does exactly that, and refuses when the world has moved on.")]
     Plan(PlanArgs),
+    /// The plans that wait: list them, look into one, compare two, write one to a file
+    #[command(after_help = "\
+Examples:
+  provost plans
+  provost plans show PLAN --where 'action eq \"delete\"'
+  provost plans diff OLD NEW
+  provost plans export PLAN --format html --to plan.html")]
+    Plans(PlansArgs),
     /// Do exactly what a stored plan says
     #[command(after_help = "\
 Example:
@@ -244,6 +252,76 @@ pub struct PlanArgs {
     /// Show at most so many objects; 0 shows the summary only
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct PlansArgs {
+    #[command(subcommand)]
+    pub command: Option<PlansCommand>,
+    /// Of this job
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// Show at most so many, the newest ones
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlansCommand {
+    /// Show a plan's operations
+    Show(PlansShowArgs),
+    /// Show what two plans intend differently
+    Diff(PlansDiffArgs),
+    /// Write a plan as a spreadsheet, a JSON document or a page for reading
+    Export(PlansExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PlansShowArgs {
+    /// The id that `provost plan` printed
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// Only operations that this filter matches, as in `provost log`
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Show at most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct PlansDiffArgs {
+    #[arg(value_name = "OLD")]
+    pub old: String,
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    /// End with status 2 when they differ
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlansExportArgs {
+    /// The id that `provost plan` printed
+    #[arg(value_name = "PLAN")]
+    pub plan: String,
+    /// In which form
+    #[arg(long, value_name = "FORM", default_value = "html")]
+    pub format: PlanFormat,
+    /// Only operations that this filter matches, as in `provost log`
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Into this file; else to stdout
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum PlanFormat {
+    Csv,
+    Json,
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -141,3 +141,82 @@ fn an_unreadable_source_fails() {
     assert_eq!(done.status, 1, "{}", done.stdout);
     assert!(done.stderr.starts_with("error[PRV-03"), "{}", done.stderr);
 }
+
+#[test]
+fn plans_are_listed_compared_and_exported() {
+    let folder = folder();
+    assert!(folder.run(&["plans"]).ok().stderr.starts_with("no plan waits"));
+    people(&folder, "7,ADA,=cmd|' /C calc'!A0,active\n8,bob,<b>Bob</b>,active\n");
+    let plan =
+        || json(&folder.run(&["plan", "hr-to-accounts", "--json"]).ok().stdout)["cycle"].as_str().unwrap().to_owned();
+    let first = plan();
+    people(&folder, "7,ADA,Lovelace,active\n9,eve,Evans,active\n");
+    let second = plan();
+
+    let list = folder.run(&["plans", "--json"]).ok();
+    let list = json(&list.stdout);
+    let ids: Vec<&str> = list.as_array().unwrap().iter().map(|plan| plan["plan"].as_str().unwrap()).collect();
+    assert_eq!(ids, [second.as_str(), first.as_str()]);
+    assert_eq!(list[0]["operations"], serde_json::json!([{ "action": "create", "count": 2 }]));
+    assert!(folder.run(&["plans", "--job", "hr-to-accounts"]).ok().stdout.contains("2 create"));
+
+    let shown = folder.run(&["plans", "show", &second, "--where", "source_id eq \"9\""]).ok().stdout;
+    assert!(shown.contains("create person Evans (9)") && !shown.contains("Lovelace"), "{shown}");
+
+    let same = folder.run(&["plans", "diff", &first, &first, "--exit-code"]).ok();
+    assert_eq!((same.stdout.as_str(), same.stderr.as_str()), ("", "both plans intend the same\n"));
+    let differ = folder.run(&["plans", "diff", &first, &second, "--exit-code"]);
+    assert_eq!(differ.status, 2, "{}", differ.stderr);
+    let signs: Vec<&str> = differ.stdout.lines().filter(|line| !line.starts_with("    ")).collect();
+    let want = [
+        "person Lovelace (7)",
+        "  - create",
+        "  + create",
+        "person <b>Bob</b> (8)",
+        "  - create",
+        "person Evans (9)",
+        "  + create",
+    ];
+    assert_eq!(signs, want);
+
+    let csv = folder.run(&["plans", "export", &first, "--format", "csv"]).ok().stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "action,class,name,source_id,target_id,reason,attribute,change,before,after");
+    assert_eq!(lines.len(), 1 + 2 * 3, "{csv}");
+    assert!(csv.contains(",name,set,,'=cmd|'"), "no cell is a formula: {csv}");
+    folder.run(&["plans", "export", &first, "--to", "plan.html"]).ok();
+    let html = std::fs::read_to_string(folder.path("plan.html")).unwrap();
+    assert!(html.contains("&lt;b&gt;Bob&lt;/b&gt;") && !html.contains("<b>"), "{html}");
+    let document = json(&folder.run(&["plans", "export", &first, "--format", "json"]).ok().stdout);
+    assert_eq!(document["operations"].as_array().unwrap().len(), 2);
+    assert_eq!(document["summary"]["job"], "hr-to-accounts");
+
+    let missing = folder.run(&["plans", "show", "nothing"]);
+    assert_eq!(missing.status, 64);
+    assert!(missing.stderr.contains("hint: `provost plans` lists them"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_cycle_is_undone() {
+    let folder = folder();
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    let accounts = || std::fs::read_to_string(folder.path("accounts.csv")).unwrap();
+    let good = accounts();
+    people(&folder, "7,ADA,Byron,active\n8,bob,Bobson,active\n");
+    let cycle = json(&folder.run(&["run", "hr-to-accounts", "--json"]).ok().stdout);
+    let cycle = cycle["cycle"].as_str().unwrap();
+    assert!(accounts().contains("Byron"));
+
+    let dry = folder.run(&["revert", cycle, "--dry-run"]).ok();
+    assert!(dry.stdout.starts_with("hr-to-accounts: revert plan, 1 operation\n"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("    name  Byron → Lovelace\n"), "{}", dry.stdout);
+    assert!(accounts().contains("Byron"));
+
+    let done = folder.run(&["revert", cycle]).ok();
+    assert!(done.stdout.starts_with("hr-to-accounts: revert cycle done in "), "{}", done.stdout);
+    assert!(done.stderr.contains("hint: mend what the cycle did wrong"), "{}", done.stderr);
+    assert_eq!(accounts(), good);
+    let nothing = folder.run(&["revert", "nothing"]);
+    assert_eq!(nothing.status, 1);
+    assert!(nothing.stderr.starts_with("error[PRV-0507]: cycle `nothing` cannot be reverted"), "{}", nothing.stderr);
+}

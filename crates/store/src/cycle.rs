@@ -75,6 +75,17 @@ impl Store {
         sql.push(" where job = ").bind(job).push(" order by started desc, id desc limit ").bind(limit);
         CycleRow::read_all(self.db().rows(sql).await?)
     }
+
+    /// Plans that wait to be applied, released or discarded, newest first.
+    pub async fn plans(&self, job: Option<&str>, limit: i64) -> Result<Vec<CycleRow>> {
+        let mut sql = CycleRow::select(self.db().sql());
+        sql.push(" where status in ('planned', 'held')");
+        if let Some(job) = job {
+            sql.push(" and job = ").bind(job);
+        }
+        sql.push(" order by started desc, id desc limit ").bind(limit);
+        CycleRow::read_all(self.db().rows(sql).await?)
+    }
 }
 
 impl Transaction {

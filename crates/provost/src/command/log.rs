@@ -274,7 +274,7 @@ fn failure(row: &EventRow) -> Option<String> {
 }
 
 /// What `--where` sees: the event's own fields, and every changed attribute under its name.
-fn record(row: &EventRow) -> Attributes {
+pub fn record(row: &EventRow) -> Attributes {
     let text = |text: &str| Value::text(text);
     let mut record: Attributes = [
         ("job", text(&row.job)),
@@ -300,7 +300,7 @@ fn record(row: &EventRow) -> Attributes {
     record
 }
 
-fn compile(text: &str) -> Result<ScopeFilter> {
+pub fn compile(text: &str) -> Result<ScopeFilter> {
     let filter = parse_filter(text, "--where")?;
     ScopeFilter::compile(&filter).map_err(|errors| {
         let problem = |error: &provost_lang::LangError| Problem::of(error);

@@ -13,6 +13,7 @@ mod gallery;
 mod hold;
 mod log;
 mod plan;
+mod plans;
 mod probe;
 mod provision;
 mod quickstart;
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Config(ConfigCommand::Check(args)) => config::check(global, args, output),
         Command::Test(args) => test::run(global, args, output),
         Command::Plan(args) => plan::run(global, args, output).await,
+        Command::Plans(args) => plans::run(global, args, output).await,
         Command::Apply(args) => apply::run(global, args, output).await,
         Command::Run(args) => cycle::run(global, args, output).await,
         Command::Provision(args) => provision::run(global, args, output).await,

@@ -29,15 +29,23 @@ pub fn changes(data: &mut Data, changes: &[ChangeTrace]) -> Result<()> {
     Ok(())
 }
 
-/// A value on one line.
+/// A value on one line, whole; nothing for none.
+pub fn whole(value: Option<&Value>) -> String {
+    let text = match value {
+        None => return String::new(),
+        Some(Value::Reference(reference)) => format!("{} {}", reference.class, reference.id),
+        Some(value) => value.to_string(),
+    };
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// A value on one line of a terminal.
 pub fn shown(value: Option<&Value>) -> String {
     let text = match value {
         None => return "∅".to_owned(),
         Some(Value::Text(text)) if text.is_empty() => "\"\"".to_owned(),
-        Some(Value::Reference(reference)) => format!("{} {}", reference.class, reference.id),
-        Some(value) => value.to_string(),
+        value => whole(value),
     };
-    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if text.chars().count() <= LONGEST {
         return text;
     }

@@ -1,8 +1,11 @@
 //! Limits on what a cycle may take away. Pure: counts in, verdict out; the cycle asks before the first destructive write.
 
-use provost_model::Action;
+use std::collections::BTreeMap;
 
-use crate::spec::{GuardsSpec, LimitSpec};
+use provost_model::{Action, ClassName};
+
+use crate::rule::Job;
+use crate::spec::{ApprovalSpec, ClassGuardsSpec, LimitSpec};
 
 /// A limit that is exceeded, in words for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,17 +14,33 @@ pub struct Exceeded {
     pub message: String,
 }
 
-/// Operations a plan intends, by action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Intended([u64; Action::ALL.len()]);
+impl Exceeded {
+    /// The number of the error page.
+    pub fn guard_code(&self) -> &'static str {
+        if self.guard == APPROVAL { "PRV-0532" } else { "PRV-0531" }
+    }
+}
+
+/// Operations a plan intends, by rule and action.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Intended(Vec<[u64; Action::ALL.len()]>);
 
 impl Intended {
-    pub fn add(&mut self, action: Action) {
-        self.0[action as usize] += 1;
+    /// One more by the rule with this index.
+    pub fn add(&mut self, rule: usize, action: Action) {
+        if self.0.len() <= rule {
+            self.0.resize(rule + 1, Default::default());
+        }
+        self.0[rule][action as usize] += 1;
     }
 
+    /// By all rules.
     pub fn get(&self, action: Action) -> u64 {
-        self.0[action as usize]
+        self.0.iter().map(|counts| counts[action as usize]).sum()
+    }
+
+    fn of(&self, rule: usize, action: Action) -> u64 {
+        self.0.get(rule).map_or(0, |counts| counts[action as usize])
     }
 
     /// Non-zero counts, in the order of [`Action::ALL`].
@@ -30,25 +49,71 @@ impl Intended {
     }
 }
 
-/// Whether the plan passes. `linked` is how many objects the job has at the target.
-pub fn check(guards: &GuardsSpec, intended: &Intended, linked: u64) -> Result<(), Exceeded> {
-    let (disables, deletes) = (intended.get(Action::Disable), intended.get(Action::Delete));
+/// Whether the plan passes. `linked` is how many objects the job has at the target, by source class. A limit weighs more than
+/// the wish to look at everything, so it is told first.
+pub fn check(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) -> Result<(), Exceeded> {
+    let Job { guards, approval, rules, .. } = job;
+    let limits = ClassGuardsSpec {
+        create: guards.create,
+        update: guards.update,
+        disable: guards.disable,
+        delete: guards.delete,
+        leavers: Some(guards.leavers),
+    };
+    within(&limits, &|action| intended.get(action), linked.values().sum(), "")?;
+    for (class, limits) in &guards.classes {
+        let of_class = |action| {
+            let rules = rules.iter().enumerate().filter(|(_, rule)| rule.from == *class);
+            rules.map(|(at, _)| intended.of(at, action)).sum()
+        };
+        within(limits, &of_class, linked.get(class).copied().unwrap_or(0), &format!(" of class `{class}`"))?;
+    }
+    approved(approval, intended)
+}
+
+fn within(
+    limits: &ClassGuardsSpec,
+    count: &dyn Fn(Action) -> u64,
+    linked: u64,
+    of_class: &str,
+) -> Result<(), Exceeded> {
+    let (disables, deletes) = (count(Action::Disable), count(Action::Delete));
     let limits = [
-        ("create", guards.create, intended.get(Action::Create), "creates"),
-        ("update", guards.update, intended.get(Action::Update) + intended.get(Action::Enable), "updates"),
-        ("disable", guards.disable, disables, "disables"),
-        ("delete", guards.delete, deletes, "deletes"),
-        ("leavers", Some(guards.leavers), disables + deletes, "disables and deletes"),
+        ("create", limits.create, count(Action::Create), "creates"),
+        ("update", limits.update, count(Action::Update) + count(Action::Enable), "updates"),
+        ("disable", limits.disable, disables, "disables"),
+        ("delete", limits.delete, deletes, "deletes"),
+        ("leavers", limits.leavers, disables + deletes, "disables and deletes"),
     ];
     for (guard, limit, count, words) in limits {
-        if let Some(limit) = limit {
-            over(limit, count, linked).map_or(Ok(()), |why| {
-                let message = format!("{count} {words} of {linked} linked objects exceed the guard `{guard}` ({why})");
-                Err(Exceeded { guard, message })
-            })?;
+        if let Some(why) = limit.and_then(|limit| over(limit, count, linked)) {
+            let message =
+                format!("{count} {words} of {linked} linked objects{of_class} exceed the guard `{guard}` ({why})");
+            return Err(Exceeded { guard, message });
         }
     }
     Ok(())
+}
+
+/// The name of the guard that stands for `approval:`.
+pub const APPROVAL: &str = "approval";
+
+fn approved(approval: &ApprovalSpec, intended: &Intended) -> Result<(), Exceeded> {
+    let wait = |message| Err(Exceeded { guard: APPROVAL, message });
+    let asked: Vec<String> = intended
+        .list()
+        .into_iter()
+        .filter(|(action, _)| approval.kinds.contains(action))
+        .map(|(action, count)| format!("{count} {action}"))
+        .collect();
+    if !asked.is_empty() {
+        return wait(format!("the job asks for approval: {}", asked.join(", ")));
+    }
+    let all: u64 = intended.list().into_iter().map(|(_, count)| count).sum();
+    match approval.operations.filter(|most| all > *most) {
+        Some(most) => wait(format!("the job asks for approval of more than {most} operations, and these are {all}")),
+        None => Ok(()),
+    }
 }
 
 fn over(limit: LimitSpec, count: u64, linked: u64) -> Option<String> {
@@ -65,17 +130,25 @@ fn over(limit: LimitSpec, count: u64, linked: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cycle::job_for_tests;
+    use crate::spec::GuardsSpec;
 
-    fn intended(disable: u64, delete: u64) -> Intended {
+    fn intended(counts: &[(usize, Action, u64)]) -> Intended {
         let mut intended = Intended::default();
-        (0..disable).for_each(|_| intended.add(Action::Disable));
-        (0..delete).for_each(|_| intended.add(Action::Delete));
+        for (rule, action, count) in counts {
+            (0..*count).for_each(|_| intended.add(*rule, *action));
+        }
         intended
+    }
+
+    fn verdict(job: &Job, counts: &[(usize, Action, u64)], linked: u64) -> String {
+        let linked = BTreeMap::from([("person".into(), linked)]);
+        check(job, &intended(counts), &linked).map_or_else(|exceeded| exceeded.message, |()| "passes".to_owned())
     }
 
     #[test]
     fn the_default_guard_is_a_fifth_of_the_linked_objects_from_twenty_up() {
-        let guards = GuardsSpec::default();
+        let job = job_for_tests();
         for (disable, delete, linked, passes) in [
             (20, 0, 100, true),
             (21, 0, 100, false),
@@ -85,19 +158,43 @@ mod tests {
             (4, 0, 20, true),
             (0, 0, 0, true),
         ] {
-            let verdict = check(&guards, &intended(disable, delete), linked);
-            assert_eq!(verdict.is_ok(), passes, "{disable} disables, {delete} deletes of {linked}: {verdict:?}");
+            let told = verdict(&job, &[(0, Action::Disable, disable), (0, Action::Delete, delete)], linked);
+            assert_eq!(told == "passes", passes, "{disable} disables, {delete} deletes of {linked}: {told}");
         }
     }
 
     #[test]
     fn a_count_holds_whatever_the_share() {
-        let guards = GuardsSpec {
-            delete: Some(LimitSpec { count: Some(50), percent: None, from: 20 }),
-            ..GuardsSpec::default()
-        };
-        assert!(check(&guards, &intended(0, 50), 100_000).is_ok());
-        let exceeded = check(&guards, &intended(0, 51), 100_000).unwrap_err();
-        assert_eq!(exceeded.message, "51 deletes of 100000 linked objects exceed the guard `delete` (at most 50)");
+        let mut job = job_for_tests();
+        let limit = LimitSpec { count: Some(50), percent: None, from: 20 };
+        job.guards = GuardsSpec { delete: Some(limit), ..GuardsSpec::default() };
+        assert_eq!(verdict(&job, &[(0, Action::Delete, 50)], 100_000), "passes");
+        let told = "51 deletes of 100000 linked objects exceed the guard `delete` (at most 50)";
+        assert_eq!(verdict(&job, &[(0, Action::Delete, 51)], 100_000), told);
+        // And one of a class, whatever the others do.
+        job.guards = serde_json::from_str(r#"{"leavers":{},"classes":{"person":{"delete":{"count":1}}}}"#).unwrap();
+        let told = "2 deletes of 9 linked objects of class `person` exceed the guard `delete` (at most 1)";
+        assert_eq!(verdict(&job, &[(0, Action::Delete, 2), (1, Action::Delete, 7)], 9), told);
+        assert_eq!(verdict(&job, &[(0, Action::Delete, 1), (1, Action::Delete, 7)], 9), "passes");
+        assert!(!job.guards.limits_growth());
+    }
+
+    #[test]
+    fn approval_is_asked_for_by_kind_or_number() {
+        let mut job = job_for_tests();
+        let some = [(0, Action::Create, 3), (0, Action::Delete, 1)];
+        for (approval, told) in [
+            (r#""always""#, "the job asks for approval: 3 create, 1 delete"),
+            (r#"["delete","disable"]"#, "the job asks for approval: 1 delete"),
+            (r#""disable""#, "passes"),
+            (r#"{"operations":3}"#, "the job asks for approval of more than 3 operations, and these are 4"),
+            (r#"{"operations":4}"#, "passes"),
+        ] {
+            job.approval = serde_json::from_str(approval).unwrap();
+            assert_eq!(verdict(&job, &some, 100), told, "{approval}");
+        }
+        for wrong in [r#""never""#, r#"["remove"]"#, r#"{"count":1}"#] {
+            serde_json::from_str::<ApprovalSpec>(wrong).unwrap_err();
+        }
     }
 }

@@ -21,6 +21,7 @@ pub mod spec;
 
 pub use engine::{Connections, Engine, RunOptions};
 pub use error::{EngineError, RuleProblem};
+pub use plan::Approval;
 pub use progress::{Counts, Progress};
 pub use report::{CycleKind, CycleReport, CycleStatus, Explanation, ProvisionReport};
 pub use rule::Job;

@@ -15,6 +15,15 @@ use crate::report::{CycleKind, CycleReport};
 use crate::rule::Job;
 use crate::spec::JobSpec;
 
+/// Somebody's word that what is held may go out.
+#[derive(Debug, Clone, Default)]
+pub struct Approval {
+    /// The plan that was looked at; whatever is held when there is none.
+    pub plan: Option<String>,
+    /// Whose word, for the log.
+    pub by: Option<String>,
+}
+
 impl Engine {
     /// Sends a stored plan. The job is planned once more first: when anything differs from what was shown, nothing is
     /// sent, and the error names what moved.
@@ -154,11 +163,12 @@ impl Engine {
         result
     }
 
-    /// Lets the held part of a job's last cycle go out, once.
+    /// Lets the held part of a job's last cycle go out, once. The log says who wanted that.
     pub async fn release(
         &self,
         name: &JobName,
         spec: &JobSpec,
+        approval: &Approval,
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
@@ -166,6 +176,20 @@ impl Engine {
         let held = self.hold(name).await?;
         let result = async {
             let row = self.held_cycle(name).await?;
+            if let Some(seen) = approval.plan.as_deref().filter(|seen| *seen != row.id.as_str()) {
+                return Err(EngineError::Plan {
+                    plan: seen.to_owned(),
+                    message: format!("the job holds another plan by now, `{}`", row.id),
+                    hint: "look at that one: `provost plans show PLAN`, `provost plans diff OLD NEW`",
+                });
+            }
+            let by = approval.by.as_deref().map_or_else(String::new, |by| format!(" by {by}"));
+            let (status, now_ms) = (StoredStatus::Done, self.clock.now_ms());
+            let mut told = cycle::verdict(name, &row.id, status, "", format!("released{by}"), now_ms);
+            (told.action, told.status, told.code) = ("release".into(), provost_store::EventStatus::Done, None);
+            let mut tx = self.store.fenced(&held.lease).await?;
+            tx.append_events(&mut [told]).await?;
+            tx.commit().await?;
             self.send(&row, &opened, &held.lease, progress, cx).await
         };
         let result = result.await;

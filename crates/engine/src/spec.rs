@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use provost_lang::Environment;
-use provost_model::{ClassName, ConnectionName, Timestamp, Value};
-use serde::de::{self, MapAccess, Visitor};
+use provost_model::{Action, ClassName, ConnectionName, Timestamp, Value};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// `jobs: NAME: …` of the configuration.
@@ -20,6 +20,9 @@ pub struct JobSpec {
     pub objects: Vec<RuleSpec>,
     #[serde(default)]
     pub guards: GuardsSpec,
+    /// What somebody has to look at before it goes out.
+    #[serde(default, skip_serializing_if = "ApprovalSpec::is_none")]
+    pub approval: ApprovalSpec,
     /// What `DefaultDomain()` gives in this job; else that of the whole configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<String>,
@@ -329,12 +332,105 @@ pub struct GuardsSpec {
     pub delete: Option<LimitSpec>,
     /// Disables and deletes together: the guard that is on by default.
     pub leavers: LimitSpec,
+    /// Further limits for single classes of the source, against the linked objects of that class.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<ClassName, ClassGuardsSpec>,
+}
+
+/// Limits on one class.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassGuardsSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leavers: Option<LimitSpec>,
+}
+
+impl GuardsSpec {
+    /// Whether creates or updates are limited, so that none may go out before all are known.
+    pub fn limits_growth(&self) -> bool {
+        let of_class = |guards: &ClassGuardsSpec| guards.create.is_some() || guards.update.is_some();
+        self.create.is_some() || self.update.is_some() || self.classes.values().any(of_class)
+    }
+}
+
+/// `approval: always`, `approval: [delete, disable]` or `approval: { operations: 100 }`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ApprovalSpec {
+    /// One operation of such a kind is enough.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Action>,
+    /// More operations than this, of whatever kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations: Option<u64>,
+}
+
+impl ApprovalSpec {
+    /// Nobody has to approve anything.
+    pub fn is_none(&self) -> bool {
+        self.kinds.is_empty() && self.operations.is_none()
+    }
+
+    /// Whether creates or updates may have to wait.
+    pub fn limits_growth(&self) -> bool {
+        self.operations.is_some() || self.kinds.iter().any(|kind| !kind.is_destructive())
+    }
+}
+
+impl<'de> Deserialize<'de> for ApprovalSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Approval;
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Full {
+            #[serde(default)]
+            kinds: Vec<Action>,
+            #[serde(default)]
+            operations: Option<u64>,
+        }
+
+        impl<'de> Visitor<'de> for Approval {
+            type Value = ApprovalSpec;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(
+                    "`always`, a list of `create`, `update`, `enable`, `disable`, `delete`, or `{ operations: 100 }`",
+                )
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<ApprovalSpec, E> {
+                let kinds = match word.parse() {
+                    Ok(kind) => vec![kind],
+                    Err(()) if word == "always" => Action::ALL.to_vec(),
+                    Err(()) => return Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                };
+                Ok(ApprovalSpec { kinds, operations: None })
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ApprovalSpec, A::Error> {
+                let kinds = Vec::deserialize(de::value::SeqAccessDeserializer::new(list))?;
+                Ok(ApprovalSpec { kinds, operations: None })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalSpec, A::Error> {
+                let Full { kinds, operations } = Full::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(ApprovalSpec { kinds, operations })
+            }
+        }
+
+        deserializer.deserialize_any(Approval)
+    }
 }
 
 impl Default for GuardsSpec {
     fn default() -> Self {
         let leavers = LimitSpec { count: None, percent: Some(20.0), from: 20 };
-        Self { create: None, update: None, disable: None, delete: None, leavers }
+        Self { create: None, update: None, disable: None, delete: None, leavers, classes: BTreeMap::new() }
     }
 }
 

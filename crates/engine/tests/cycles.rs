@@ -3,7 +3,7 @@
 
 mod support;
 
-use provost_engine::{CycleKind, CycleStatus, RunOptions};
+use provost_engine::{Approval, CycleKind, CycleStatus, RunOptions};
 use support::{DAY_MS, Fixture, person, spec};
 
 #[tokio::test]
@@ -135,12 +135,51 @@ async fn the_guard_holds_until_somebody_releases() {
     assert_eq!(fixture.app().matches("false").count(), 0);
 
     let cx = provost_connector::Context::new("test");
-    let released = fixture.engine.release(&fixture.job, &fixture.spec, Default::default(), &cx).await.unwrap();
+    let released = fixture
+        .engine
+        .release(&fixture.job, &fixture.spec, &Default::default(), Default::default(), &cx)
+        .await
+        .unwrap();
     assert_eq!((released.status, released.counts.disabled), (CycleStatus::Done, 10), "{released:?}");
     assert_eq!(fixture.app().matches("false").count(), 10);
     let after = fixture.run().await.unwrap();
     assert_eq!((after.status, after.counts.writes()), (CycleStatus::Done, 0), "{after:?}");
-    fixture.engine.release(&fixture.job, &fixture.spec, Default::default(), &cx).await.unwrap_err();
+    fixture
+        .engine
+        .release(&fixture.job, &fixture.spec, &Default::default(), Default::default(), &cx)
+        .await
+        .unwrap_err();
+}
+
+/// Everything waits where somebody wants to see everything, and what is released is what was seen.
+#[tokio::test]
+async fn a_plan_waits_for_approval() {
+    let mut fixture = Fixture::new().await;
+    fixture.spec.approval = serde_json::from_str(r#""always""#).unwrap();
+    fixture.write_people(3);
+    let seen = fixture.run().await.unwrap();
+    assert_eq!((seen.status, seen.code.as_deref(), fixture.app_lines()), (CycleStatus::Held, Some("PRV-0532"), 0));
+    fixture.write_people(4);
+    let newer = fixture.run().await.unwrap();
+    assert_eq!(newer.planned, [(provost_model::Action::Create, 4)]);
+    let cx = provost_connector::Context::new("test");
+    let approve = async |plan: &str| {
+        let approval = Approval { plan: Some(plan.to_owned()), by: Some("ada".into()) };
+        fixture.engine.release(&fixture.job, &fixture.spec, &approval, Default::default(), &cx).await
+    };
+    let refused = approve(&seen.cycle).await.unwrap_err();
+    assert!(refused.to_string().contains("holds another plan by now"), "{refused}");
+    assert_eq!(approve(&newer.cycle).await.unwrap().counts.created, 4);
+    assert_eq!(fixture.app_lines(), 4);
+    let told = fixture.events().await.into_iter().find(|event| event.action == "release").unwrap();
+    assert_eq!((told.reason.as_str(), &told.cycle), ("released by ada", &newer.cycle));
+    let silent = fixture.run().await.unwrap();
+    assert_eq!((silent.status, silent.counts.writes()), (CycleStatus::Done, 0), "{silent:?}");
+    // Only leavers.
+    fixture.spec.approval = serde_json::from_str(r#"["disable", "delete"]"#).unwrap();
+    fixture.write_hr(fixture.people(5, |at| if at == 0 { None } else { person(at) }));
+    let held = fixture.run().await.unwrap();
+    assert_eq!((held.status, held.counts.created, held.counts.disabled), (CycleStatus::Held, 1, 0), "{held:?}");
 }
 
 #[tokio::test]
@@ -164,7 +203,11 @@ async fn provision_on_demand_leaves_what_is_held() {
     let cx = provost_connector::Context::new("test");
     let filter = "id eq \"p20\"".parse().unwrap();
     fixture.engine.provision(&fixture.job, &fixture.spec, &filter, false, &cx).await.unwrap();
-    let released = fixture.engine.release(&fixture.job, &fixture.spec, Default::default(), &cx).await.unwrap();
+    let released = fixture
+        .engine
+        .release(&fixture.job, &fixture.spec, &Default::default(), Default::default(), &cx)
+        .await
+        .unwrap();
     assert_eq!(released.counts.disabled, 10, "{released:?}");
 }
 

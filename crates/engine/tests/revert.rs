@@ -136,8 +136,11 @@ async fn guards_hold_the_opposite_too() {
     let first = run(&fixture).await;
     let held = revert(&fixture, &first.cycle, false).await.unwrap();
     assert_eq!((held.status, held.counts.disabled), (CycleStatus::Held, 0), "{held:?}");
-    let released =
-        fixture.engine.release(&fixture.job, &fixture.spec, Arc::default(), &Context::new("test")).await.unwrap();
+    let released = fixture
+        .engine
+        .release(&fixture.job, &fixture.spec, &Default::default(), Arc::default(), &Context::new("test"))
+        .await
+        .unwrap();
     assert_eq!((released.status, released.counts.disabled), (CycleStatus::Done, 30));
     assert_eq!(fixture.app().matches(",false").count(), 30);
 }

@@ -100,6 +100,9 @@ impl Export<'_> {
         if job.schedule != Default::default() {
             self.note(NoteKind::Lost, "schedule", "Entra runs its jobs at its own interval");
         }
+        if !job.approval.is_none() {
+            self.note(NoteKind::Lost, "approval", "Entra ID sends what it finds to do");
+        }
         if job.guards != GuardsSpec::default() {
             self.note(NoteKind::Lost, "guards", "set `Prevent accidental deletion` in the job's settings");
         }

@@ -142,6 +142,7 @@ impl Jobs<'_> {
             schedule: ScheduleSpec::default(),
             objects,
             guards: GuardsSpec::default(),
+            approval: Default::default(),
             default_domain: None,
             assigned: None,
             tests: Vec::new(),

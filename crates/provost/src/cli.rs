@@ -117,8 +117,13 @@ Examples:
 FILTER sees job, cycle, class, source_id, target_id, action, status, code, name, reason, and each attribute
 that was changed under its own name. What a plan only intends is shown with --cycle PLAN.")]
     Log(LogArgs),
-    /// Let what a guard held go out
-    Release(JobArgs),
+    /// Let what a guard held, or what waits for approval, go out
+    #[command(after_help = "\
+Examples:
+  provost plans                                   what waits
+  provost plans export PLAN --to plan.html        for somebody else to look at
+  provost release hr-to-directory --plan PLAN     refuses when the job holds another plan by now")]
+    Release(ReleaseArgs),
     /// Throw away what a guard held; the next cycle computes it anew
     Discard(JobArgs),
     /// Undo what a cycle did, by the log's record of it
@@ -332,6 +337,15 @@ pub struct ApplyArgs {
     /// Apply it even where a cycle would hold
     #[arg(long)]
     pub over_guard: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Only if the job still holds this plan
+    #[arg(long, value_name = "PLAN")]
+    pub plan: Option<String>,
 }
 
 #[derive(Debug, Args)]

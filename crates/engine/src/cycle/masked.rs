@@ -78,7 +78,7 @@ pub(super) fn unmask(
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use provost_connector::{Capabilities, ClassCapabilities};
     use provost_model::{AttributeSchema, AttributeType, ClassSchema, Schema, Value};
@@ -87,7 +87,7 @@ pub(super) mod tests {
     pub(in crate::cycle) const MASK: &str = "[masked]";
 
     /// A rule onto `password`, which is sensitive, `title` and `userName`.
-    pub(in crate::cycle) fn job() -> crate::rule::Job {
+    pub(crate) fn job() -> crate::rule::Job {
         let spec = serde_json::from_value(json!({"source": "hr", "target": "app", "objects": [{
             "from": "person", "to": "User",
             "match": [{"target": "userName", "source": "[login]"}],

@@ -44,6 +44,8 @@ use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
 use crate::rule::{Job, Rule};
 
+#[cfg(test)]
+pub(crate) use masked::tests::job as job_for_tests;
 use planned::apply_planned;
 pub(crate) use planned::check_unmoved;
 use pool::Pool;
@@ -78,7 +80,7 @@ impl Cycle {
 
     /// Whether creates and updates may flow before the read is complete.
     fn streams(&self) -> bool {
-        !self.plan_only && self.job.guards.create.is_none() && self.job.guards.update.is_none()
+        !self.plan_only && !self.job.guards.limits_growth() && !self.job.approval.limits_growth()
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -296,13 +298,13 @@ async fn steps(
     notes.flush().await?;
     found.intended = recorder.intended().await;
     if cycle.plan_only {
-        found.held = guard(cycle, &found, recorder.linked()).err();
+        found.held = guard(cycle, &found, &recorder.linked().await).err();
         return Ok(found);
     }
     if found.reads.values().any(|read| read.incomplete.is_some()) {
         // What would take something away rests on a read that proved nothing; the next good read decides anew.
         discard(cycle, &cycle.id).await?;
-    } else if let Err(exceeded) = guard(cycle, &found, recorder.linked()) {
+    } else if let Err(exceeded) = guard(cycle, &found, &recorder.linked().await) {
         found.held = Some(exceeded);
     } else {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
@@ -313,8 +315,8 @@ async fn steps(
 
 /// The configured limits, and one that is always on: a class of which nothing is left is somebody's to confirm, however
 /// few it had.
-fn guard(cycle: &Cycle, found: &Found, linked: u64) -> Result<(), crate::guard::Exceeded> {
-    crate::guard::check(&cycle.job.guards, &found.intended, linked)?;
+fn guard(cycle: &Cycle, found: &Found, linked: &BTreeMap<ClassName, u64>) -> Result<(), crate::guard::Exceeded> {
+    crate::guard::check(&cycle.job, &found.intended, linked)?;
     let leavers = found.intended.get(Action::Disable) + found.intended.get(Action::Delete);
     match found.reads.iter().find(|(_, read)| read.full && read.count == 0) {
         Some((class, _)) if leavers > 0 => {
@@ -338,7 +340,7 @@ async fn undo(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, of: &str) ->
     revert::intend(cycle, &notes, of).await?;
     notes.flush().await?;
     let mut found = Found { intended: recorder.intended().await, ..Found::default() };
-    found.held = crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()).err();
+    found.held = crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await).err();
     if !cycle.plan_only && found.held.is_none() {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
         references::second_pass(cycle, &notes).await?;
@@ -358,7 +360,7 @@ async fn send_records(
     }
     notes.flush().await?;
     let mut found = Found { intended: recorder.intended().await, ..Found::default() };
-    match crate::guard::check(&cycle.job.guards, &found.intended, recorder.linked()) {
+    match crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await) {
         Ok(()) => apply_planned(cycle, &notes, pool, &cycle.id).await?,
         Err(exceeded) => found.held = Some(exceeded),
     }
@@ -416,8 +418,8 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         finished.row_status = StoredStatus::Planned;
         finished.status = CycleStatus::Planned;
         if let Some(exceeded) = found.held {
+            finished.code = Some(exceeded.guard_code().into());
             finished.note = Some(exceeded.message);
-            finished.code = Some("PRV-0531".into());
             finished.hint = Some("a cycle would hold; `provost apply PLAN --over-guard` does it all the same".into());
         }
         return finished;
@@ -443,8 +445,8 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
         finished.cursors = found.reads.into_iter().filter_map(|(class, read)| Some((class, read.cursor?.0))).collect();
         finished.row_status = StoredStatus::Held;
         finished.status = CycleStatus::Held;
+        finished.code = Some(exceeded.guard_code().into());
         finished.note = Some(exceeded.message);
-        finished.code = Some("PRV-0531".into());
         finished.hint = Some(format!(
             "look at it with `provost log --cycle {}`, then `provost release {job}` or `provost discard {job}`",
             cycle.id,

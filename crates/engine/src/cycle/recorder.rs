@@ -1,9 +1,8 @@
 //! The one writer of a cycle: collects notes from all tasks and writes them by the page, each page one fenced transaction
 //! with events, links, references, escrow and the job's counters together. A cycle that lost its lease writes nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use provost_model::{ClassName, ObjectId};
@@ -21,14 +20,14 @@ use crate::progress::Progress;
 pub(crate) struct Recorder {
     notes: Notes,
     task: JoinHandle<Result<JobRow, EngineError>>,
-    linked: Arc<AtomicI64>,
+    linked: Arc<Mutex<BTreeMap<ClassName, i64>>>,
     intended: Arc<Mutex<Intended>>,
 }
 
 impl Recorder {
     pub fn start(cycle: Arc<Cycle>, job: JobRow) -> Self {
         let (notes, reader) = pad();
-        let linked = Arc::new(AtomicI64::new(job.linked.values().sum()));
+        let linked = Arc::new(Mutex::new(job.linked.clone()));
         let intended = Arc::new(Mutex::new(Intended::default()));
         let writer = Writer {
             cycle,
@@ -45,14 +44,15 @@ impl Recorder {
         self.notes.clone()
     }
 
-    /// Objects that the job has at the target, as recorded so far.
-    pub fn linked(&self) -> u64 {
-        u64::try_from(self.linked.load(Ordering::Relaxed)).unwrap_or(0)
+    /// Objects that the job has at the target, by source class, as recorded so far.
+    pub async fn linked(&self) -> BTreeMap<ClassName, u64> {
+        let linked = self.linked.lock().await;
+        linked.iter().map(|(class, count)| (class.clone(), u64::try_from(*count).unwrap_or(0))).collect()
     }
 
     /// Operations stored as planned so far.
     pub async fn intended(&self) -> Intended {
-        *self.intended.lock().await
+        self.intended.lock().await.clone()
     }
 
     /// Ends the recorder once every other handle is dropped, and gives the job's row back with its counters.
@@ -68,7 +68,7 @@ impl Recorder {
 struct Writer {
     cycle: Arc<Cycle>,
     job: JobRow,
-    linked: Arc<AtomicI64>,
+    linked: Arc<Mutex<BTreeMap<ClassName, i64>>>,
     intended: Arc<Mutex<Intended>>,
     escrows: HashMap<(ClassName, ObjectId), EscrowRow>,
     /// Rules whose layout this cycle has saved.
@@ -106,7 +106,7 @@ impl Writer {
                 Note::Fault(place, fault) => builder.fault(&place, &fault),
                 Note::ReadFault(rule, fault) => builder.read_fault(rule, &fault),
                 Note::Planned(intent) => {
-                    self.intended.lock().await.add(intent.act.action);
+                    self.intended.lock().await.add(intent.rule, intent.act.action);
                     builder.planned(&intent);
                 }
                 Note::Superseded(seq) => builder.finish_event(0, seq, EventStatus::Discarded, None, None, None),
@@ -176,7 +176,7 @@ impl Writer {
         }
         tx.commit().await?;
         self.laid_out.append(&mut rows.rules);
-        self.linked.store(self.job.linked.values().sum(), Ordering::Relaxed);
+        self.linked.lock().await.clone_from(&self.job.linked);
         Ok(())
     }
 }

@@ -55,6 +55,15 @@ pub fn compile(
             ..RuleProblem::new(NO_MATCHING, format!("jobs.{name}.objects"), "the job has no object rules".into())
         });
     }
+    for class in spec.guards.classes.keys().filter(|class| !spec.objects.iter().any(|rule| rule.from == **class)) {
+        let message = format!("no rule of the job reads the class `{class}`");
+        let names: Vec<&str> = spec.objects.iter().map(|rule| rule.from.as_str()).collect();
+        problems.push(RuleProblem {
+            hint: Some(format!("the classes are: {}", names.join(", "))),
+            of_key: true,
+            ..RuleProblem::new(UNKNOWN_CLASS, format!("jobs.{name}.guards.classes.{class}"), message)
+        });
+    }
     if !problems.is_empty() {
         problems.append(&mut warnings);
         return Err(problems);
@@ -73,6 +82,7 @@ pub fn compile(
         target: spec.target.clone(),
         rules,
         guards: spec.guards.clone(),
+        approval: spec.approval.clone(),
         warnings,
         digest: Digest::of_bytes(&text).to_string(),
     })

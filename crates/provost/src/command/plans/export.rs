@@ -25,8 +25,8 @@ pub async fn run(store: &Store, args: &PlansExportArgs, output: Output) -> Resul
     let mut out = BufWriter::new(out);
     let mut operations = Operations::of(store, &args.plan);
     let mut writer: Box<dyn Format> = match args.format {
-        PlanFormat::Csv => Box::new(sheet::Sheet::default()),
-        PlanFormat::Html => Box::new(page::Page::default()),
+        PlanFormat::Csv => Box::new(sheet::Sheet),
+        PlanFormat::Html => Box::new(page::Page),
         PlanFormat::Json => Box::new(Document::default()),
     };
     writer.head(&mut out, &plan)?;
@@ -65,7 +65,7 @@ impl Format for Document {
 
     fn operation(&mut self, out: &mut dyn Write, event: provost_store::EventRow) -> Result<()> {
         let comma = if std::mem::replace(&mut self.some, true) { "," } else { "" };
-        write!(out, "{comma}\n")?;
+        writeln!(out, "{comma}")?;
         Ok(serde_json::to_writer(out, &log::Event::from(event))?)
     }
 

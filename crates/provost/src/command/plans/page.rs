@@ -17,7 +17,6 @@ text-align:left;vertical-align:top}td td{border:0;padding:0 .5rem 0 0}.create,.e
 .disable,.delete{color:#a1111a;font-weight:600}.update{color:#7a5200}.dim{color:#666}del{color:#a1111a}ins{color:#0a6b2d;\
 text-decoration:none}@media print{body{margin:0;max-width:none}}";
 
-#[derive(Default)]
 pub struct Page;
 
 impl Format for Page {

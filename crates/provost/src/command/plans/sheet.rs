@@ -12,7 +12,6 @@ use crate::error::Result;
 const HEAD: [&str; 10] =
     ["action", "class", "name", "source_id", "target_id", "reason", "attribute", "change", "before", "after"];
 
-#[derive(Default)]
 pub struct Sheet;
 
 impl Format for Sheet {

@@ -77,6 +77,16 @@ pub enum ScanItem {
     Tombstone(ObjectId),
 }
 
+impl ScanItem {
+    /// Whose it is.
+    pub fn id(&self) -> &ObjectId {
+        match self {
+            ScanItem::Upsert(record) => &record.id,
+            ScanItem::Unchanged(id) | ScanItem::Tombstone(id) => id,
+        }
+    }
+}
+
 /// A row or object that could not be read. The others go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScanFault {

@@ -42,7 +42,7 @@ pub use event_query::{EventCount, EventQuery};
 pub use job::JobRow;
 pub use layout::Layout;
 pub use lease::{Lease, LeaseRow};
-pub use link::{LinkRow, MarksPage};
+pub use link::{GONE, LinkRow, MarksPage};
 pub use push::{PushOperationRow, PushRecordRow, PushRequestRow};
 pub use reference::{PendingReference, ReferenceKey, ReferenceRow};
 pub use seal::MasterKey;

@@ -19,6 +19,10 @@ const MARKS_PAGE: &str = include_str!("../sql/marks_page.sql");
 const BY_TARGET: &str = " and target_hash is not null and target_hash in ";
 const LEAVING: &str = " and leaves is not null and leaves <= ";
 
+/// The mark of a leaver who is switched off and gone: as long as any, and of no object. There is nothing to look at again until
+/// he returns.
+pub const GONE: &str = "gone----------------------------";
+
 /// One link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRow {
@@ -184,10 +188,10 @@ impl Store {
     }
 
     /// Up to `limit` source ids after `after`, in order, of links without a mark: those that have to be looked at again.
-    /// Leavers that are switched off and gone are not among them.
+    /// Leavers that are switched off and gone are not among them: they carry [`GONE`].
     pub async fn unmarked_ids(&self, job: &str, class: &str, after: Option<&str>, limit: i64) -> Result<Vec<ObjectId>> {
         let mut sql = self.db().sql();
-        sql.push("select source_id from link where mark = '' and state <> 'disabled' and job = ").bind(job);
+        sql.push("select source_id from link where mark = '' and job = ").bind(job);
         sql.push(" and class = ").bind(class).push(" and source_id > ").bind(after.unwrap_or(""));
         sql.push(" order by source_id limit ").bind(limit);
         self.db().rows(sql).await?.map(|mut row| row.id()).collect()
@@ -233,10 +237,11 @@ impl Transaction {
         self.on_objects("delete from link", job, class, "source_id", &texts(ids)).await
     }
 
-    /// Forgets what was last seen of all objects of a job, or of one class, so that the next cycle looks at them again.
+    /// Forgets what was last seen of all objects of a job, or of one class, so that the next cycle looks at them again; but for
+    /// those who are gone and switched off.
     pub async fn clear_marks(&mut self, job: &str, class: Option<&str>) -> Result<u64> {
         let mut sql = self.sql();
-        sql.push("update link set mark = '' where mark <> '' and job = ").bind(job);
+        sql.push("update link set mark = '' where mark <> '' and mark <> ").bind(GONE).push(" and job = ").bind(job);
         if let Some(class) = class {
             sql.push(" and class = ").bind(class);
         }

@@ -48,7 +48,7 @@ pub struct PendingReference {
     /// The referring object's target id.
     pub owner_target: ObjectId,
     /// The referenced object's target id: for a wanted reference the one to send; for an unwanted one the one that was sent,
-    /// none if nothing was.
+    /// or may have been; none if nothing can have been.
     pub ref_target: Option<ObjectId>,
     /// What is at the target by our last write, when a wanted reference replaces it.
     pub sent_target: Option<ObjectId>,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use provost_model::ObjectId;
-use provost_store::LinkRow;
+use provost_store::{GONE, LinkRow, LinkState};
 
 use super::Cycle;
 use super::known::{Known, id_hash};
@@ -94,12 +94,19 @@ pub(super) async fn gone(
         target: Target::Unknown,
         now: cycle.now,
     });
+    // Whoever comes back is looked at again, whatever the digest says.
+    let is_settled = match &decision.verdict {
+        Verdict::Act(act) => act.state == LinkState::Disabled,
+        Verdict::InStep => link.state == LinkState::Disabled,
+        _ => false,
+    };
+    let mark = if is_settled { GONE } else { "" };
+    let is_marked = link.mark == mark;
     let place = Place {
         rule,
         source_id: link.source_id.clone(),
         name: decision.name,
-        // Whoever comes back is looked at again, whatever the digest says.
-        mark: String::new(),
+        mark: mark.to_owned(),
         link: Some(link),
         targets: Default::default(),
     };
@@ -109,6 +116,7 @@ pub(super) async fn gone(
             notes.note(Note::Planned(intent)).await
         }
         Verdict::Forget => notes.note(Note::Forget(rule, place.source_id)).await,
+        Verdict::InStep if !is_marked => notes.note(Note::Touch(place)).await,
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 //! loaded sorted by hash; hashes are uniform, so interpolation finds one in a few steps. The same table notes who was
 //! seen, which is how absence is found after a read that was proven complete.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use provost_connector::KnownDigests;
@@ -36,6 +37,8 @@ pub struct Known {
     /// and it is made for every row.
     starts: Vec<u32>,
     seen: Vec<AtomicU64>,
+    /// Hashes of those who have to be looked at whatever their digest says.
+    due: HashSet<u64>,
 }
 
 impl Known {
@@ -48,12 +51,12 @@ impl Known {
         }));
     }
 
-    /// `forget` are ids that have to be looked at whatever their digest says: escrows that are due.
-    pub fn new<'i>(mut marks: Vec<(u64, u64)>, forget: impl Iterator<Item = &'i ObjectId>) -> Self {
-        let forget: std::collections::HashSet<u64> = forget.map(|id| id_hash(id)).collect();
-        marks.retain(|(hash, _)| !forget.contains(hash));
+    /// `due` are ids that have to be looked at whatever their digest says: escrows whose time has come. They are known all the
+    /// same, since who is known and not seen is gone.
+    pub fn new<'i>(mut marks: Vec<(u64, u64)>, due: impl Iterator<Item = &'i ObjectId>) -> Self {
+        let due: HashSet<u64> = due.map(|id| id_hash(id)).collect();
         marks.sort_unstable();
-        let twice: std::collections::HashSet<u64> =
+        let twice: HashSet<u64> =
             marks.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
         if !twice.is_empty() {
             marks.retain(|(hash, _)| !twice.contains(hash));
@@ -61,7 +64,7 @@ impl Known {
         marks.shrink_to_fit();
         let seen = (0..marks.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let starts = starts(&marks);
-        Self { marks, starts, seen }
+        Self { marks, starts, seen, due }
     }
 
     pub fn len(&self) -> usize {
@@ -82,6 +85,11 @@ impl Known {
     /// Whether the object was seen; `None` when it is not known.
     pub fn is_seen(&self, hash: u64) -> Option<bool> {
         self.position(hash).map(|at| self.seen[at / 64].load(Ordering::Relaxed) & (1 << (at % 64)) != 0)
+    }
+
+    /// Whether the object has to be looked at in any case.
+    pub fn is_due(&self, hash: u64) -> bool {
+        self.due.contains(&hash)
     }
 
     pub fn seen(&self) -> usize {
@@ -120,9 +128,10 @@ fn starts(marks: &[(u64, u64)]) -> Vec<u32> {
 impl KnownDigests for Known {
     /// Also notes that the object was seen, so that the scan needs one search per row and not two.
     fn is_unchanged(&self, id: &str, digest: Digest) -> bool {
-        let Some(at) = self.position(id_hash(id)) else { return false };
+        let hash = id_hash(id);
+        let Some(at) = self.position(hash) else { return false };
         self.seen[at / 64].fetch_or(1 << (at % 64), Ordering::Relaxed);
-        self.marks[at].1 == short(digest)
+        self.marks[at].1 == short(digest) && (self.due.is_empty() || !self.is_due(hash))
     }
 }
 
@@ -152,12 +161,17 @@ mod tests {
     }
 
     #[test]
-    fn forgotten_and_colliding_ids_are_unknown() {
+    fn colliding_ids_are_unknown_and_those_due_are_looked_at() {
         let marks = vec![(5, 1), (5, 2), (9, 3)];
         let known = Known::new(marks, std::iter::empty());
         assert_eq!(known.len(), 1);
         let id = ObjectId::from("a");
         let known = Known::new(vec![(id_hash("a"), 1), (id_hash("b"), 1)], [&id].into_iter());
-        assert_eq!((known.is_seen(id_hash("a")), known.is_seen(id_hash("b"))), (None, Some(false)));
+        assert_eq!((known.is_due(id_hash("a")), known.is_due(id_hash("b"))), (true, false));
+        // Whoever is due and not seen is gone like anybody else.
+        assert_eq!(known.is_seen(id_hash("a")), Some(false));
+        let known = Known::new(vec![(id_hash("a"), short(Digest(7)))], [&id].into_iter());
+        assert!(!known.is_unchanged("a", Digest(7)));
+        assert_eq!(known.is_seen(id_hash("a")), Some(true));
     }
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Done, ScanFault};
-use provost_model::{Action, ClassName, Code, Explain, ObjectId, Text};
+use provost_model::{Action, AttributePath, ClassName, Code, Explain, ObjectId, Text};
 use provost_store::{
-    EscrowRow, EventOutcome, EventRow, EventStatus, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
+    EscrowRow, EventOutcome, EventRow, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow,
+    ReferenceState,
 };
 
 use super::intent::{Intent, ReferenceDelta};
-use super::text::{changes_text, lost_text, sent_text};
+use super::text::{changes_text, lost_text, sent_text, without};
 use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;
@@ -64,6 +65,8 @@ pub(super) struct Rows {
     pub released: HashMap<ClassName, Vec<ObjectId>>,
     /// Objects whose account is gone: who refers to them has to be sent the next one's id.
     pub reopened: HashMap<ClassName, Vec<ObjectId>>,
+    /// Objects whose account is gone, and with it what it referred to.
+    pub voided: HashMap<ClassName, Vec<ObjectId>>,
     /// Links that gained or lost their target, by class.
     pub linked: HashMap<ClassName, i64>,
     /// Rules whose layout the rows may use.
@@ -267,6 +270,10 @@ impl Builder<'_> {
             return;
         }
         *self.rows.linked.entry(class.clone()).or_default() += i64::from(!had_target);
+        if !had_target && intent.link.is_some() {
+            // Somebody may have been sent the id of an account before this one, after that was found missing.
+            self.rows.reopened.entry(class.clone()).or_default().push(intent.source_id.clone());
+        }
         self.references(&intent.references);
         self.rows.rules.insert(intent.rule);
         let link = LinkRow {
@@ -310,6 +317,8 @@ impl Builder<'_> {
                 Some(self.rows.events.len() - 1)
             }
         };
+        let in_doubt = status == EventStatus::Unknown || error.code == provost_connector::ErrorCode::Partial;
+        let touched: Vec<Arc<AttributePath>> = intent.act.changes.iter().map(|change| change.path.clone()).collect();
         let place = Place::from(intent);
         let mut link = self.link(place.rule, &place);
         if error.code == provost_connector::ErrorCode::NotFound && link.target_id.is_some() {
@@ -317,6 +326,14 @@ impl Builder<'_> {
             self.unlinked(&link);
             link.target_id = None;
             link.sent = None;
+            link.mark.clear();
+        }
+        if link.mark == GONE {
+            link.mark.clear();
+        }
+        if in_doubt && let Some(sent) = &link.sent {
+            // Neither the old values nor the new ones are known to be there; what is written next is written in full.
+            link.sent = Some(without(self.cycle.rule(place.rule), sent, &touched));
             link.mark.clear();
         }
         if link.target_id.is_none() {
@@ -330,6 +347,7 @@ impl Builder<'_> {
     pub fn unlinked(&mut self, link: &LinkRow) {
         *self.rows.linked.entry(link.class.clone()).or_default() -= 1;
         self.rows.reopened.entry(link.class.clone()).or_default().push(link.source_id.clone());
+        self.rows.voided.entry(link.class.clone()).or_default().push(link.source_id.clone());
     }
 
     pub fn finish_event(

@@ -255,7 +255,8 @@ impl<'c> Planner<'c> {
         let mut unchanged = 0;
         let mut records = Vec::with_capacity(page.items.len());
         let mut gone = Vec::new();
-        for item in page.items {
+        let items = if full { page.items } else { last_of_each(page.items) };
+        for item in items {
             match item {
                 // Noted as seen when its digest was compared.
                 ScanItem::Unchanged(_) => unchanged += 1,
@@ -342,7 +343,8 @@ impl<'c> Planner<'c> {
             let link = links.remove(&record.id);
             let mark = mark(&record.id, record.digest());
             // A connector that cannot compare digests itself sends everything; the mark tells here.
-            let is_known = self.known.is_seen(id_hash(&record.id)).is_some();
+            let hash = id_hash(&record.id);
+            let is_known = self.known.is_seen(hash).is_some() && !self.known.is_due(hash);
             if skips && is_known && link.as_ref().is_some_and(|link| link.mark == mark) {
                 unchanged += 1;
                 continue;
@@ -593,7 +595,10 @@ pub(super) fn intent(
     had: &[ReferenceRow],
 ) -> Intent {
     let mut references = match act.references.take() {
-        Some(wishes) => delta(rule, &place.source_id, wishes, had),
+        Some(wishes) => {
+            let has_account = place.link.as_ref().is_some_and(|link| link.target_id.is_some());
+            delta(rule, &place.source_id, has_account, wishes, had)
+        }
         None => ReferenceDelta::default(),
     };
     let sends = act.action != provost_model::Action::Update || !act.changes.is_empty();
@@ -617,6 +622,15 @@ pub(super) fn intent(
     }
 }
 
+/// The last change of each object: in a page of a feed an object may come several times, and what it is now counts.
+fn last_of_each(mut items: Vec<ScanItem>) -> Vec<ScanItem> {
+    let mut seen = HashSet::with_capacity(items.len());
+    let mut last: Vec<bool> = items.iter().rev().map(|item| seen.insert(item.id().clone())).collect();
+    drop(seen);
+    items.retain(|_| last.pop().unwrap_or(true));
+    items
+}
+
 /// Lets references go out with the operation where the other object has an account already.
 fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
     let single = |path: &str| rule.mapping(path).is_some_and(|mapping| !mapping.multi);
@@ -637,7 +651,7 @@ fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
     }
 }
 
-fn delta(rule: &Rule, id: &ObjectId, wishes: Wishes, had: &[ReferenceRow]) -> ReferenceDelta {
+fn delta(rule: &Rule, id: &ObjectId, has_account: bool, wishes: Wishes, had: &[ReferenceRow]) -> ReferenceDelta {
     let Wishes { wanted, partly } = wishes;
     let wanted: HashSet<ReferenceKey> = wanted
         .into_iter()
@@ -664,8 +678,9 @@ fn delta(rule: &Rule, id: &ObjectId, wishes: Wishes, had: &[ReferenceRow]) -> Re
             // Wanted again before it was taken away: it is there.
             ReferenceState::Unwanted if is_wanted => {}
             ReferenceState::Unwanted => {}
-            // Wanted again for an account that was made again: the old one's is there all the same.
-            ReferenceState::Wanted if row.ref_target.is_some() => {
+            // Wanted again for an account that was made again: the old one's is there all the same. And one of which nobody
+            // heard that it arrived, or that Provost died over, may be there.
+            ReferenceState::Wanted if has_account || row.ref_target.is_some() => {
                 delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
             }
             ReferenceState::Wanted => delta.dropped.push(row.key.clone()),

@@ -71,7 +71,7 @@ struct Shared {
 
 impl Shared {
     fn close(&self, units: usize) {
-        if self.open.fetch_sub(units, Ordering::AcqRel) == units {
+        if units > 0 && self.open.fetch_sub(units, Ordering::AcqRel) == units {
             self.idle.notify_waiters();
         }
     }
@@ -148,7 +148,15 @@ impl Pool {
 
     /// Ends the workers and gives back the error that stopped the cycle, if one did.
     pub async fn stop(mut self) -> Option<EngineError> {
-        self.shared.units.close();
+        // What is queued goes nowhere; what is under way ends, so that it is recorded.
+        self.shared.close(self.shared.units.close());
+        loop {
+            let idle = self.shared.idle.notified();
+            if self.shared.open.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            idle.await;
+        }
         self.tasks.abort_all();
         let mut panic = None;
         while let Some(ended) = self.tasks.join_next().await {

@@ -93,15 +93,17 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Drops what is queued and ends everybody's waiting.
-    pub fn close(&self) {
+    /// Drops what is queued, and ends everybody's waiting; how many items it were.
+    pub fn close(&self) -> usize {
         let mut state = self.state();
         state.closed = true;
+        let dropped = state.items.len();
         state.items.clear();
         state.weight = 0;
         state.sleeping = 0;
         self.some.notify_waiters();
         self.room.notify_waiters();
+        dropped
     }
 }
 

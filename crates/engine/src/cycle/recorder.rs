@@ -159,6 +159,9 @@ impl Writer {
             tx.delete_links(job, class, ids).await?;
             tx.delete_references_of(job, class, ids).await?;
         }
+        for (class, ids) in &rows.voided {
+            tx.delete_references_of(job, class, ids).await?;
+        }
         for (class, ids) in &rows.reopened {
             tx.reopen_references_to(job, class, ids).await?;
         }

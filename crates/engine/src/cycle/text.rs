@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use provost_model::{Attributes, Change, ChangeOp, Text, Value};
+use provost_model::{AttributePath, Attributes, Change, ChangeOp, Text, Value};
 use serde::Serialize;
 
 use super::intent::Intent;
@@ -127,6 +127,16 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
     let values: Vec<Option<&Value>> = rule.mappings.iter().map(|mapping| sent.find(&mapping.key)).collect();
     let all = values.iter().flatten().filter(|value| !matches!(value, Value::Null)).count() == sent.len();
     if all && !sent.is_empty() { rule.layout.write(values) } else { serde_json::to_string(&sent).unwrap_or_default() }
+}
+
+/// What a link records as sent, but for these attributes.
+pub(super) fn without(rule: &Rule, sent: &str, paths: &[Arc<AttributePath>]) -> String {
+    let mut sent: Attributes = serde_json::from_str(sent).unwrap_or_default();
+    for path in paths {
+        let path = path.to_string();
+        sent.remove(rule.mapping(&path).map_or(path.as_str(), |mapping| mapping.key.as_str()));
+    }
+    after(rule, sent, &[])
 }
 
 /// A list with the values that were added to it.

@@ -13,8 +13,9 @@ use provost_connector::{ConnectorError, Context, Done, ErrorCode};
 use provost_model::{Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, Text, Value};
 use provost_scim::client::{Breach, Deprovision, UpdateMethod, parse_resource, skim_resource};
 
+use super::lookup::lookup;
 use super::members::Care;
-use super::read::{fetch, get, lookup};
+use super::read::{fetch, get};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
 use super::wire::object;

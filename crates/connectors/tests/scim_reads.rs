@@ -195,6 +195,23 @@ async fn a_list_of_members_that_nobody_saw_is_not_written() {
     }
 }
 
+/// Who is to go from a list that is not there is gone; writing what is left would throw out whoever is not shown.
+#[tokio::test]
+async fn nobody_is_removed_from_a_list_that_nobody_saw() {
+    for dialect in [json!({"update": "put"}), json!({"member_remove": "replace"})] {
+        let (session, seen) = noted(dialect, |method, path, _| match (method, path) {
+            ("GET", path) if path.starts_with("/Users") => bare(400, ""),
+            ("GET", _) => bare(200, r#"{"id":"g","displayName":"G"}"#),
+            _ => bare(200, r#"{"id":"g"}"#),
+        })
+        .await;
+        let changes = vec![change(ChangeOp::Remove, "members", json!(["1"]))];
+        let update = operation(Action::Update, "Group", Some(&"g".into()), changes);
+        apply(session.as_ref(), &update).await.unwrap();
+        assert!(requests(&seen).iter().all(|request| request.starts_with("GET")), "{:?}", seen.lock().unwrap());
+    }
+}
+
 /// Whether a target that cannot be asked for the number of members has a group written back.
 #[tokio::test]
 async fn a_count_that_failed_is_no_proof() {

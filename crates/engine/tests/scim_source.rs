@@ -48,6 +48,7 @@ impl World {
     async fn new(source: &str, dialect: Json) -> Self {
         let start = |dialect| FakeTarget::start(Options { dialect, ..Options::default() });
         let source = match source {
+            "small pages, no filters" => Dialect { filter: false, ..Dialect::named("small-pages").unwrap() },
             "lists without members" => Dialect { list_without: vec!["members".to_owned()], ..Dialect::default() },
             name => Dialect::named(name).unwrap(),
         };
@@ -189,6 +190,20 @@ async fn members_that_lists_leave_out_stay() {
     world.run().await;
     assert!(world.members().await.is_empty());
     assert_eq!(world.run().await.counts.writes(), 0);
+}
+
+/// Somebody whom the source shows on its fourth page alone.
+#[tokio::test]
+async fn one_person_is_found_on_a_later_page() {
+    let world = World::new("small pages, no filters", json!({ "filter": true })).await;
+    for at in 0..10 {
+        world.user(&format!("u{at}"), None).await;
+    }
+    let filter = "userName eq \"u9\"".parse().unwrap();
+    let job = "one-to-other".into();
+    let done = world.engine.provision(&job, &world.spec, &filter, false, &Context::new("test")).await.unwrap();
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert_eq!(all(&world.to, "/Users").await.len(), 1);
 }
 
 /// Neither looking for accounts nor comparing them needs to know who is in a group.

@@ -444,6 +444,19 @@ async fn matches_are_seen_through_other_spellings() {
     }
 }
 
+/// Attributes that no schema tells of are compared as texts.
+#[tokio::test]
+async fn strangers_do_not_fit_a_filter_on_an_unknown_attribute() {
+    let (session, _) = noted(json!({}), |_, _, _| {
+        let all = json!([{"id": "1", "badge": 7}, {"id": "2", "badge": "8"}, {"id": "3"}]);
+        bare(200, json!({"totalResults": 3, "Resources": all}).to_string())
+    })
+    .await;
+    let request = FindRequest::new("User", "badge eq \"7\"".parse().unwrap());
+    let found = session.find(&cx(), request).await.unwrap().records;
+    assert_eq!(found.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["1"]);
+}
+
 #[tokio::test]
 async fn an_id_in_another_letter_case_is_the_same_object() {
     let (session, _) = noted(json!({"etag": true}), |_, path, _| match path {

@@ -10,6 +10,7 @@ use provost_scim::ResourceFilter;
 use provost_scim::client::{ListAnswer, Paging};
 use provost_scim::filter::Missing;
 
+use super::lookup::has_text;
 use super::read::{list, note_members, page_size, reread, selecting, with_filter};
 use super::session::{Class, Target};
 
@@ -46,8 +47,13 @@ pub async fn find(cx: &Context, target: &Target, request: FindRequest) -> Result
             format!("object `{id}` of class `{}` is listed and cannot be read: {}", class.name, error.message);
         return Err(ConnectorError { message, ..error });
     }
-    if let Ok(bound) = bound {
-        records.retain(|record| bound.matches(&record.attributes));
+    match (bound, &request.filter) {
+        (Ok(bound), _) => records.retain(|record| bound.matches(&record.attributes)),
+        (Err(_), Filter::Term(term)) if term.op == Operator::Eq => {
+            records.retain(|record| has_text(class, &term.path, &term.value, record));
+        }
+        // No schema tells of the attribute, and the target's word is all there is.
+        (Err(_), _) => {}
     }
     for record in &mut records {
         note_members(target, class, true, record);

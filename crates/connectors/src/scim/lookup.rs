@@ -128,19 +128,9 @@ impl Sought<'_> {
         Ok(having)
     }
 
-    /// By the schema; else as text, with the letter case that the class has it in: some targets send numbers for texts, and
-    /// the dialect may know better than the schema whether letter case counts.
     fn fits(&self, bound: Option<&ResourceFilter>, record: &Record) -> bool {
-        if bound.is_some_and(|bound| bound.matches(&record.attributes)) {
-            return true;
-        }
-        let exact = self.class.schema.resolve(self.path).is_some_and(|attribute| attribute.case_exact);
-        let Some(want) = self.value.to_text() else { return false };
-        let is = |have: &Value| {
-            let Some(have) = have.to_text() else { return false };
-            *have == *want || (!exact && have.to_lowercase() == want.to_lowercase())
-        };
-        self.path.read(&record.attributes).is_some_and(|have| have.elements().iter().any(is))
+        bound.is_some_and(|bound| bound.matches(&record.attributes))
+            || has_text(self.class, self.path, self.value, record)
     }
 
     fn ignored(&self) -> ConnectorError {
@@ -150,6 +140,18 @@ impl Sought<'_> {
             .at(path.to_string())
             .hint("match by another attribute, or set `filter: false` in `dialect` to match by reading everything")
     }
+}
+
+/// Whether the object has the value, compared as text and with letter case where the class has it: some targets send
+/// numbers for texts, and some attributes no schema tells of.
+pub fn has_text(class: &Class, path: &AttributePath, value: &Value, record: &Record) -> bool {
+    let exact = class.schema.resolve(path).is_some_and(|attribute| attribute.case_exact);
+    let Some(want) = value.to_text() else { return false };
+    let is = |have: &Value| {
+        let Some(have) = have.to_text() else { return false };
+        *have == *want || (!exact && have.to_lowercase() == want.to_lowercase())
+    };
+    path.read(&record.attributes).is_some_and(|have| have.elements().iter().any(is))
 }
 
 /// The query for the objects that have a value.

@@ -114,7 +114,7 @@ async fn scans_end_and_say_whether_they_saw_everything() {
             |start, count| {
                 if start == 1 { page(1, 1 + count, Some(25)) } else { page(start, (start + count).min(25), Some(24)) }
             },
-            true,
+            false,
             24,
         ),
         (

@@ -282,6 +282,7 @@ async fn an_empty_page_is_no_absence_while_the_target_has_more() {
     assert_eq!(lookup(session.as_ref(), "userName", "ada").await.unwrap(), ["1"]);
     let (session, _) = noted(json!({}), |_, path, _| match path {
         path if path.contains("cursor=c2") => bare(200, r#"{"Resources":[{"id":"1","userName":"ada"}]}"#),
+        path if path.starts_with("/Users?startIndex=1") => bare(200, r#"{"Resources":[],"nextCursor":"c1"}"#),
         path if path.contains("cursor=c1") => bare(200, r#"{"Resources":[],"nextCursor":"c2"}"#),
         _ => bare(200, r#"{"totalResults":0,"Resources":[],"nextCursor":"c1"}"#),
     })
@@ -295,6 +296,8 @@ async fn an_empty_page_is_no_absence_while_the_target_has_more() {
         request.cursor = page.next;
     }
     assert!(found == 1 && request.cursor.is_none());
+    let (records, _, end) = scan_all(session.as_ref(), "User", 10).await;
+    assert!(records.len() == 1 && end.complete, "{end:?}");
     // It never comes.
     let (session, _) = noted(json!({}), |_, _, _| bare(200, r#"{"totalResults":1,"Resources":[]}"#)).await;
     let error = lookup(session.as_ref(), "userName", "ada").await.unwrap_err();

@@ -128,6 +128,7 @@ impl Walk {
             self.total = total;
         }
         if let Place::Index(start) = self.place
+            && (received > 0 || next.is_none())
             && self.has_moved(start, &records)
         {
             return Taken { fresh: Vec::new(), end: None };
@@ -136,6 +137,11 @@ impl Walk {
         let fresh: Vec<Record> = records.into_iter().filter(|record| self.seen.insert(hash(record))).collect();
         let new = fresh.len() as u64;
         let end = match self.place.clone() {
+            // Nobody here, and more elsewhere: a target with pages by number that gives a cursor all the same.
+            Place::Index(_) if received == 0 && next.is_some() => {
+                self.place = Place::Cursor(next.unwrap_or_default());
+                None
+            }
             Place::Index(start) => self.turn(start, received, new, last),
             Place::Cursor(cursor) => self.follow(cursor, received, new, next),
             Place::Whole | Place::Ended => Some(self.judge(next.is_some())),

@@ -168,7 +168,7 @@ async fn lists_that_leave_attributes_out_are_completed_by_id() {
     let (records, ..) = scan_all(session.as_ref(), "User", 10).await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].attributes.find("title").and_then(Value::as_text), Some("Dr"));
-    assert_eq!(requests(&seen).len(), 3);
+    assert_eq!(requests(&seen).iter().filter(|request| request.starts_with("GET /Users/")).count(), 2);
 }
 
 #[test]

@@ -72,10 +72,11 @@ async fn a_target_that_ignores_filters_is_not_believed() {
         path: path.parse().unwrap(),
         values: vec![Value::text(value)],
     };
-    let found = session.lookup(&cx(), lookup("User", "userName", "U3")).await.unwrap();
-    assert!(found[0].len() == 1 && found[0][0].id == "3");
-    let error = session.lookup(&cx(), lookup("User", "userName", "somebody")).await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::NotSupported);
+    // Also one that is found: another of the 500 may have the name too.
+    for name in ["U3", "somebody"] {
+        let error = session.lookup(&cx(), lookup("User", "userName", name)).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotSupported, "{name}");
+    }
     let found = session.lookup(&cx(), lookup("Group", "displayName", "H")).await.unwrap();
     assert!(found[0].is_empty());
 }
@@ -96,7 +97,7 @@ async fn scans_end_and_say_whether_they_saw_everything() {
         (
             "starts again behind its end",
             |start, count| {
-                if start > 20 { page(1, 11, Some(25)) } else { page(start, start + count, Some(25)) }
+                if start > 20 { page(1, 11, Some(25)) } else { page(start, (start + count).min(21), Some(25)) }
             },
             false,
             20,

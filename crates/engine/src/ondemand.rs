@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provost_connector::{Context, FindRequest};
+use provost_connector::{ConnectorError, Context, ErrorCode, FindRequest};
 use provost_model::{CycleId, Filter, JobName, Record, Text};
 use provost_store::{EventQuery, EventStatus, JobRow};
 
@@ -15,6 +15,9 @@ use crate::spec::JobSpec;
 
 /// Objects that one call may name: on demand is for people somebody looks at.
 const LIMIT: usize = 50;
+
+/// Pages of an answer that are read for one call.
+const MOST_PAGES: usize = 100;
 
 impl Engine {
     /// Provisions the source objects that satisfy the filter now. With `dry_run` only explains what would be done.
@@ -128,8 +131,8 @@ impl Engine {
                 page_size: LIMIT + 1,
                 ..FindRequest::new(rule.from.clone(), filter.clone())
             };
-            match opened.source.find(cx, request).await {
-                Ok(page) => found.extend(page.records.into_iter().map(|record| (at, record))),
+            match matches(opened, request, cx).await {
+                Ok(records) => found.extend(records.into_iter().map(|record| (at, record))),
                 // A class that lacks the attribute has nothing to say; another one may.
                 Err(error) => refused = Some(error),
             }
@@ -147,4 +150,20 @@ impl Engine {
         }
         Ok(found)
     }
+}
+
+/// All objects that satisfy the filter, or a few more than one call may name: a page may be short, or empty, and not the last.
+async fn matches(opened: &Opened, mut request: FindRequest, cx: &Context) -> Result<Vec<Record>, ConnectorError> {
+    let mut found = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let page = opened.source.find(cx, request.clone()).await?;
+        found.extend(page.records);
+        if page.next.is_none() || found.len() > LIMIT {
+            return Ok(found);
+        }
+        request.cursor = page.next;
+    }
+    let message = format!("the source did not come to an end of class `{}` within {MOST_PAGES} pages", request.class);
+    Err(ConnectorError::new(ErrorCode::NotSupported, message)
+        .hint("name the objects by another attribute: the source may ignore filters on this one"))
 }

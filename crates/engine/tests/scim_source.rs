@@ -46,11 +46,13 @@ struct World {
 
 impl World {
     async fn new(source: &str, dialect: Json) -> Self {
-        let start = |name: &'static str| {
-            FakeTarget::start(Options { dialect: Dialect::named(name).unwrap(), ..Options::default() })
+        let start = |dialect| FakeTarget::start(Options { dialect, ..Options::default() });
+        let source = match source {
+            "small pages, no filters" => Dialect { filter: false, ..Dialect::named("small-pages").unwrap() },
+            "lists without members" => Dialect { list_without: vec!["members".to_owned()], ..Dialect::default() },
+            name => Dialect::named(name).unwrap(),
         };
-        let source = if source == "truncated" { "truncated" } else { "rfc" };
-        let (from, to) = (start(source).await.unwrap(), start("rfc").await.unwrap());
+        let (from, to) = (start(source).await.unwrap(), start(Dialect::default()).await.unwrap());
         let plain = [from.plain().await.unwrap(), to.plain().await.unwrap()];
         let [at_source, at_target] = [(&plain[0], from.token()), (&plain[1], to.token())]
             .map(|(url, token)| Http::new(url.clone(), Some(token)));
@@ -168,6 +170,62 @@ async fn members_that_are_not_shown_stay() {
         let want: &[&str] = if stay { &["ada", "bob", "cyd", "dan"] } else { &["cyd", "dan"] };
         assert_eq!(world.members().await, want);
     }
+}
+
+/// The source shows members to those who read a group by its id, and to nobody else.
+#[tokio::test]
+async fn members_that_lists_leave_out_stay() {
+    let world = World::new("lists without members", json!({})).await;
+    let [ada, bob] = [world.user("ada", None).await, world.user("bob", None).await];
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engines", "members": [{ "value": ada }],
+    });
+    let group = world.from.send("POST", "/Groups", Some(&group)).await.unwrap().body["id"].as_str().unwrap().to_owned();
+    world.run().await;
+    assert_eq!(world.members().await, ["ada"]);
+    world.set_members(&group, &[&ada, &bob]).await;
+    world.run().await;
+    assert_eq!(world.members().await, ["ada", "bob"]);
+    world.set_members(&group, &[]).await;
+    world.run().await;
+    assert!(world.members().await.is_empty());
+    assert_eq!(world.run().await.counts.writes(), 0);
+}
+
+/// Somebody whom the source shows on its fourth page alone.
+#[tokio::test]
+async fn one_person_is_found_on_a_later_page() {
+    let world = World::new("small pages, no filters", json!({ "filter": true })).await;
+    for at in 0..10 {
+        world.user(&format!("u{at}"), None).await;
+    }
+    let filter = "userName eq \"u9\"".parse().unwrap();
+    let job = "one-to-other".into();
+    let done = world.engine.provision(&job, &world.spec, &filter, false, &Context::new("test")).await.unwrap();
+    assert_eq!(done.len(), 1, "{done:?}");
+    assert_eq!(all(&world.to, "/Users").await.len(), 1);
+}
+
+/// Neither looking for accounts nor comparing them needs to know who is in a group.
+#[tokio::test]
+async fn members_at_the_target_are_not_read_by_the_way() {
+    let world = World::new("rfc", json!({})).await;
+    let ada = world.user("ada", None).await;
+    let group = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engines" });
+    let mut full = group.clone();
+    full["members"] = json!([{ "value": ada }]);
+    world.from.send("POST", "/Groups", Some(&full)).await.unwrap();
+    world.to.send("POST", "/Groups", Some(&group)).await.unwrap();
+    world.run().await;
+    let options = RunOptions { full: false, reconcile: true };
+    let job = "one-to-other".into();
+    world.engine.run(&job, &world.spec, options, Arc::default(), &Context::new("test")).await.unwrap();
+    let lists: Vec<_> = world.two.to.requests().into_iter().filter(|seen| seen.target.contains("/Groups?")).collect();
+    assert!(
+        lists.len() >= 3 && lists.iter().all(|seen| seen.target.contains("excludedAttributes=members")),
+        "{lists:#?}"
+    );
+    assert_eq!(world.members().await, ["ada"]);
 }
 
 /// Nobody says where the source cuts: it counts four users in a group of which it shows two.

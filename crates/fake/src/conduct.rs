@@ -318,7 +318,8 @@ impl Conduct {
         }
         let number = |name| parameter(sent.query, name).and_then(|text| text.parse::<u64>().ok());
         let (start, count) = (number("startIndex").unwrap_or(1), number("count"));
-        if self.open.get(sent.path).is_some_and(|(next, _)| *next == start) {
+        // Pages may overlap, so that a client sees whether they shifted.
+        if self.open.get(sent.path).is_some_and(|(next, _)| start > 1 && start <= *next) {
             self.open.remove(sent.path);
             self.note("next-page", true, String::new);
         }

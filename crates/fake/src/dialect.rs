@@ -40,6 +40,8 @@ pub struct Dialect {
     pub page_default: usize,
     /// The most resources of a page; larger counts are served as this one. 0 is no limit.
     pub page_max: usize,
+    /// Whether `totalResults` is the number of resources on the page.
+    pub page_totals: bool,
     /// Whether `count=0` may be asked for; else it gets 400.
     pub count_zero: bool,
     /// The status of what is not there.
@@ -177,6 +179,7 @@ impl Default for Dialect {
             empty_patch: false,
             page_default: 0,
             page_max: 0,
+            page_totals: false,
             count_zero: true,
             unknown_id: 404,
             text_booleans: false,

@@ -27,6 +27,10 @@ pub(crate) fn outbound(dialect: &Dialect, fault: Fault, now: Timestamp, query: b
             }
         }
         if let Some(list) = body.as_object_mut() {
+            if dialect.page_totals {
+                let length = list.get("Resources").and_then(Value::as_array).map_or(0, Vec::len);
+                list.insert("totalResults".to_owned(), length.into());
+            }
             if !dialect.paging {
                 list.remove("startIndex");
                 list.remove("itemsPerPage");

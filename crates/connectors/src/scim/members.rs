@@ -5,7 +5,7 @@
 //! largest groups of a read, and those of a size that looks like a limit, are counted in another way: by how many users the
 //! target finds in them.
 
-use provost_connector::{ConnectorError, Context, Scope};
+use provost_connector::{ConnectorError, Context, ErrorCode, Scope};
 use provost_model::{Incomplete, Record, Value};
 
 use super::read::list;
@@ -52,41 +52,57 @@ impl Largest {
         }
         let care = if size == self.size && size > 0 && self.counted < SAMPLE { Care::Full } else { Care::Usual };
         self.counted += u32::from(care == Care::Full);
-        judge(cx, target, class, record, care).await;
-        if record.is_incomplete("members") {
+        if judge(cx, target, class, record, care).await == Found::Cut {
             self.cut = Some(size);
         }
     }
 }
 
+/// What a judgement says of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing, be the list whole or not known to be.
+    Nothing,
+    /// It cuts lists of this length.
+    Cut,
+}
+
 /// Notes in the record when its members are not all.
-pub async fn judge(cx: &Context, target: &Target, class: &Class, record: &mut Record, care: Care) {
-    let Some(size) = size(class, record) else { return };
+pub async fn judge(cx: &Context, target: &Target, class: &Class, record: &mut Record, care: Care) -> Found {
+    let Some(size) = size(class, record) else { return Found::Nothing };
     match target.dialect.members_shown {
-        Some(0) => return,
+        Some(0) => return Found::Nothing,
         Some(most) if size >= most => {
-            return note(record, size, None, format!("the target shows {most} members of a group at most"));
+            note(record, size, None, format!("the target shows {most} members of a group at most"));
+            return Found::Cut;
         }
-        Some(_) => return,
+        Some(_) => return Found::Nothing,
         None => {}
     }
     let looks_cut = ROUND.contains(&size);
     if !looks_cut && care == Care::Usual {
-        return;
+        return Found::Nothing;
     }
     match count(cx, target, record).await {
         Ok(Some(users)) if users > users_of(record) => {
             let total = Some(size - users_of(record) + users);
             note(record, size, total, "the target finds more users in the group than it shows".to_owned());
+            return Found::Cut;
         }
         Ok(Some(users)) if users == users_of(record) => {}
+        // What is to be written back has to be known.
+        Err(error) if care == Care::Full => {
+            note(record, size, None, format!("the target could not be asked how many there are: {error}"));
+        }
         _ if looks_cut => {
             let reason = "a list of this length may have been cut, and the target does not count otherwise: say \
                           `members_shown: 0` in `dialect` if it never cuts";
             note(record, size, None, reason.to_owned());
+            return Found::Cut;
         }
         _ => {}
     }
+    Found::Nothing
 }
 
 /// How many members are shown; none where it does not matter or is known.
@@ -126,7 +142,14 @@ async fn count(cx: &Context, target: &Target, record: &Record) -> Result<Option<
             Err(_) => Ok(false),
         }
     });
-    if *honest.await? { users_in(cx, target, &record.id).await } else { Ok(None) }
+    if !*honest.await? {
+        return Ok(None);
+    }
+    match users_in(cx, target, &record.id).await {
+        // It does not do that; what fails in passing is another matter.
+        Err(error) if error.code == ErrorCode::NotSupported => Ok(None),
+        counted => counted,
+    }
 }
 
 async fn users_in(cx: &Context, target: &Target, group: &str) -> Result<Option<u64>, ConnectorError> {

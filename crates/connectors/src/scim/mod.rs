@@ -2,12 +2,15 @@
 //!
 //! What is SCIM as data (bodies, answers, schemas, the dialect of a target) is `provost-scim`; what is HTTP is
 //! [`crate::http`]. Here the two meet: [`config`] the settings, [`discovery`] what the target says about itself, `read`,
-//! `scan`, `write` and `bulk` the requests, `members` the doubt about long lists, [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is
-//! kept: layers do that. `docs.md` is for people who connect a target.
+//! `lookup`, `find`, `count`, `scan`, `write` and `bulk` the requests, `walk` and `members` the doubt about what was read,
+//! [`refusal`] what the target's errors mean. Nothing is retried here, and no rate is kept: layers do that. `docs.md` is for people who connect a target.
 
 mod bulk;
 mod config;
+mod count;
 mod discovery;
+mod find;
+mod lookup;
 mod members;
 pub mod probe;
 mod read;
@@ -15,6 +18,7 @@ mod refusal;
 mod scan;
 mod session;
 mod test;
+mod walk;
 mod wire;
 mod write;
 

@@ -1,19 +1,20 @@
-//! Objects by id, by value, by filter; how many there are.
+//! Objects by id and pages of lists, and what such answers say of members.
 //!
-//! Targets that ignore filters and return their first page are common enough to be checked every time: what does not have
-//! the value is not returned, and absence is claimed only when the target can be believed (checklist C2).
+//! What a list leaves out is not known to be empty: many targets show members by id alone. Only reading by id tells, and
+//! where the schema says that an attribute comes on request, only an answer that names it. Questions for a value are in
+//! `lookup` and `find`, those for how many there are in `count`.
 
-use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, Page, Scope};
+use futures_util::{StreamExt, stream};
+use provost_connector::{ConnectorError, Context, ErrorCode, Scope};
 use provost_model::filter::Filter;
-use provost_model::{AttributePath, AttributeType, Incomplete, ObjectId, Operator, Record, Value};
-use provost_scim::ResourceFilter;
-use provost_scim::client::{ListAnswer, Paging, parse_list, parse_resource};
-use provost_scim::filter::Missing;
+use provost_model::{Incomplete, ObjectId, Record, Text, Value};
+use provost_scim::client::{ListAnswer, parse_list, parse_resource};
 
 use super::members::{Care, judge};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
 use super::wire::{Query, object, unreadable};
+use super::write::etag;
 use crate::http::{Call, Effect, Method, StatusCode};
 
 /// One object with everything it has; `None` when the target does not have it.
@@ -34,25 +35,144 @@ pub async fn fetch(
     id: &ObjectId,
     care: Care,
 ) -> Result<Option<Record>, ConnectorError> {
-    let path = object(&class.endpoint, id);
+    match by_id(cx, target, class, id, care).await {
+        // 400 belongs to queries, and there is none: such targets mean an id that they do not know.
+        Err(error) if error.target_status == Some(400) => Ok(None),
+        result => result,
+    }
+}
+
+/// The same for an id that the target has just told: 400 is an error then.
+pub async fn by_id(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    id: &ObjectId,
+    care: Care,
+) -> Result<Option<Record>, ConnectorError> {
+    let Some(mut record) = ask(cx, target, class, id, None).await? else { return Ok(None) };
+    let hidden: Vec<&Text> = class
+        .on_request
+        .iter()
+        .filter(|(_, path)| path.get(&record.attributes).is_none())
+        .map(|(name, _)| name)
+        .collect();
+    if !hidden.is_empty() {
+        let names = hidden.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(",");
+        match ask(cx, target, class, id, Some(&names)).await {
+            Ok(Some(more)) => {
+                for (_, path) in class.on_request.iter().filter(|(name, _)| hidden.contains(&name)) {
+                    if let Some(value) = path.get(&more.attributes) {
+                        path.put(&mut record.attributes, value.clone());
+                    }
+                }
+            }
+            Ok(None) => return Ok(None),
+            Err(error) if error.scope == Scope::Job => return Err(error),
+            Err(error) => {
+                for name in hidden {
+                    record.incomplete.push(Incomplete {
+                        attribute: name.clone(),
+                        reason: format!("the target shows it on request alone, and refused that: {error}").into(),
+                        have: None,
+                        total: None,
+                    });
+                }
+            }
+        }
+    }
+    let shown = shows_members(&record);
+    note_members(target, class, true, &mut record);
+    judge(cx, target, class, &mut record, care).await;
+    if !shown && care == Care::Full && !record.is_incomplete("members") {
+        // Whoever writes the object back does not send a list that nobody has seen.
+        record.attributes.remove("members");
+    }
+    Ok(Some(record))
+}
+
+/// One object as the target answers, all of it or some of its attributes.
+async fn ask(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    id: &ObjectId,
+    attributes: Option<&str>,
+) -> Result<Option<Record>, ConnectorError> {
+    let mut query = Query::new(&object(&class.endpoint, id));
+    if let Some(attributes) = attributes {
+        query = query.with("attributes", attributes);
+    }
+    let path = query.into_path();
     let call = Call::get(&path).prepared(&target.reading, None);
     let answer = target.client.send(cx, &call).await?;
     if !answer.is_success() {
         let error = refused(&target.client, &call, Asked::Object, answer);
-        // 400 belongs to queries, and there is none: such targets mean an id that they do not know.
-        let unknown = error.code == ErrorCode::NotFound || error.target_status == Some(400);
-        return if unknown { Ok(None) } else { Err(error) };
+        return if error.code == ErrorCode::NotFound { Ok(None) } else { Err(error) };
     }
-    let strange = |why: &str| ConnectorError::new(ErrorCode::Protocol, format!("{}: {why}", target.client.name(&call)));
+    // It concerns this object; others may be answered well.
+    let strange = |why: &str| {
+        ConnectorError::new(ErrorCode::Protocol, format!("{}: {why}", target.client.name(&call))).scope(Scope::Item)
+    };
     let record =
         parse_resource(&answer.body, &class.name).map_err(|error| unreadable(&target.client.name(&call), &error))?;
     let mut record = record.ok_or_else(|| strange("the answer is empty"))?;
-    if record.id != *id {
+    if !record.id.eq_ignore_ascii_case(id) {
         return Err(strange("the target answered with another object"));
     }
-    note_members(target, class, true, &mut record);
-    judge(cx, target, class, &mut record, care).await;
+    // Some write their own ids in another letter case than they were asked for.
+    record.id = id.clone();
+    record.etag = record.etag.or_else(|| etag(target, &answer));
     Ok(Some(record))
+}
+
+/// What became of reading the objects of a list by their ids.
+#[derive(Default)]
+pub struct Reread {
+    pub records: Vec<Record>,
+    /// Those that cannot be read, with the reason.
+    pub left_out: Vec<(ObjectId, ConnectorError)>,
+    /// How many are not there any more.
+    pub gone: u64,
+}
+
+/// Reads by id what a list does not tell: every object where lists are not whole, else those without the members that
+/// were asked for.
+pub async fn reread(
+    cx: &Context,
+    target: &Target,
+    class: &Class,
+    members: bool,
+    records: Vec<Record>,
+) -> Result<Reread, ConnectorError> {
+    let hides = |record: &Record| members && class.has_members && !shows_members(record);
+    let whole = target.dialect.lists_whole;
+    let reads = records.into_iter().map(|record| async move {
+        if whole && !hides(&record) {
+            return (record, None);
+        }
+        let read = by_id(cx, target, class, &record.id, Care::Usual).await;
+        (record, Some(read))
+    });
+    let mut reads = stream::iter(reads).buffered(target.dialect.max_in_flight.max(1));
+    let mut reread = Reread::default();
+    while let Some((mut listed, read)) = reads.next().await {
+        match read {
+            None => reread.records.push(listed),
+            Some(Ok(Some(record))) => reread.records.push(record),
+            Some(Err(error)) if error.scope == Scope::Job => return Err(error),
+            Some(Ok(None)) if !whole => reread.gone += 1,
+            Some(Err(error)) if !whole => reread.left_out.push((listed.id, error)),
+            Some(unread) => {
+                let why =
+                    unread.err().map_or_else(|| "it is not found by its id".to_owned(), |error| error.to_string());
+                let reason = format!("the list does not show members, and the group cannot be read: {why}").into();
+                listed.incomplete.push(Incomplete { attribute: "members".into(), reason, have: None, total: None });
+                reread.records.push(listed);
+            }
+        }
+    }
+    Ok(reread)
 }
 
 /// One page of a list.
@@ -86,118 +206,27 @@ pub async fn list(cx: &Context, target: &Target, class: &Class, query: Query) ->
     parse_list(&answer.body, &class.name).map_err(|error| unreadable(&target.client.name(&call), &error))
 }
 
-/// Says of a record what its members are: all, none, or not to be relied on.
+/// Whether the answer has members, if only an empty list of them.
+fn shows_members(record: &Record) -> bool {
+    record.attributes.find("members").is_some_and(|members| !matches!(members, Value::Null))
+}
+
+/// Says of a record that was read by id what its members are: all, none, or not to be relied on. One out of a list has to
+/// go through [`reread`] first.
 pub fn note_members(target: &Target, class: &Class, asked_for: bool, record: &mut Record) {
     if !class.has_members || !asked_for || record.is_incomplete("members") {
         return;
     }
     if target.dialect.members_readable {
         // SCIM leaves out what is empty (RFC 7643 section 2.5); here it is known to be.
-        if record.attributes.find("members").is_none() {
-            record.attributes.push("members", Value::List(Vec::new()));
+        if !shows_members(record) {
+            record.attributes.set("members", Value::List(Vec::new()));
         }
         return;
     }
     let have = record.attributes.remove("members").as_ref().and_then(Value::as_list).map(|list| list.len() as u64);
     let reason = "the target does not return all members".into();
     record.incomplete.push(Incomplete { attribute: "members".into(), reason, have, total: None });
-}
-
-/// The objects that have this value. Members are left out: a look-up asks who it is, not who belongs to it.
-pub async fn lookup(
-    cx: &Context,
-    target: &Target,
-    class: &Class,
-    path: &AttributePath,
-    value: &Value,
-) -> Result<Vec<Record>, ConnectorError> {
-    if path.is_plain() && path.name.eq_ignore_ascii_case("id") {
-        let Some(id) = value.to_text() else { return Ok(Vec::new()) };
-        let id = ObjectId::from(&*id);
-        return Ok(Box::pin(get(cx, target, class, &id)).await?.into_iter().collect());
-    }
-    let page = list(cx, target, class, equality(target, class, path, value)?).await?;
-    if page.records.is_empty() {
-        return Ok(Vec::new());
-    }
-    let filter = equals(class, path, value);
-    let received = page.records.len() as u64;
-    let (mut records, strangers) = keep_matching(class, &filter, path, value, page.records);
-    let all_received = page.next_cursor.is_none() && page.total_results.is_none_or(|total| total <= received);
-    if records.is_empty() && strangers > 0 && !all_received {
-        return Err(ConnectorError::new(ErrorCode::NotSupported, format!("the target ignores filters on `{path}`"))
-            .scope(Scope::Class)
-            .at(path.to_string())
-            .hint("match by another attribute, or set `filter: false` in `dialect` to match by reading everything"));
-    }
-    for record in &mut records {
-        note_members(target, class, false, record);
-    }
-    Ok(records)
-}
-
-/// One page of the objects that satisfy a filter.
-pub async fn find(cx: &Context, target: &Target, request: FindRequest) -> Result<Page, ConnectorError> {
-    let class = target.class(&request.class)?;
-    let refuse = |reason: String| ConnectorError::new(ErrorCode::NotSupported, reason);
-    if !is_scim(&request.filter) {
-        return Err(refuse(format!("SCIM targets cannot evaluate `{}`", operators(&request.filter))));
-    }
-    let bound = ResourceFilter::compile(&request.filter, &class.types, Missing::Refuse);
-    if let (Err(error), false) = (&bound, class.schema.open) {
-        return Err(refuse(format!("the filter does not fit class `{}`: {error}", class.name)));
-    }
-    let count = page_size(target, request.page_size);
-    let mut query = with_filter(target, class, &request.filter, true)?.with("count", count);
-    let at = request.cursor.as_ref().map(|cursor| cursor.0.as_str());
-    let start: u64 = match (target.dialect.paging, at) {
-        (Paging::Cursor, at) => {
-            query = query.with("cursor", at.unwrap_or_default());
-            1
-        }
-        (_, at) => {
-            let start = at.and_then(|at| at.parse().ok()).unwrap_or(1);
-            query = query.with("startIndex", start);
-            start
-        }
-    };
-    let page = list(cx, target, class, query).await?;
-    let received = page.records.len() as u64;
-    let next = match target.dialect.paging {
-        Paging::Cursor => page.next_cursor.map(Cursor),
-        Paging::None => None,
-        Paging::Index => {
-            let seen = start.saturating_sub(1) + received;
-            let more = received > 0 && page.total_results.is_some_and(|total| seen < total);
-            more.then(|| Cursor((seen + 1).to_string().into()))
-        }
-    };
-    let mut records = page.records;
-    if let Ok(bound) = bound {
-        records.retain(|record| bound.matches(&record.attributes));
-    }
-    for record in &mut records {
-        note_members(target, class, true, record);
-    }
-    Ok(Page { records, next })
-}
-
-/// How many objects the class has, by the target's own word.
-pub async fn count(cx: &Context, target: &Target, class: &Class) -> Result<u64, ConnectorError> {
-    let ask =
-        |count: &str| without_members(class, Query::new(&class.endpoint)).with("startIndex", "1").with("count", count);
-    let total = match list(cx, target, class, ask("0")).await {
-        Ok(page) => page.total_results,
-        // Entra ID's own server refuses to count without reading.
-        Err(error) if error.target_status == Some(400) => list(cx, target, class, ask("1")).await?.total_results,
-        Err(error) => return Err(error),
-    };
-    total.ok_or_else(|| {
-        ConnectorError::new(
-            ErrorCode::NotSupported,
-            format!("the target does not say how many objects class `{}` has", class.name),
-        )
-    })
 }
 
 /// Objects per page: what the caller wants, within what the target takes.
@@ -211,26 +240,24 @@ pub fn without_members(class: &Class, query: Query) -> Query {
     if class.has_members { query.with("excludedAttributes", "members") } else { query }
 }
 
-/// The query for the objects that have a value.
-fn equality(target: &Target, class: &Class, path: &AttributePath, value: &Value) -> Result<Query, ConnectorError> {
-    let stands_for_itself = |text: &str| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    let kind = class.schema.resolve(path).map(|attribute| attribute.kind);
-    match value {
-        // The usual case, printed as the filter would be, without making one.
-        Value::Text(text)
-            if target.dialect.filter
-                && path.filter.is_none()
-                && !matches!(kind, Some(AttributeType::Boolean | AttributeType::Integer))
-                && stands_for_itself(text) =>
-        {
-            let query = Query::new(&class.endpoint).with("filter", format_args!("{path} eq \"{text}\""));
-            Ok(without_members(class, query))
-        }
-        _ => with_filter(target, class, &equals(class, path, value), false),
+/// The query for all attributes that come by default and those of `requested`; with or without members.
+pub fn selecting(class: &Class, requested: &[Text], members: bool, query: Query) -> Query {
+    let wanted = |name: &Text| requested.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let on_request = |name: &Text| class.on_request.iter().any(|(other, _)| other == name);
+    if !class.on_request.iter().any(|(name, _)| wanted(name)) {
+        return if members { query } else { without_members(class, query) };
     }
+    // Names replace what comes by default (RFC 7644 section 3.9), so that it has to be named too.
+    let named = class.schema.attributes.iter().filter(|attribute| !attribute.sensitive);
+    let named = named
+        .map(|attribute| &attribute.name)
+        .filter(|name| (!on_request(name) || wanted(name)) && (members || !name.eq_ignore_ascii_case("members")));
+    let names = named.map(Text::as_str).chain(["meta"]).collect::<Vec<_>>().join(",");
+    query.with("attributes", names)
 }
 
-fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -> Result<Query, ConnectorError> {
+/// The query for what satisfies a filter, if the target understands it.
+pub fn with_filter(target: &Target, class: &Class, filter: &Filter) -> Result<Query, ConnectorError> {
     let missing = |what: &str| {
         ConnectorError::new(ErrorCode::NotSupported, format!("the target does not understand {what}"))
             .scope(Scope::Class)
@@ -244,58 +271,7 @@ fn with_filter(target: &Target, class: &Class, filter: &Filter, members: bool) -
     if target.dialect.filter_terms > 0 && terms(filter) > target.dialect.filter_terms {
         return Err(missing(&format!("filters of more than {} terms", target.dialect.filter_terms)));
     }
-    let query = Query::new(&class.endpoint).with("filter", filter);
-    Ok(if members { query } else { without_members(class, query) })
-}
-
-/// `path eq value` as the RFC writes it, with the value in the attribute's type. A value beside a selector goes into the
-/// brackets: `emails[type eq "work" and value eq "x"]`.
-fn equals(class: &Class, path: &AttributePath, value: &Value) -> Filter {
-    let value = match (value, class.schema.resolve(path).map(|attribute| attribute.kind)) {
-        (Value::Text(text), Some(AttributeType::Boolean)) if text.eq_ignore_ascii_case("true") => Value::Boolean(true),
-        (Value::Text(text), Some(AttributeType::Boolean)) if text.eq_ignore_ascii_case("false") => {
-            Value::Boolean(false)
-        }
-        (Value::Text(text), Some(AttributeType::Integer)) => {
-            text.parse().map_or_else(|_| value.clone(), Value::Integer)
-        }
-        (Value::Text(_) | Value::Boolean(_), _) => value.clone(),
-        (Value::Integer(_) | Value::Decimal(_), Some(AttributeType::Integer | AttributeType::Decimal)) => value.clone(),
-        (other, _) => other.to_text().map_or_else(|| value.clone(), |text| Value::text(&*text)),
-    };
-    match (&path.filter, &path.sub) {
-        (Some(selector), Some(sub)) => {
-            let mut parts = match (**selector).clone() {
-                Filter::And(parts) => parts,
-                single => vec![single],
-            };
-            parts.push(Filter::eq(AttributePath::name(sub.clone()), value));
-            let path = AttributePath { filter: None, sub: None, ..path.clone() };
-            Filter::Each { path, filter: Box::new(Filter::And(parts)) }
-        }
-        _ => Filter::eq(path.clone(), value),
-    }
-}
-
-/// The records that really have the value, and how many do not.
-fn keep_matching(
-    class: &Class,
-    filter: &Filter,
-    path: &AttributePath,
-    value: &Value,
-    mut records: Vec<Record>,
-) -> (Vec<Record>, usize) {
-    let received = records.len();
-    match ResourceFilter::compile(filter, &class.types, Missing::Refuse) {
-        Ok(bound) => records.retain(|record| bound.matches(&record.attributes)),
-        // An attribute that no schema tells of: compared as text, without regard to case, as SCIM does by default.
-        Err(_) => records.retain(|record| {
-            let have = path.get(&record.attributes).and_then(Value::to_text);
-            have.zip(value.to_text()).is_some_and(|(have, want)| have.eq_ignore_ascii_case(&want))
-        }),
-    }
-    let strangers = received - records.len();
-    (records, strangers)
+    Ok(Query::new(&class.endpoint).with("filter", filter))
 }
 
 fn terms(filter: &Filter) -> usize {
@@ -312,24 +288,5 @@ fn has_and(filter: &Filter) -> bool {
         Filter::Or(parts) => parts.iter().any(has_and),
         Filter::Not(inner) | Filter::Each { filter: inner, .. } => has_and(inner),
         Filter::Term(_) => false,
-    }
-}
-
-/// Whether only operators of RFC 7644 are used.
-fn is_scim(filter: &Filter) -> bool {
-    use Operator::*;
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().all(is_scim),
-        Filter::Not(inner) | Filter::Each { filter: inner, .. } => is_scim(inner),
-        Filter::Term(term) => matches!(term.op, Eq | Ne | Co | Sw | Ew | Gt | Ge | Lt | Le | Pr),
-    }
-}
-
-/// The first operator that SCIM does not have.
-fn operators(filter: &Filter) -> &'static str {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => parts.iter().find(|part| !is_scim(part)).map_or("", operators),
-        Filter::Not(inner) | Filter::Each { filter: inner, .. } => operators(inner),
-        Filter::Term(term) => term.op.as_str(),
     }
 }

@@ -1,22 +1,19 @@
-//! Reading a class to its end, and saying truthfully whether it was the end (checklist C8).
-//!
-//! Pages shift while a target is written to: an object created or deleted meanwhile moves the others. So the walk counts
-//! the ids it saw, compares them with the target's total, and calls itself complete only when both agree and the total
-//! never fell. Where a target gives no total, a walk that ended cleanly has to do.
+//! Reading a class to its end. Whether it was the end `walk` says.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use provost_connector::{ConnectorError, Context, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest};
+use provost_connector::{
+    ConnectorError, Context, ErrorCode, KnownDigests, Scan, ScanFault, ScanItem, ScanPage, ScanRequest,
+};
 use provost_model::{ClassName, Digest, Record, Text};
-use provost_scim::client::{ListAnswer, Paging};
+use provost_scim::client::ListAnswer;
 
 use super::members::Largest;
-use super::read::{get, list, note_members, page_size, without_members};
-use super::session::{Class, Target};
-use super::wire::Query;
+use super::read::{list, note_members, page_size, reread, selecting};
+use super::session::Target;
+use super::walk::{Place, Walk};
+use super::wire::{Query, object};
 
 /// How often a walk whose cursor expired is started again.
 const RESTARTS: u32 = 3;
@@ -28,117 +25,51 @@ pub struct FullScan {
     page_size: usize,
     /// Whether the caller needs members, so that they are asked for.
     members: bool,
+    requested: Vec<Text>,
     known: Option<Arc<dyn KnownDigests>>,
-    place: Place,
-    /// Short digests of the ids seen: eight bytes an object, whatever its id.
-    seen: HashSet<u64>,
-    total: Option<u64>,
-    fell: bool,
+    walk: Walk,
     largest: Largest,
     restarts: u32,
-    /// Objects that a walk from the front will meet once more: that these come again says nothing about the target.
-    again: usize,
-}
-
-enum Place {
-    Index(u64),
-    Cursor(Text),
-    /// Everything comes in one answer.
-    Whole,
-    Ended,
+    /// Ids of objects that could not be read.
+    left_out: Vec<Text>,
+    /// Objects that were listed and are not there any more.
+    gone: u64,
 }
 
 impl FullScan {
-    pub fn new(target: Arc<Target>, class: ClassName, request: &ScanRequest) -> Self {
-        let place = match target.dialect.paging {
-            Paging::Index => Place::Index(1),
-            Paging::Cursor => Place::Cursor(Text::default()),
-            Paging::None => Place::Whole,
-        };
+    pub fn new(target: Arc<Target>, class: ClassName, request: &ScanRequest) -> Result<Self, ConnectorError> {
+        let kind = target.class(&class)?;
         let wants = |names: &Vec<Text>| names.iter().any(|name| name.to_ascii_lowercase().starts_with("members"));
-        Self {
-            page_size: page_size(&target, request.page_size),
-            members: target.dialect.members_readable && request.attributes.as_ref().is_none_or(wants),
+        let is_members = |name: &Text| name.eq_ignore_ascii_case("members");
+        let comes =
+            !kind.on_request.iter().any(|(name, _)| is_members(name)) || request.requested.iter().any(is_members);
+        let page_size = page_size(&target, request.page_size);
+        Ok(Self {
+            page_size,
+            members: target.dialect.members_readable && comes && request.attributes.as_ref().is_none_or(wants),
+            requested: request.requested.clone(),
             known: request.known.clone(),
-            seen: HashSet::new(),
-            total: None,
-            fell: false,
+            walk: Walk::new(target.dialect.paging, page_size),
             largest: Largest::default(),
             restarts: 0,
-            again: 0,
+            left_out: Vec::new(),
+            gone: 0,
             target,
             class,
-            place,
-        }
+        })
     }
 
     async fn page(&self, cx: &Context) -> Result<ListAnswer, ConnectorError> {
         let class = self.target.class(&self.class)?;
-        let mut query = Query::new(&class.endpoint);
-        if !self.members {
-            query = without_members(class, query);
-        }
+        let query = selecting(class, &self.requested, self.members, Query::new(&class.endpoint));
         let count = self.page_size;
-        let query = match &self.place {
+        let query = match self.walk.place() {
             Place::Index(start) => query.with("startIndex", start).with("count", count),
             Place::Cursor(cursor) => query.with("cursor", cursor).with("count", count),
             Place::Whole => query,
             Place::Ended => return Err(ConnectorError::new(ErrorCode::Internal, "the scan has ended already")),
         };
         list(cx, &self.target, class, query).await
-    }
-
-    /// Takes note of a page; the records that were not there before, and whether there were others.
-    fn fresh(&mut self, records: Vec<Record>) -> (Vec<Record>, bool) {
-        let received = records.len();
-        let fresh: Vec<Record> = records
-            .into_iter()
-            .filter(|record| self.seen.insert(Digest::of_bytes(record.id.as_bytes()).0 as u64))
-            .collect();
-        let repeated = fresh.len() < received;
-        (fresh, repeated)
-    }
-
-    /// Where the walk goes on, or how it ended.
-    fn advance(&mut self, received: u64, fresh: u64, next: Option<Text>) -> Option<End> {
-        match &mut self.place {
-            Place::Index(start) => {
-                *start += received;
-                let reached = self.total.is_some_and(|total| *start > total);
-                // An empty page ends every walk. A page of nothing new means that the target does not page, or starts
-                // again from the front behind its end, as some do.
-                (received == 0 || reached || fresh == 0).then(|| self.end(received > 0 && fresh == 0))
-            }
-            Place::Cursor(cursor) => match next {
-                Some(next) if next == *cursor || (received > 0 && fresh == 0 && self.again == 0) => {
-                    Some(self.end(true))
-                }
-                Some(next) => {
-                    *cursor = next;
-                    None
-                }
-                None => Some(self.end(false)),
-            },
-            Place::Whole | Place::Ended => Some(self.end(next.is_some())),
-        }
-    }
-
-    /// `doubtful`: the walk ended because the target repeated itself, or has more than it gives.
-    fn end(&mut self, doubtful: bool) -> End {
-        self.place = Place::Ended;
-        let count = self.seen.len() as u64;
-        match self.total {
-            Some(total) if total != count => End::incomplete(
-                count,
-                format!("the target says it has {total} objects of class {}, and returned {count}", self.class),
-            ),
-            Some(_) if self.fell => End::incomplete(
-                count,
-                "objects were deleted at the target during the read, so that others may have been passed over",
-            ),
-            None if doubtful => End::incomplete(count, "the target repeats its pages and gives no total"),
-            _ => End::complete(count),
-        }
     }
 
     fn item(&self, record: Record) -> ScanItem {
@@ -157,18 +88,6 @@ impl FullScan {
     }
 }
 
-/// Each object by its id, for targets whose lists leave attributes out. One that is gone meanwhile is left out.
-async fn whole(
-    cx: &Context,
-    target: &Target,
-    class: &Class,
-    records: Vec<Record>,
-) -> Result<Vec<Record>, ConnectorError> {
-    let reads = records.into_iter().map(|record| async move { get(cx, target, class, &record.id).await });
-    let read: Vec<Option<Record>> = stream::iter(reads).buffered(target.dialect.max_in_flight).try_collect().await?;
-    Ok(read.into_iter().flatten().collect())
-}
-
 #[async_trait]
 impl Scan for FullScan {
     async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
@@ -178,37 +97,30 @@ impl Scan for FullScan {
             Err(error) if error.code == ErrorCode::CursorExpired && self.restarts < RESTARTS => {
                 self.restarts += 1;
                 tracing::info!(class = %self.class, error = %error, "the read starts again");
-                self.place = Place::Cursor(Text::default());
-                (self.total, self.again) = (None, self.seen.len());
-                return Ok(ScanPage { items: Vec::new(), faults: Vec::new(), end: None });
+                self.walk.restart();
+                return Ok(ScanPage::default());
             }
             page => page?,
         };
-        let received = page.records.len() as u64;
-        if page.total_results.is_some() {
-            self.fell |= page.total_results < self.total;
-            self.total = page.total_results;
-        }
-        let (mut records, repeated) = self.fresh(page.records);
-        if repeated && self.again == 0 {
-            tracing::debug!(class = %self.class, "target repeated objects on a page");
-        }
-        let fresh = records.len() as u64;
-        let repeats = received - fresh;
+        let taken = self.walk.take(page.records, page.total_results, page.next_cursor);
         let class = self.target.class(&self.class)?;
+        let read = reread(cx, &self.target, class, self.members, taken.fresh).await?;
+        self.gone += read.gone;
+        let mut faults = Vec::with_capacity(read.left_out.len());
+        for (id, error) in read.left_out {
+            self.left_out.push(id.as_str().into());
+            faults.push(ScanFault { place: object(&class.endpoint, &id).into(), id: Some(id), error });
+        }
         let asked_for = self.members || !self.target.dialect.members_readable;
-        if !self.target.dialect.lists_whole {
-            records = whole(cx, &self.target, class, records).await?;
-        }
-        for record in &mut records {
-            note_members(&self.target, class, asked_for, record);
+        let mut items = Vec::with_capacity(read.records.len());
+        for mut record in read.records {
+            note_members(&self.target, class, asked_for, &mut record);
             if self.members {
-                self.largest.judge(cx, &self.target, class, record).await;
+                self.largest.judge(cx, &self.target, class, &mut record).await;
             }
+            items.push(self.item(record));
         }
-        let items = records.into_iter().map(|record| self.item(record)).collect();
-        let end = self.advance(received, fresh, page.next_cursor);
-        self.again = self.again.saturating_sub(usize::try_from(repeats).unwrap_or(usize::MAX));
-        Ok(ScanPage { items, faults: Vec::new(), end })
+        let end = taken.end.map(|ended| ended.word(self.walk.count() - self.gone, &self.left_out));
+        Ok(ScanPage { items, faults, end })
     }
 }

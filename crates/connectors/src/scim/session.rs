@@ -13,13 +13,13 @@ use provost_connector::{
 use provost_model::{AttributePath, ClassName, ClassSchema, ObjectId, Operation, Record, Schema, Text, Value};
 use provost_scim::TypeSchema;
 use provost_scim::client::{BodyWriter, Deprovision, Dialect, Paging, Rules, UpdateMethod};
-use provost_scim::schema::class_schema;
+use provost_scim::schema::{Attribute, class_schema};
 use tokio::sync::OnceCell;
 
 use super::discovery::{self, Discovered};
 use super::scan::FullScan;
 use super::wire::{ACCEPTED, SCIM_JSON};
-use super::{bulk, read, test, write};
+use super::{bulk, count, find, lookup, read, test, write};
 use crate::http::Client;
 use crate::http::header::HeaderMap;
 
@@ -44,6 +44,10 @@ pub struct Class {
     pub has_no_patch: AtomicBool,
     /// Whether objects have `members`, the one attribute that may be too long to be read by the way.
     pub has_members: bool,
+    /// What the target shows only to those who name it.
+    pub on_request: Vec<(Text, AttributePath)>,
+    /// The target has answered a filter with objects that do not fit.
+    pub ignores_filters: AtomicBool,
 }
 
 /// What all requests of a connection share.
@@ -100,16 +104,54 @@ fn class(types: &Arc<TypeSchema>, client: &Client, dialect: &Arc<Dialect>, publi
     let deactivates = dialect.deprovision != Deprovision::Delete && schema.attribute("active").is_some();
     Class {
         endpoint: client.base().below(&types.resource_type.endpoint),
-        types: Arc::clone(types),
+        types: with_rules(types, &schema, dialect),
         writer: BodyWriter::new(Arc::clone(dialect), Arc::clone(&schema), Some(&types.core.id)),
         update: dialect.update_of(&name),
         enablement: deactivates.then(|| Arc::new(AttributePath::name("active"))),
         rules: Rules::of(dialect, &name),
         has_no_patch: AtomicBool::new(false),
         has_members: schema.attribute("members").is_some(),
+        on_request: on_request(&schema),
+        ignores_filters: AtomicBool::new(false),
         schema,
         name,
     }
+}
+
+/// The type as answers are compared by it: letter case as the dialect has it.
+fn with_rules(types: &Arc<TypeSchema>, class: &ClassSchema, dialect: &Dialect) -> Arc<TypeSchema> {
+    if dialect.rules_of(&class.name).all(|(_, rule)| rule.case_exact.is_none()) {
+        return Arc::clone(types);
+    }
+    let ruled = |attribute: &mut Attribute, urn: Option<&str>| {
+        let name = urn.map_or_else(|| attribute.name.to_string(), |urn| format!("{urn}:{}", attribute.name));
+        let Some(known) = class.attribute(&name) else { return };
+        attribute.case_exact = known.case_exact;
+        for part in &mut attribute.sub_attributes {
+            let known = known.sub_attributes.iter().find(|known| known.name.eq_ignore_ascii_case(&part.name));
+            part.case_exact = known.map_or(part.case_exact, |known| known.case_exact);
+        }
+    };
+    let mut types = (**types).clone();
+    let core = Arc::make_mut(&mut types.core);
+    // What every resource has is in no schema of the type; there it wins over what is common.
+    for common in TypeSchema::common().attributes.iter().filter(|common| matches!(&*common.name, "id" | "externalId")) {
+        if core.attribute(&common.name).is_none() {
+            core.attributes.push(common.clone());
+        }
+    }
+    core.attributes.iter_mut().for_each(|attribute| ruled(attribute, None));
+    for extension in &mut types.extensions {
+        let schema = Arc::make_mut(&mut extension.schema);
+        let urn = schema.id.to_string();
+        schema.attributes.iter_mut().for_each(|attribute| ruled(attribute, Some(&urn)));
+    }
+    Arc::new(types)
+}
+
+fn on_request(schema: &ClassSchema) -> Vec<(Text, AttributePath)> {
+    let hidden = schema.attributes.iter().filter(|attribute| attribute.on_request && !attribute.sensitive);
+    hidden.filter_map(|attribute| Some((attribute.name.clone(), attribute.name.parse().ok()?))).collect()
 }
 
 /// A class that the target did not publish may have more attributes than the RFC gives it.
@@ -175,26 +217,26 @@ impl Session for ScimSession {
     }
 
     async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
-        read::find(cx, &self.target, request).await
+        find::find(cx, &self.target, request).await
     }
 
     async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
         let class = self.target.class(&request.class)?;
         let mut found = Vec::with_capacity(request.values.len());
         for value in &request.values {
-            found.push(read::lookup(cx, &self.target, class, &request.path, value).await?);
+            found.push(lookup::lookup(cx, &self.target, class, &request.path, value).await?);
         }
         Ok(found)
     }
 
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
-        read::count(cx, &self.target, self.target.class(class)?).await
+        count::count(cx, &self.target, self.target.class(class)?).await
     }
 
     async fn scan(&self, _cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         let class = self.target.class(&request.class)?;
         match request.mode {
-            ScanMode::Full => Ok(Box::new(FullScan::new(Arc::clone(&self.target), class.name.clone(), &request))),
+            ScanMode::Full => Ok(Box::new(FullScan::new(Arc::clone(&self.target), class.name.clone(), &request)?)),
             ScanMode::Changes { .. } => Err(ConnectorError::new(
                 ErrorCode::NotSupported,
                 "SCIM targets do not tell what changed since a point in time",

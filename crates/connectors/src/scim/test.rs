@@ -1,9 +1,12 @@
 //! The checks of `test`: from the address over the credentials to what matching relies on. They never write.
 
+use std::sync::atomic::Ordering;
+
 use provost_connector::{CheckResult, CheckStatus, Context, ErrorCode};
 use provost_model::{AttributePath, Value};
 
-use super::read::{list, lookup, without_members};
+use super::lookup::lookup;
+use super::read::{list, without_members};
 use super::session::{Class, Target};
 use super::wire::Query;
 
@@ -43,6 +46,12 @@ async fn matching(cx: &Context, target: &Target, class: &Class) -> CheckResult {
     let name = format!("match {}", class.name);
     let nobody = Value::text(format!("provost-test-{}", provost_model::Digest::of_bytes(cx.trace.as_bytes())));
     match lookup(cx, target, class, &AttributePath::name("userName"), &nobody).await {
+        Ok(_) if class.ignores_filters.load(Ordering::Relaxed) => CheckResult {
+            name: name.into(),
+            status: CheckStatus::Warn,
+            message: "the target ignores filters".to_owned(),
+            hint: Some("set `filter: false` in `dialect` to match by reading everything".to_owned()),
+        },
         Ok(found) if found.is_empty() => CheckResult::ok(&name, "filters on `userName` work"),
         Ok(_) => CheckResult {
             name: name.into(),

@@ -13,8 +13,9 @@ use provost_connector::{ConnectorError, Context, Done, ErrorCode};
 use provost_model::{Action, AttributePath, Attributes, Change, ChangeOp, ObjectId, Operation, Text, Value};
 use provost_scim::client::{Breach, Deprovision, UpdateMethod, parse_resource, skim_resource};
 
+use super::lookup::lookup;
 use super::members::Care;
-use super::read::{fetch, get, lookup};
+use super::read::{fetch, get};
 use super::refusal::{Asked, refused};
 use super::session::{Class, Target};
 use super::wire::object;
@@ -231,7 +232,8 @@ impl Update<'_> {
             version = version.or(record.etag);
             current = Some(record.attributes);
         }
-        let bodies = self.class.writer.patch(self.changes, current.as_ref());
+        let changes = self.possible(current.as_ref());
+        let bodies = self.class.writer.patch(&changes, current.as_ref());
         let count = bodies.len();
         for (at, body) in bodies.into_iter().enumerate() {
             // Only the first request can know the version.
@@ -252,12 +254,28 @@ impl Update<'_> {
             return Ok(done);
         }
         let current = self.read().await?;
+        let changes = self.possible(Some(&current.attributes));
+        if changes.is_empty() {
+            done.requests = 1;
+            return Ok(done);
+        }
         let version = self.if_match.or(current.etag.as_ref()).cloned();
-        let body = self.class.writer.replace(current.attributes, self.changes);
+        let body = self.class.writer.replace(current.attributes, &changes);
         let answer = self.send(Method::PUT, body, version.as_ref()).await?;
         done.requests = 2;
         self.note(&answer, &mut done);
         Ok(done)
+    }
+
+    /// The changes without removals from a list of members that the object, as it was read, does not show: there is nobody
+    /// to remove, and what would be written instead is an empty list.
+    fn possible(&self, current: Option<&Attributes>) -> Cow<'_, [Change]> {
+        let removes = |change: &Change| change.op == ChangeOp::Remove && is_members(&change.path);
+        let unseen = current.is_some_and(|current| current.find("members").is_none());
+        if !unseen || !self.changes.iter().any(removes) {
+            return Cow::Borrowed(self.changes);
+        }
+        Cow::Owned(self.changes.iter().filter(|change| !removes(change)).cloned().collect())
     }
 
     /// The object as it is, for what can only be written as a whole.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt;
-use provost_connector::{ConnectorError, LookupRequest, ScanItem, ScanRequest, Scope};
+use provost_connector::{ConnectorError, ErrorCode, LookupRequest, ScanItem, ScanRequest, Scope};
 use provost_lang::{Context as LangContext, Outcome};
-use provost_model::{Digest, Record, Timestamp, Value};
+use provost_model::{AttributePath, Digest, Record, Text, Timestamp, Value};
 
 use super::Cycle;
 use super::pool::Ask;
@@ -42,9 +42,12 @@ impl Finder {
             _ => {}
         }
         let count = match can {
-            Some(can) if can.count => {
-                Some(cycle.target.count(&cycle.cx, &rule.to).await.map_err(|e| target(cycle, e))?)
-            }
+            Some(can) if can.count => match cycle.target.count(&cycle.cx, &rule.to).await {
+                Ok(count) => Some(count),
+                // What it says cannot be true, or it says nothing.
+                Err(error) if error.code == ErrorCode::NotSupported => None,
+                Err(error) => return Err(target(cycle, error)),
+            },
             _ => None,
         };
         if count == Some(0) {
@@ -63,8 +66,9 @@ impl Finder {
 
     async fn index(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
         let mut index: Vec<HashSet<Digest>> = rule.matching.iter().map(|_| HashSet::new()).collect();
-        let mut scan =
-            cycle.target.scan(&cycle.cx, ScanRequest::full(rule.to.clone())).await.map_err(|e| target(cycle, e))?;
+        let attributes = Some(names(rule.matching.iter().map(|matching| &matching.path)));
+        let request = ScanRequest { attributes, ..ScanRequest::full(rule.to.clone()) };
+        let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
         loop {
             let page = scan.next(&cycle.cx).await.map_err(|e| target(cycle, e))?;
             for item in &page.items {
@@ -85,6 +89,12 @@ impl Finder {
             }
         }
     }
+}
+
+/// What a scan is asked for, so that it shows what is at these paths: lists of members are not read by the way.
+pub(super) fn names<'p>(paths: impl Iterator<Item = &'p AttributePath>) -> Vec<Text> {
+    let all = paths.flat_map(|path| [Some(path.name.clone()), path.schema.clone(), Some(path.flat_name().into())]);
+    all.flatten().collect()
 }
 
 fn target(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {

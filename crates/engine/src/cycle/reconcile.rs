@@ -9,6 +9,7 @@ use provost_model::{ObjectId, Record};
 use provost_store::{LinkRow, LinkState};
 
 use super::Cycle;
+use super::find::names;
 use super::known::id_hash;
 use super::notes::{Note, Notes};
 use super::outcome::Place;
@@ -37,7 +38,10 @@ pub(super) async fn class(
     let rule = cycle.rule(at);
     let failed = |error| EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error };
     notes.flush().await?;
-    let request = ScanRequest { page_size: PAGE, ..ScanRequest::full(rule.to.clone()) };
+    // What is compared; references are the second pass's.
+    let compared = rule.mappings.iter().filter(|mapping| !mapping.reference).map(|mapping| &*mapping.path);
+    let attributes = Some(names(compared.chain(rule.enablement.iter().map(|enablement| &enablement.path))));
+    let request = ScanRequest { page_size: PAGE, attributes, ..ScanRequest::full(rule.to.clone()) };
     let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(failed)?;
     let mut seen = HashSet::new();
     let mut reconciled = Reconciled::default();

@@ -7,6 +7,7 @@ use provost_model::{Attributes, Operator, Value};
 
 use super::{ResourceFilter, Slot};
 use crate::collate::{self, Collation};
+use crate::resource::value::boolean;
 
 /// What a comparison looks at.
 pub(super) enum Scope<'a> {
@@ -117,6 +118,10 @@ impl Test {
             (Value::Text(have), Operand::Time(want)) => Some(collate::instant(have)?.cmp(want)),
             (Value::Reference(have), Operand::Text(want)) => Some(self.collation.key(&have.id).as_ref().cmp(want)),
             (Value::Boolean(have), Operand::Boolean(want)) => Some(have.cmp(want)),
+            // What others send in another type than they say: a number for a text, a text for a number or a flag.
+            (Value::Integer(have), Operand::Text(want)) => Some(have.to_string().as_str().cmp(want)),
+            (Value::Text(have), Operand::Integer(want)) => Some(have.trim().parse::<i64>().ok()?.cmp(want)),
+            (Value::Text(have), Operand::Boolean(want)) => Some(boolean(have)?.cmp(want)),
             (Value::Integer(have), Operand::Integer(want)) => Some(have.cmp(want)),
             (Value::Integer(have), Operand::Decimal(want)) => (*have as f64).partial_cmp(want),
             (Value::Decimal(have), Operand::Integer(want)) => have.partial_cmp(&(*want as f64)),

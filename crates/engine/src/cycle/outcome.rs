@@ -266,6 +266,8 @@ impl Builder<'_> {
         self.release(intent.rule, &intent.source_id);
         if act.action == Action::Delete {
             *self.rows.linked.entry(class.clone()).or_default() -= i64::from(had_target);
+            // Who referred to the account refers to the next one, should its owner return.
+            self.rows.reopened.entry(class.clone()).or_default().push(intent.source_id.clone());
             self.rows.forgotten.entry(class).or_default().push(intent.source_id);
             return;
         }

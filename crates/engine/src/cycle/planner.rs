@@ -127,7 +127,7 @@ struct Planner<'c> {
     /// Some object of the class has a row in the links.
     has_links: bool,
     known: Arc<Known>,
-    /// Hashes of ids that were read and are not in `known`.
+    /// Hashes of ids that were read, but for those who are known to be unchanged.
     seen: HashSet<u64>,
     is_feed: bool,
     /// Ids handed over in this read of a feed; one that comes again waits for the first.
@@ -295,12 +295,12 @@ impl<'c> Planner<'c> {
         Ok(())
     }
 
-    /// Notes that the object is there; false when it came before in this read.
+    /// Notes that the object is there; false when it came before in this read. Of those who are known the table cannot tell:
+    /// a connector that compares digests has marked them as seen there itself.
     fn see(&mut self, id: &ObjectId) -> bool {
         let hash = id_hash(id);
-        // A changed object is marked as seen by the comparison of its digest, so known ones cannot be told apart here;
-        // connectors that compare refuse repeated keys themselves.
-        self.known.see(hash) || self.seen.insert(hash)
+        self.known.see(hash);
+        self.seen.insert(hash)
     }
 
     async fn fault(&mut self, fault: ScanFault) -> Result<(), EngineError> {

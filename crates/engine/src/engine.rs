@@ -152,7 +152,7 @@ impl Engine {
         };
         let fresh = changed || options.full;
         if !plan_only {
-            self.supersede(lease, &mut row).await?;
+            self.supersede(job, lease, &mut row).await?;
             if fresh {
                 // In one step with the new rules, so that a cycle that dies here is taken up under them.
                 let mut tx = self.store.fenced(lease).await?;
@@ -186,12 +186,39 @@ impl Engine {
         result
     }
 
+    /// What an interrupted cycle meant to take away may be gone. Whoever is to have it back gets all of it again.
+    async fn doubt(&self, job: &Job, lease: &Lease, cycle: &CycleId) -> Result<(), EngineError> {
+        let mut after = 0;
+        loop {
+            let events = self.store.open_events(cycle, after, 500).await?;
+            let Some(last) = events.last() else { return Ok(()) };
+            after = last.seq;
+            let mut links = Vec::new();
+            for rule in &job.rules {
+                let of_rule = events.iter().filter(|event| event.class == rule.from);
+                let ids: Vec<&str> = of_rule.map(|event| event.source_id.as_str()).collect();
+                links.extend(self.store.links(&job.name, &rule.from, &ids).await?);
+            }
+            links.retain(|link| link.target_id.is_some());
+            for link in &mut links {
+                link.sent = Some(cycle::doubtful(job, link));
+                link.mark.clear();
+            }
+            let mut tx = self.store.fenced(lease).await?;
+            tx.save_links(&links).await?;
+            tx.commit().await?;
+        }
+    }
+
     /// A newer cycle decides anew about what an older one held or left behind when it was interrupted.
-    pub(crate) async fn supersede(&self, lease: &Lease, row: &mut JobRow) -> Result<(), EngineError> {
+    pub(crate) async fn supersede(&self, job: &Job, lease: &Lease, row: &mut JobRow) -> Result<(), EngineError> {
         let mut left: Vec<_> = self.store.cycles(&row.name, 20).await?;
         left.retain(|cycle| cycle.status == StoredStatus::Running || row.held_plan.as_ref() == Some(&cycle.id));
         if left.is_empty() {
             return Ok(());
+        }
+        for cycle in left.iter().filter(|cycle| cycle.status == StoredStatus::Running) {
+            self.doubt(job, lease, &cycle.id).await?;
         }
         let mut tx = self.store.fenced(lease).await?;
         for mut cycle in left {

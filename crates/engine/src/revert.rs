@@ -64,7 +64,7 @@ impl Engine {
         let name = &opened.job.name;
         let mut row = self.store.job(name).await?.unwrap_or_else(|| JobRow::new(name.clone()));
         if !plan_only {
-            self.supersede(lease, &mut row).await?;
+            self.supersede(&opened.job, lease, &mut row).await?;
         }
         let cycle = Cycle {
             id: CycleId::from(uuid::Uuid::now_v7().to_string()),

@@ -51,6 +51,7 @@ pub(crate) use planned::check_unmoved;
 use pool::Pool;
 pub(crate) use recorder::Recorder;
 pub(crate) use revert::{marked, reverted};
+pub(crate) use text::doubtful;
 
 /// What all tasks of a cycle share.
 pub(crate) struct Cycle {

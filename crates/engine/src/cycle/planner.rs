@@ -677,6 +677,10 @@ fn delta(rule: &Rule, id: &ObjectId, has_account: bool, wishes: Wishes, had: &[R
             }
             // Wanted again before it was taken away: it is there.
             ReferenceState::Unwanted if is_wanted => {}
+            // Still to be taken away, which is over once another one takes its place.
+            ReferenceState::Unwanted if rule.mapping(&row.key.path).is_some_and(|mapping| !mapping.multi) => {
+                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
+            }
             ReferenceState::Unwanted => {}
             // Wanted again for an account that was made again: the old one's is there all the same. And one of which nobody
             // heard that it arrived, or that Provost died over, may be there.

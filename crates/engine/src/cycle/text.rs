@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use provost_model::{AttributePath, Attributes, Change, ChangeOp, Text, Value};
+use provost_store::LinkRow;
 use serde::Serialize;
 
 use super::intent::Intent;
-use crate::rule::{Mapping, Rule};
+use crate::rule::{Job, Mapping, Rule};
 
 /// A change that is told with its path.
 #[derive(Serialize)]
@@ -129,12 +130,24 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
     if all && !sent.is_empty() { rule.layout.write(values) } else { serde_json::to_string(&sent).unwrap_or_default() }
 }
 
-/// What a link records as sent, but for these attributes.
+/// What a link records as sent, when nobody knows whether the account is there and on.
+pub(crate) fn doubtful(job: &Job, link: &LinkRow) -> String {
+    let rule = job.rules.iter().find(|rule| rule.from == link.class);
+    let enablement = rule.and_then(|rule| rule.enablement.as_ref()).map(|enablement| enablement.path.to_string());
+    let unknown: Attributes = enablement.into_iter().map(|path| (Text::from(path), Value::Null)).collect();
+    serde_json::to_string(&unknown).unwrap_or_default()
+}
+
+/// What a link records as sent, when nobody knows whether these attributes were written. What a mapping gives is written
+/// again where it is missing; whether the account is on is given by no mapping, so that the doubt has to be told.
 pub(super) fn without(rule: &Rule, sent: &str, paths: &[Arc<AttributePath>]) -> String {
     let mut sent: Attributes = serde_json::from_str(sent).unwrap_or_default();
     for path in paths {
-        let path = path.to_string();
-        sent.remove(rule.mapping(&path).map_or(path.as_str(), |mapping| mapping.key.as_str()));
+        let key = path.to_string();
+        match rule.mapping(&key) {
+            Some(mapping) => drop(sent.remove(&mapping.key)),
+            None => sent.set(key, Value::Null),
+        }
     }
     after(rule, sent, &[])
 }

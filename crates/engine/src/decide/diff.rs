@@ -116,7 +116,9 @@ pub(super) fn linked(
         Target::Current(Some(record)) => Sent::Read(record),
         _ => Sent::Recorded(&recorded),
     };
-    let returned = link.state == LinkState::Disabled;
+    // Switched off, or nobody knows: the answer to that was lost.
+    let in_doubt = |enablement: &Enablement| matches!(recorded.get(&enablement.path.to_string()), Some(Value::Null));
+    let returned = link.state == LinkState::Disabled || rule.enablement.as_ref().is_some_and(in_doubt);
     let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
     let mut changes =
         if rule.flows.update || returned { changes(rule, &mut projection, &sent, false) } else { Vec::new() };

@@ -136,7 +136,9 @@ fn abilities(class: &Class, dialect: &Dialect) -> ClassCapabilities {
         lookup: lookups(dialect),
         // Cursor paging comes without totals.
         count: dialect.paging == Paging::Index,
-        max_values_per_change: Some(dialect.members_per_request).filter(|limit| *limit > 0),
+        // A PUT holds all members whatever changes: in pieces it would be read and written once for each of them.
+        max_values_per_change: Some(dialect.members_per_request)
+            .filter(|limit| *limit > 0 && class.update != UpdateMethod::Put),
         references_in_create: true,
         preconditions: dialect.etag,
     }

@@ -11,7 +11,9 @@
 
 mod absent;
 pub(crate) mod choose;
+mod doubt;
 mod find;
+pub(crate) mod index;
 mod intent;
 mod known;
 mod masked;
@@ -43,6 +45,7 @@ use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
 use crate::rule::{Job, Rule};
 
+pub use doubt::Patience;
 use planned::apply_planned;
 pub(crate) use planned::check_unmoved;
 use pool::Pool;
@@ -63,6 +66,10 @@ pub(crate) struct Cycle {
     pub now: Timestamp,
     /// The unique values that were chosen for objects of this cycle.
     pub chosen: choose::Chosen,
+    /// What was read of a target that is not asked object by object.
+    pub indexes: index::Indexes,
+    /// How long a create in doubt is looked for.
+    pub patience: Patience,
     /// Store everything as planned and send nothing.
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.

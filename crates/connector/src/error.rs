@@ -122,6 +122,13 @@ impl ConnectorError {
         self
     }
 
+    /// Whether the target said that the write was done, although nothing more is known of it: an object was made, and the
+    /// answer does not tell which. Such a write is looked for, and never sent again on the strength of a look that came too
+    /// early. A connector says so by [`ErrorCode::UnknownOutcome`] with the target's own status of success.
+    pub fn was_done(&self) -> bool {
+        self.code == ErrorCode::UnknownOutcome && matches!(self.target_status, Some(200..=299))
+    }
+
     pub fn at(mut self, path: impl Into<Text>) -> Self {
         self.path = Some(path.into());
         self

@@ -128,6 +128,18 @@ pub struct End {
     pub more: bool,
 }
 
+impl ScanPage {
+    /// Objects that the page tells of, as [`End::count`] counts them.
+    pub fn received(&self) -> u64 {
+        (self.items.len() + self.faults.iter().filter(|fault| fault.id.is_some()).count()) as u64
+    }
+
+    /// A row that may be anybody's, since its key could not be read; absence is not proven then.
+    pub fn nameless(&self) -> Option<&ScanFault> {
+        self.faults.iter().find(|fault| fault.id.is_none())
+    }
+}
+
 impl End {
     pub fn complete(count: u64) -> Self {
         Self { complete: true, count, cursor: None, reason: None, more: false }
@@ -135,6 +147,15 @@ impl End {
 
     pub fn incomplete(count: u64, reason: impl Into<Text>) -> Self {
         Self { complete: false, count, cursor: None, reason: Some(reason.into()), more: false }
+    }
+
+    /// Why a read that ended so proves nothing about what is absent; none when it proves it. `received` is how many objects
+    /// the caller got, faults with an id included: a page that was lost on the way shows in it.
+    pub fn gap(&self, received: u64) -> Option<String> {
+        if !self.complete {
+            return Some(self.reason.as_deref().unwrap_or("it was not said to be complete").to_owned());
+        }
+        (self.count != received).then(|| format!("{} objects were counted and {received} received", self.count))
     }
 }
 

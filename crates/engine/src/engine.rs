@@ -8,7 +8,7 @@ use provost_connector::{ConnectorError, Context, Session};
 use provost_model::{Clock, ConnectionName, CycleId, JobName};
 use provost_store::{CycleStatus as StoredStatus, JobRow, Lease, Store};
 
-use crate::cycle::{self, Cycle};
+use crate::cycle::{self, Cycle, Patience};
 use crate::error::EngineError;
 use crate::lifesign::LifeSign;
 use crate::progress::Progress;
@@ -41,6 +41,7 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) patience: Patience,
 }
 
 /// A job with its two sessions.
@@ -52,7 +53,12 @@ pub(crate) struct Opened {
 
 impl Engine {
     pub fn new(store: Store, connections: Arc<dyn Connections>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, connections, clock }
+        Self { store, connections, clock, patience: Patience::default() }
+    }
+
+    /// The same with another patience for creates whose outcome is in doubt.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     pub fn store(&self) -> &Store {
@@ -177,6 +183,8 @@ impl Engine {
             cx: cx.child(),
             now: self.clock.now(),
             chosen: Default::default(),
+            indexes: Default::default(),
+            patience: self.patience.clone(),
             plan_only,
             fresh,
         };

@@ -1,11 +1,12 @@
 //! Why: for one object the whole trace, from the source's values to what was done and what comes next. Reads only.
 
-use provost_connector::{Context, LookupRequest};
+use provost_connector::{ConnectorError, Context, LookupRequest};
 use provost_lang::{ClauseVerdict, Context as LangContext, Outcome};
 use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
 use provost_store::{EventQuery, EventRow, LinkRow};
 
 use crate::cycle::choose::{Chosen, conclude};
+use crate::cycle::index::Index;
 use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
@@ -156,6 +157,23 @@ impl Engine {
     }
 }
 
+/// What has a value of a matching attribute. A target that cannot be asked is read as a whole.
+async fn look_up(
+    opened: &Opened,
+    rule: &Rule,
+    at: usize,
+    value: Value,
+    cx: &Context,
+) -> Result<Vec<Record>, ConnectorError> {
+    let path = &rule.matching[at].path;
+    if opened.target.capabilities().class(&rule.to).is_some_and(|can| !can.can_look_up(path)) {
+        let index = Index::read(&*opened.target, cx, rule).await?;
+        return index.look_up(&*opened.target, cx, rule, at, &value).await;
+    }
+    let request = LookupRequest { class: rule.to.clone(), path: path.clone(), values: vec![value] };
+    Ok(opened.target.lookup(cx, request).await?.pop().unwrap_or_default())
+}
+
 /// Asks the target by each matching attribute, and notes what was asked and found.
 async fn ask(
     opened: &Opened,
@@ -166,7 +184,7 @@ async fn ask(
     traces: &mut Vec<MatchTrace>,
 ) -> Result<Vec<Record>, EngineError> {
     let context = LangContext::new(&record.attributes, now);
-    for matching in &rule.matching {
+    for (at, matching) in rule.matching.iter().enumerate() {
         let mut trace = MatchTrace { target: matching.path.to_string(), value: None, found: Vec::new(), note: None };
         let value = match matching.source.eval(&context) {
             Ok(Outcome::Value(value)) if !value.is_unassigned() => value,
@@ -183,10 +201,8 @@ async fn ask(
         };
         let shown = if matching.source.is_redacted() { Value::text(provost_lang::REDACTED) } else { value.clone() };
         trace.value = Some(shown);
-        let request = LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value] };
-        match opened.target.lookup(cx, request).await {
-            Ok(mut found) => {
-                let found = found.pop().unwrap_or_default();
+        match look_up(opened, rule, at, value, cx).await {
+            Ok(found) => {
                 trace.found = found.iter().map(|record| record.id.clone()).collect();
                 traces.push(trace);
                 if !found.is_empty() {

@@ -19,6 +19,7 @@ pub mod rule;
 pub mod scheduler;
 pub mod spec;
 
+pub use cycle::Patience;
 pub use engine::{Connections, Engine, RunOptions};
 pub use error::{EngineError, RuleProblem};
 pub use plan::Approval;

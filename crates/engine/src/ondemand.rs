@@ -77,6 +77,8 @@ impl Engine {
             cx: cx.child(),
             now: self.clock.now(),
             chosen: Default::default(),
+            indexes: Default::default(),
+            patience: self.patience.clone(),
             plan_only: false,
             fresh: false,
         });

@@ -78,6 +78,8 @@ impl Engine {
             cx: cx.child(),
             now: self.clock.now(),
             chosen: Default::default(),
+            indexes: Default::default(),
+            patience: self.patience.clone(),
             plan_only,
             fresh: false,
         };

@@ -366,3 +366,15 @@ async fn provision_on_demand_takes_one_person() {
     let report = fixture.run().await.unwrap();
     assert_eq!(report.counts.created, 2, "{report:?}");
 }
+
+/// A read of the target that gave less than the connector counted proves nobody missing.
+#[tokio::test]
+async fn a_short_read_of_the_target_proves_nothing() {
+    let fixture = Fixture::lossy(spec()).await;
+    fixture.write_people(5);
+    assert_eq!(fixture.run().await.unwrap().counts.created, 5);
+    let report = fixture.run_with(RunOptions { full: false, reconcile: true }).await.unwrap();
+    let counts = report.counts;
+    assert_eq!((counts.writes(), counts.adopted, counts.lookups, counts.failed), (0, 0, 0, 0), "{report:?}");
+    assert_eq!(fixture.app_lines(), 5);
+}

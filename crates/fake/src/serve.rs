@@ -94,7 +94,15 @@ pub(crate) async fn serve(
     }
     inner.etag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
     let answered = serde_json::from_slice::<Value>(&bytes).ok();
-    if lags && writes && parts.status.is_success() {
+    if lags && path.starts_with("/Bulk") {
+        let operations = answered.as_ref().and_then(|body| body.get("Operations")?.as_array());
+        for made in operations.into_iter().flatten().filter(|one| one.get("method").is_some_and(|one| one == "POST")) {
+            let location = made.get("location").and_then(Value::as_str).unwrap_or_default();
+            if let Some((_, at)) = location.split_once(BASE) {
+                lock(&shared.history).wrote(at, None, false);
+            }
+        }
+    } else if lags && writes && parts.status.is_success() {
         let id = answered.as_ref().and_then(|body| body.get("id")).and_then(Value::as_str);
         let at = if was == Method::POST { format!("{path}/{}", id.unwrap_or_default()) } else { path.to_owned() };
         lock(&shared.history).wrote(&at, before, was == Method::DELETE);

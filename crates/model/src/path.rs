@@ -121,16 +121,28 @@ impl AttributePath {
     /// of `eq` alone names one element, as it does for [`put`](Self::put), and gives its value as [`get`](Self::get) does.
     pub fn read<'a>(&self, attributes: &'a Attributes) -> Option<Cow<'a, Value>> {
         let first = self.get(attributes)?;
-        let list = || match self.container() {
-            Some(urn) => attributes.find(urn)?.as_complex()?.find(&self.name)?.as_list(),
-            None => attributes.find(&self.name)?.as_list(),
-        };
-        let several = match list() {
+        let several = match self.list(attributes) {
             Some(elements) if self.picks() && self.selector().is_none() => self.picked(elements),
             _ => return Some(Cow::Borrowed(first)),
         };
         let all: Vec<Value> = several.cloned().collect();
         Some(if all.len() > 1 { Cow::Owned(Value::List(all)) } else { Cow::Borrowed(first) })
+    }
+
+    /// Every value at this place: those of all elements that the path selects, where [`get`](Self::get) gives the first one's.
+    pub fn values<'a>(&self, attributes: &'a Attributes) -> Vec<&'a Value> {
+        match self.list(attributes) {
+            Some(elements) if self.picks() => self.picked(elements).flat_map(Value::elements).collect(),
+            _ => self.get(attributes).map(Value::elements).unwrap_or_default().iter().collect(),
+        }
+    }
+
+    /// The list under the path's name, where there is one.
+    fn list<'a>(&self, attributes: &'a Attributes) -> Option<&'a [Value]> {
+        match self.container() {
+            Some(urn) => attributes.find(urn)?.as_complex()?.find(&self.name)?.as_list(),
+            None => attributes.find(&self.name)?.as_list(),
+        }
     }
 
     /// Whether parts of a list are meant and not the list.

@@ -133,7 +133,7 @@ fn entry(target: &Target, operation: &Operation, at: usize) -> Result<Option<Fit
         Ok(Some(Fit { at, bytes, entry: Entry { method, bulk_id, path, data } }))
     };
     let Some(id) = &operation.target_id else {
-        let (first, later) = write::chunk_members(&operation.changes, target.dialect.members_per_request);
+        let (first, later) = write::chunk_members(&operation.changes, class.members_at_once(&target.dialect));
         return if later.is_empty() && operation.action == Action::Create {
             made("POST", class.endpoint.clone(), Some(class.writer.create(&first)))
         } else {
@@ -195,7 +195,8 @@ async fn send(
     }
     let unknown = || {
         let message = format!("{} was answered without a word on this operation", target.client.name(&call));
-        ConnectorError::new(ErrorCode::UnknownOutcome, message)
+        // The request was taken, and each of its operations may have been done.
+        ConnectorError::new(ErrorCode::UnknownOutcome, message).status(answer.status.as_u16())
     };
     let told = serde_json::from_slice::<Response>(&answer.body).map(|response| response.operations).unwrap_or_default();
     let in_order = told.len() == fits.len();
@@ -234,7 +235,7 @@ fn outcome(target: &Target, operation: &Operation, fit: &Fit, told: Told) -> Res
     let call = Call::new(method, &fit.entry.path);
     let Some(status) = status.and_then(|status| StatusCode::from_u16(status).ok()) else {
         let message = format!("{} was answered without a status", target.client.name(&call));
-        return Err(ConnectorError::new(ErrorCode::UnknownOutcome, message));
+        return Err(ConnectorError::new(ErrorCode::UnknownOutcome, message).status(StatusCode::OK.as_u16()));
     };
     let mut headers = HeaderMap::new();
     if let Some(location) = told.location.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
@@ -259,7 +260,7 @@ fn outcome(target: &Target, operation: &Operation, fit: &Fit, told: Told) -> Res
         (None, Some((target_id, etag))) => Ok(Done { target_id, etag, requests: 1, ..Done::default() }),
         (None, None) => {
             let message = format!("the target created an object of class `{}` and did not say which", class.name);
-            Err(ConnectorError::new(ErrorCode::UnknownOutcome, message))
+            Err(ConnectorError::new(ErrorCode::UnknownOutcome, message).status(status.as_u16()))
         }
     }
 }

@@ -50,6 +50,14 @@ pub struct Class {
     pub ignores_filters: AtomicBool,
 }
 
+impl Class {
+    /// Members that one request may change; 0 is no limit. A PUT holds all of them whatever changes: in pieces the whole would
+    /// be read and written once for each.
+    pub fn members_at_once(&self, dialect: &Dialect) -> usize {
+        if self.update == UpdateMethod::Put { 0 } else { dialect.members_per_request }
+    }
+}
+
 /// What all requests of a connection share.
 pub struct Target {
     pub client: Client,
@@ -178,7 +186,7 @@ fn abilities(class: &Class, dialect: &Dialect) -> ClassCapabilities {
         lookup: lookups(dialect),
         // Cursor paging comes without totals.
         count: dialect.paging == Paging::Index,
-        max_values_per_change: Some(dialect.members_per_request).filter(|limit| *limit > 0),
+        max_values_per_change: Some(class.members_at_once(dialect)).filter(|limit| *limit > 0),
         references_in_create: true,
         preconditions: dialect.etag,
     }

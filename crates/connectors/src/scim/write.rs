@@ -108,7 +108,7 @@ fn switched(class: &Class, operation: &Operation, on: bool) -> Result<Vec<Change
 }
 
 async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]) -> Result<Done, ConnectorError> {
-    let (first, later) = chunk_members(changes, target.dialect.members_per_request);
+    let (first, later) = chunk_members(changes, class.members_at_once(&target.dialect));
     let body = class.writer.create(&first);
     let call = Call::new(Method::POST, &class.endpoint).prepared(&target.writing, Some(body.into()));
     let answer = target.client.send(cx, &call).await?;
@@ -123,12 +123,13 @@ async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]
         }
         None => {
             done.requests += 1;
-            done.target_id = Box::pin(created_without_id(cx, target, class, &first)).await?;
+            let made = Box::pin(created_without_id(cx, target, class, &first)).await;
+            done.target_id = made.map_err(|error| error.status(answer.status.as_u16()))?;
         }
     }
     if !later.is_empty() {
         let update = Update { cx, target, class, id: &done.target_id, changes: &later, if_match: None };
-        let added = Box::pin(update.patch()).await.map_err(|error| {
+        let added = Box::pin(update.send_all()).await.map_err(|error| {
             let mut partial = partial(error, "the object was created, and not all of its members were added");
             partial.existing_id = Some(done.target_id.clone());
             partial
@@ -164,7 +165,8 @@ async fn created_without_id(
     Err(ConnectorError::new(
         ErrorCode::UnknownOutcome,
         format!("the target created an object of class `{}` and did not say which", class.name),
-    ))
+    )
+    .hint("it is looked for by its matching attributes, and not created again before a later cycle looked, too"))
 }
 
 async fn delete(cx: &Context, target: &Target, class: &Class, id: &ObjectId) -> Result<Done, ConnectorError> {

@@ -1,19 +1,21 @@
 //! How unlinked objects are looked for at the target: chosen once per class, by what costs the fewest requests.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use provost_connector::{ConnectorError, ErrorCode, LookupRequest, ScanItem, ScanRequest, Scope};
+use provost_connector::{ConnectorError, ErrorCode, LookupRequest, Scope};
 use provost_lang::{Context as LangContext, Outcome};
-use provost_model::{AttributePath, Digest, Record, Text, Timestamp, Value};
+use provost_model::{AttributePath, Record, Text, Timestamp, Value};
+use tokio::time::Instant;
 
 use super::Cycle;
+use super::index::Index;
 use super::pool::Ask;
 use crate::decide::Fault;
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::report::CycleKind;
-use crate::rule::Rule;
+use crate::rule::{Matching, Rule};
 use crate::spec::LookupSpec;
 
 /// Targets up to this size are read as a whole rather than asked object by object.
@@ -23,8 +25,8 @@ const INDEX_LIMIT: u64 = 250_000;
 pub(super) enum Finder {
     /// The target has no objects of the class: nothing can match.
     Empty,
-    /// The matching values of the whole class, as digests: what is not in it exists nowhere. A hit is looked up.
-    Index(Vec<HashSet<Digest>>),
+    /// The matching values of the whole class: what is not in it exists nowhere. A hit is looked up.
+    Index(Arc<Index>),
     /// Many objects per question.
     Bulk,
     /// One question per object.
@@ -35,10 +37,10 @@ impl Finder {
     pub async fn choose(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
         let capabilities = cycle.target.capabilities();
         let can = capabilities.class(&rule.to);
-        let askable = rule.matching.iter().all(|m| can.is_some_and(|can| can.can_look_up(&m.path)));
+        let askable = is_askable(cycle, rule);
         match rule.lookup {
             LookupSpec::Each if askable => return Ok(Finder::Each),
-            LookupSpec::Scan => return Self::index(cycle, rule).await,
+            LookupSpec::Scan => return Self::index(cycle, rule, askable).await,
             _ => {}
         }
         let count = match can {
@@ -59,35 +61,19 @@ impl Finder {
         let small = count.is_some_and(|count| count <= INDEX_LIMIT);
         let can_scan = can.is_some_and(|can| can.scan);
         if !askable || (can_scan && small && cycle.kind != CycleKind::Incremental) {
-            return Self::index(cycle, rule).await;
+            return Self::index(cycle, rule, askable).await;
         }
         Ok(Finder::Each)
     }
 
-    async fn index(cycle: &Cycle, rule: &Rule) -> Result<Self, EngineError> {
-        let mut index: Vec<HashSet<Digest>> = rule.matching.iter().map(|_| HashSet::new()).collect();
-        let attributes = Some(names(rule.matching.iter().map(|matching| &matching.path)));
-        let request = ScanRequest { attributes, ..ScanRequest::full(rule.to.clone()) };
-        let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(|e| target(cycle, e))?;
-        loop {
-            let page = scan.next(&cycle.cx).await.map_err(|e| target(cycle, e))?;
-            for item in &page.items {
-                let ScanItem::Upsert(record) = item else { continue };
-                for (values, matching) in index.iter_mut().zip(&rule.matching) {
-                    if let Some(value) = matching.path.get(&record.attributes) {
-                        values.insert(fold(value));
-                    }
-                }
-            }
-            if let Some(end) = page.end {
-                if end.complete {
-                    return Ok(Finder::Index(index));
-                }
-                // A target that cannot be read to its end is asked object by object; guessing would make duplicates.
-                tracing::warn!(reason = end.reason.as_deref(), "the target was not read to its end, asking per object");
-                return Ok(Finder::Each);
-            }
+    async fn index(cycle: &Cycle, rule: &Rule, askable: bool) -> Result<Self, EngineError> {
+        let index = cycle.indexes.get(cycle, rule, None).await.map_err(|e| target(cycle, e))?;
+        if let Some(gap) = index.gap().filter(|_| askable) {
+            // A target that cannot be read to its end is asked object by object; guessing would make duplicates.
+            tracing::warn!(reason = gap, "the target was not read to its end, asking per object");
+            return Ok(Finder::Each);
         }
+        Ok(Finder::Index(index))
     }
 }
 
@@ -97,16 +83,17 @@ pub(super) fn names<'p>(paths: impl Iterator<Item = &'p AttributePath>) -> Vec<T
     all.flatten().collect()
 }
 
-fn target(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
-    EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error }
+/// Whether the target answers questions by all matching attributes of a rule.
+pub(super) fn is_askable(cycle: &Cycle, rule: &Rule) -> bool {
+    rule.matching.iter().all(|matching| can_ask(cycle, rule, matching))
 }
 
-/// Matching values compare without letter case in the index, so that it never misses what the target would find.
-fn fold(value: &Value) -> Digest {
-    match value.to_text() {
-        Some(text) => Digest::of_bytes(text.to_lowercase().as_bytes()),
-        None => Digest::of_value(value),
-    }
+fn can_ask(cycle: &Cycle, rule: &Rule, matching: &Matching) -> bool {
+    cycle.target.capabilities().class(&rule.to).is_some_and(|can| can.can_look_up(&matching.path))
+}
+
+fn target(cycle: &Cycle, error: provost_connector::ConnectorError) -> EngineError {
+    EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error }
 }
 
 /// The values of the matching attributes for one object, in the order of precedence. An object without any is a fault.
@@ -136,23 +123,25 @@ pub(super) fn matching_values(rule: &Rule, record: &Record, now: Timestamp) -> R
     Ok(values)
 }
 
-/// Whether the index can rule the object out.
-pub(super) fn is_absent(index: &[HashSet<Digest>], values: &[Option<Value>]) -> bool {
-    index.iter().zip(values).all(|(known, value)| value.as_ref().is_none_or(|value| !known.contains(&fold(value))))
-}
-
-/// Asks for one object by each matching attribute in turn, until one finds something.
+/// Asks for one object by each matching attribute in turn, until one finds something. Where the target cannot be asked, what
+/// it has is read as a whole, once for all who look; `since`: what was read before is too old.
 pub(super) async fn look_up(
     cycle: &Cycle,
     rule: &Rule,
     values: &[Option<Value>],
-) -> Result<Vec<Record>, provost_connector::ConnectorError> {
-    for (matching, value) in rule.matching.iter().zip(values) {
+    since: Option<Instant>,
+) -> Result<Vec<Record>, ConnectorError> {
+    for (at, (matching, value)) in rule.matching.iter().zip(values).enumerate() {
         let Some(value) = value else { continue };
         Progress::add(&cycle.progress.lookups, 1);
-        let request =
-            LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value.clone()] };
-        let found = cycle.target.lookup(&cycle.cx, request).await?.pop().unwrap_or_default();
+        let found = if can_ask(cycle, rule, matching) {
+            let request =
+                LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values: vec![value.clone()] };
+            cycle.target.lookup(&cycle.cx, request).await?.pop().unwrap_or_default()
+        } else {
+            let index = cycle.indexes.get(cycle, rule, since).await?;
+            index.look_up(&*cycle.target, &cycle.cx, rule, at, value).await?
+        };
         if !found.is_empty() {
             return Ok(found);
         }
@@ -163,6 +152,26 @@ pub(super) async fn look_up(
 /// What was found for one object, or why it could not be asked about.
 pub(super) type Answer = Result<Vec<Record>, ConnectorError>;
 
+/// For each value of one matching attribute what has it.
+async fn look_up_values(
+    cycle: &Cycle,
+    rule: &Rule,
+    at: usize,
+    values: Vec<Value>,
+) -> Result<Vec<Vec<Record>>, ConnectorError> {
+    let matching = &rule.matching[at];
+    if can_ask(cycle, rule, matching) {
+        let request = LookupRequest { class: rule.to.clone(), path: matching.path.clone(), values };
+        return cycle.target.lookup(&cycle.cx, request).await;
+    }
+    let index = cycle.indexes.get(cycle, rule, None).await?;
+    let mut found = Vec::with_capacity(values.len());
+    for value in &values {
+        found.push(index.look_up(&*cycle.target, &cycle.cx, rule, at, value).await?);
+    }
+    Ok(found)
+}
+
 /// Asks for a page of objects: one question per matching attribute and [`Capabilities::max_lookup`] values, as many at once
 /// as the target bears. A question that the target refuses is asked again for each of its values, so that one odd value is
 /// one object's fault and not the cycle's end.
@@ -170,7 +179,7 @@ pub(super) type Answer = Result<Vec<Record>, ConnectorError>;
 /// [`Capabilities::max_lookup`]: provost_connector::Capabilities
 pub(super) async fn look_up_page(cycle: &Cycle, rule: &Rule, asks: &[Ask]) -> Result<Vec<Answer>, EngineError> {
     let mut found: Vec<Answer> = asks.iter().map(|_| Ok(Vec::new())).collect();
-    for (at, matching) in rule.matching.iter().enumerate() {
+    for at in 0..rule.matching.len() {
         let is_open = |subject: &usize| matches!(&found[*subject], Ok(records) if records.is_empty());
         let open: Vec<usize> =
             (0..asks.len()).filter(is_open).filter(|subject| asks[*subject].values[at].is_some()).collect();
@@ -179,12 +188,11 @@ pub(super) async fn look_up_page(cycle: &Cycle, rule: &Rule, asks: &[Ask]) -> Re
         while !questions.is_empty() {
             let asked = questions.drain(..).map(|subjects| {
                 Progress::add(&cycle.progress.lookups, 1);
-                let request = LookupRequest {
-                    class: rule.to.clone(),
-                    path: matching.path.clone(),
-                    values: subjects.iter().filter_map(|subject| asks[*subject].values[at].clone()).collect(),
-                };
-                async move { (subjects, cycle.target.lookup(&cycle.cx, request).await) }
+                let values = subjects.iter().filter_map(|subject| asks[*subject].values[at].clone()).collect();
+                async move {
+                    let found = look_up_values(cycle, rule, at, values).await;
+                    (subjects, found)
+                }
             });
             let asked: Vec<_> = asked.collect();
             let mut answers =

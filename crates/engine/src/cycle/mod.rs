@@ -11,7 +11,9 @@
 
 mod absent;
 pub(crate) mod choose;
+mod doubt;
 mod find;
+pub(crate) mod index;
 mod intent;
 mod known;
 mod masked;
@@ -44,6 +46,7 @@ use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
 use crate::rule::{Job, Rule};
 
+pub use doubt::Patience;
 #[cfg(test)]
 pub(crate) use masked::tests::job as job_for_tests;
 use planned::apply_planned;
@@ -68,6 +71,10 @@ pub(crate) struct Cycle {
     pub now: Timestamp,
     /// The unique values that were chosen for objects of this cycle.
     pub chosen: choose::Chosen,
+    /// What was read of a target that is not asked object by object.
+    pub indexes: index::Indexes,
+    /// How long a create in doubt is looked for.
+    pub patience: Patience,
     /// Store everything as planned and send nothing.
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.

@@ -11,7 +11,7 @@ use provost_model::{AttributePath, ObjectId, Record, Text};
 use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
 use tokio::sync::mpsc;
 
-use super::find::{Finder, is_absent, look_up_page, matching_values};
+use super::find::{Finder, look_up_page, matching_values};
 use super::intent::{Inline, Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::notes::{Note, Notes};
@@ -235,22 +235,15 @@ impl<'c> Planner<'c> {
 
     /// Why this read proves nothing about who left, if so.
     fn judge(&self, end: &End) -> Option<String> {
-        if !end.complete {
-            return Some(end.reason.as_deref().unwrap_or("the source did not say that it was complete").to_owned());
-        }
-        if end.count != self.received {
-            return Some(format!("the source counted {} objects and sent {}", end.count, self.received));
-        }
-        if let Some(fault) = &self.nameless_fault {
-            return Some(format!("a row without a readable key may be anybody's: {fault}"));
-        }
-        None
+        let nameless = || self.nameless_fault.as_ref();
+        end.gap(self.received)
+            .or_else(|| nameless().map(|fault| format!("a row without a readable key may be anybody's: {fault}")))
     }
 
     async fn page(&mut self, page: ScanPage, full: bool) -> Result<(), EngineError> {
         let cycle = self.cycle;
         let start = Instant::now();
-        self.received += (page.items.len() + page.faults.iter().filter(|fault| fault.id.is_some()).count()) as u64;
+        self.received += page.received();
         Progress::add(&cycle.progress.read, page.items.len() as u64);
         let mut unchanged = 0;
         let mut records = Vec::with_capacity(page.items.len());
@@ -447,7 +440,7 @@ impl<'c> Planner<'c> {
             self.hand_over(&ask.place.source_id);
             let absent = match &self.finder {
                 Some(Finder::Empty) => true,
-                Some(Finder::Index(index)) => is_absent(index, &ask.values),
+                Some(Finder::Index(index)) => index.is_absent(&ask.values),
                 _ => false,
             };
             if absent {

@@ -1,5 +1,6 @@
 //! The hands of a cycle: a fixed number of workers that ask and write at the target, and the adopter, which takes over
-//! accounts that exist. All decisions are [`decide`]'s; workers only carry questions and operations.
+//! accounts that exist. All decisions are [`decide`]'s; workers only carry questions and operations. Creates in doubt are
+//! `doubt`'s.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,8 @@ use tokio::task::JoinSet;
 
 use super::Cycle;
 use super::choose::conclude;
-use super::find::{look_up, matching_values};
+use super::doubt::{Doubt, settle_doubts};
+use super::find::look_up;
 use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
@@ -26,8 +28,6 @@ use crate::progress::Progress;
 
 /// Objects that may wait for a worker: enough that the workers never wait for the planner's next page.
 const QUEUED: usize = 256;
-/// How often a create without an answer is looked for, and sent once more, before the object has to wait.
-const LOOKS: usize = 4;
 /// Accounts that are taken over per look into the links.
 const ADOPTIONS: usize = 100;
 
@@ -58,11 +58,12 @@ pub(super) struct Pool {
     tasks: JoinSet<()>,
 }
 
-struct Shared {
-    cycle: Arc<Cycle>,
+pub(super) struct Shared {
+    pub cycle: Arc<Cycle>,
     notes: Notes,
     units: Queue<Unit>,
     matched: mpsc::UnboundedSender<Matched>,
+    doubts: mpsc::Sender<Doubt>,
     open: AtomicUsize,
     idle: Notify,
     /// The first error that ends the cycle.
@@ -76,7 +77,7 @@ impl Shared {
         }
     }
 
-    fn fail(&self, error: EngineError) {
+    pub fn fail(&self, error: EngineError) {
         self.failed().get_or_insert(error);
         self.cycle.cx.cancel.cancel();
     }
@@ -87,7 +88,7 @@ impl Shared {
 }
 
 /// Units in somebody's hands. They count as done when he drops them; if that was a panic, the cycle ends.
-struct InHand<'s>(&'s Shared, usize);
+pub(super) struct InHand<'s>(pub &'s Shared, pub usize);
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
@@ -102,11 +103,13 @@ impl Pool {
     pub fn start(cycle: &Arc<Cycle>, notes: Notes) -> Self {
         let workers = cycle.target.capabilities().max_in_flight.max(1);
         let (matched, found) = mpsc::unbounded_channel();
+        let (doubts, doubtful) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             cycle: cycle.clone(),
             notes,
             units: Queue::new((workers * 4).max(QUEUED)),
             matched,
+            doubts,
             open: AtomicUsize::new(0),
             idle: Notify::new(),
             failed: Mutex::new(None),
@@ -116,6 +119,7 @@ impl Pool {
             tasks.spawn(work(shared.clone()));
         }
         tasks.spawn(adopt(shared.clone(), found, workers));
+        tasks.spawn(settle_doubts(shared.clone(), doubtful, workers));
         Self { shared, tasks }
     }
 
@@ -193,7 +197,7 @@ async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
     let cycle = &shared.cycle;
     let rule = cycle.rule(ask.place.rule);
     let start = Instant::now();
-    let found = look_up(cycle, rule, &ask.values).await;
+    let found = look_up(cycle, rule, &ask.values, None).await;
     Progress::spent(&cycle.progress.phases.find, start.elapsed());
     match found {
         Ok(found) if found.is_empty() => carry_out(shared, ask, &[]).await,
@@ -215,7 +219,7 @@ pub(super) fn unasked(error: &ConnectorError) -> Fault {
     Fault { code: provost_model::Explain::code(error), message: error.to_string(), hint: error.hint.clone() }
 }
 
-fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
+pub(super) fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
     EngineError::Connection { role: "target", connection: cycle.job.target.clone(), error }
 }
 
@@ -288,7 +292,7 @@ async fn apply(shared: &Shared, mut intents: Vec<Intent>) -> Result<(), EngineEr
         let settled = match result {
             Err(error) if error.scope == Scope::Job => Err(target(cycle, error)),
             Err(error) if is_gone(&intent, &error) => settle(shared, intent, Ok(Done::default()), duration_ms).await,
-            Err(error) if must_look(&intent, &error) => look_again(shared, intent, error, duration_ms).await,
+            Err(error) if must_look(&intent, &error) => doubt(shared, Doubt { intent, error, duration_ms }).await,
             Err(error) if error.code == ErrorCode::UnknownOutcome => {
                 send_twice(shared, intent, error, duration_ms).await
             }
@@ -299,6 +303,16 @@ async fn apply(shared: &Shared, mut intents: Vec<Intent>) -> Result<(), EngineEr
         }
     }
     fatal.map_or(Ok(()), Err)
+}
+
+/// Hands over a create that has to be looked for.
+async fn doubt(shared: &Shared, doubt: Doubt) -> Result<(), EngineError> {
+    shared.open.fetch_add(1, Ordering::AcqRel);
+    // Whoever settles doubts lives as long as the pool.
+    if shared.doubts.send(doubt).await.is_err() {
+        shared.close(1);
+    }
+    Ok(())
 }
 
 /// Setting the same values twice is harmless, so an update whose answer was lost is sent once more.
@@ -350,7 +364,7 @@ async fn send(cycle: &Cycle, operations: &[Operation]) -> Vec<Applied> {
 }
 
 /// Sends an intent once more, as the same operation, after `first` came of it. Fails with what ends the cycle.
-async fn send_again(
+pub(super) async fn send_again(
     cycle: &Cycle,
     intent: &mut Intent,
     first: ConnectorError,
@@ -373,52 +387,12 @@ fn is_gone(intent: &Intent, error: &ConnectorError) -> bool {
 }
 
 /// A create that clashed, or whose answer was lost: look before anything else is done.
-fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
+pub(super) fn must_look(intent: &Intent, error: &ConnectorError) -> bool {
     intent.act.action == Action::Create && matches!(error.code, ErrorCode::AlreadyExists | ErrorCode::UnknownOutcome)
 }
 
-async fn look_again(
-    shared: &Shared,
-    mut intent: Intent,
-    mut error: ConnectorError,
-    duration_ms: i64,
-) -> Result<(), EngineError> {
-    let cycle = &shared.cycle;
-    let rule = cycle.rule(intent.rule);
-    // A stored plan does not keep the source object; its matching values are asked for again.
-    let record = match intent.record.take() {
-        Some(record) => Some(record),
-        None => cycle.source.get(&cycle.cx, &rule.from, &intent.source_id).await.ok().flatten().map(Box::new),
-    };
-    let Some(record) = record else { return settle(shared, intent, Err(error), duration_ms).await };
-    // Without a value to look by nothing can be looked up, and nothing is sent again.
-    let Ok(values) = matching_values(rule, &record, cycle.now) else {
-        return settle(shared, intent, Err(error), duration_ms).await;
-    };
-    for _ in 0..LOOKS {
-        match look_up(cycle, rule, &values).await {
-            Ok(found) if !found.is_empty() => {
-                return take_up(shared, intent, record, values, found, error, duration_ms).await;
-            }
-            // Looked, and it is not there: now, and only now, the create may be sent again.
-            Ok(_) if error.code == ErrorCode::UnknownOutcome => match send_again(cycle, &mut intent, error).await? {
-                Ok(done) => return settle(shared, intent, Ok(done), duration_ms).await,
-                Err(second) => {
-                    error = second;
-                    if !must_look(&intent, &error) {
-                        break;
-                    }
-                }
-            },
-            Err(failed) if failed.scope == Scope::Job => return Err(target(cycle, failed)),
-            Ok(_) | Err(_) => break,
-        }
-    }
-    settle(shared, intent, Err(error), duration_ms).await
-}
-
 /// Hands over an object whose create clashed with what was found.
-async fn take_up(
+pub(super) async fn take_up(
     shared: &Shared,
     intent: Intent,
     record: Box<Record>,
@@ -444,7 +418,7 @@ async fn take_up(
     Ok(())
 }
 
-async fn settle(
+pub(super) async fn settle(
     shared: &Shared,
     mut intent: Intent,
     result: Result<Done, ConnectorError>,

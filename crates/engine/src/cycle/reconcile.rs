@@ -45,8 +45,13 @@ pub(super) async fn class(
     let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(failed)?;
     let mut seen = HashSet::new();
     let mut reconciled = Reconciled::default();
+    let (mut received, mut nameless) = (0, None);
     let end = loop {
         let page = scan.next(&cycle.cx).await.map_err(failed)?;
+        received += page.received();
+        nameless = nameless.or_else(|| page.nameless().map(|fault| fault.error.to_string()));
+        // What cannot be read is there.
+        seen.extend(page.faults.iter().filter_map(|fault| fault.id.as_ref()).map(|id| id_hash(id)));
         let records: Vec<Record> = page
             .items
             .into_iter()
@@ -67,10 +72,9 @@ pub(super) async fn class(
             break end;
         }
     };
-    if end.complete {
-        missing(cycle, notes, at, &seen, &mut reconciled).await?;
-    } else {
-        tracing::warn!(reason = end.reason.as_deref(), "the target was not read to its end: nobody counts as missing");
+    match end.gap(received).or(nameless) {
+        None => missing(cycle, notes, at, &seen, &mut reconciled).await?,
+        Some(gap) => tracing::warn!(reason = gap, "the target was not read to its end: nobody counts as missing"),
     }
     pool.drain().await?;
     notes.flush().await?;

@@ -1,13 +1,16 @@
 //! The second pass: references are sent once both ends have an account. What cannot be sent yet stays wished, so that a
 //! reference heals itself in the cycle that brings the other object into scope.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use provost_connector::{ErrorCode, Outcome};
-use provost_model::{Action, AttributePath, Change, ChangeOp, Operation, OperationId, Text, Value};
+use provost_model::{
+    Action, AttributePath, Change, ChangeOp, ClassName, ObjectId, Operation, OperationId, Text, Value,
+};
 use provost_store::{EventRow, EventStatus, LinkState, PendingReference, ReferenceRow, ReferenceState};
 
 use super::Cycle;
@@ -47,14 +50,11 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             prepare(cycle, group, &mut sends);
         }
         let mut running = FuturesUnordered::new();
-        while !sends.is_empty() {
+        for lane in lanes(sends, limits.max_batch.max(1)) {
             if running.len() >= limits.max_in_flight.max(1) {
                 running.next().await.unwrap_or(Ok(()))?;
             }
-            // Operations on one object follow each other in one batch, or the batch is one operation and they are apart
-            // by chunks of one attribute, which may go out in any order.
-            let rest = sends.split_off(sends.len().min(limits.max_batch.max(1)));
-            running.push(send(cycle, notes, std::mem::replace(&mut sends, rest)));
+            running.push(send_lane(cycle, notes, lane));
         }
         while let Some(result) = running.next().await {
             result?;
@@ -66,6 +66,40 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
 fn groups(page: &[PendingReference]) -> Vec<&[PendingReference]> {
     page.chunk_by(|a, b| a.key.class == b.key.class && a.key.source_id == b.key.source_id && a.key.path == b.key.path)
         .collect()
+}
+
+/// Shares the sends out to those who carry them side by side. All sends to one object are in one lane, in their order: at many
+/// targets a change of a list is a read and a write of the whole, and of two at once one would be lost. A lane is filled
+/// with further objects up to one batch.
+fn lanes(sends: Vec<Send<'_>>, batch: usize) -> Vec<Vec<Send<'_>>> {
+    let mut objects: Vec<Vec<Send<'_>>> = Vec::new();
+    let mut of: HashMap<(ClassName, Option<ObjectId>), usize> = HashMap::new();
+    for send in sends {
+        let key = (send.operation.class.clone(), send.operation.target_id.clone());
+        let at = *of.entry(key).or_insert(objects.len());
+        match objects.get_mut(at) {
+            Some(object) => object.push(send),
+            None => objects.push(vec![send]),
+        }
+    }
+    let mut lanes: Vec<Vec<Send<'_>>> = Vec::new();
+    for object in objects {
+        match lanes.last_mut() {
+            Some(lane) if lane.len() + object.len() <= batch => lane.extend(object),
+            _ => lanes.push(object),
+        }
+    }
+    lanes
+}
+
+/// Sends one batch after the other.
+async fn send_lane(cycle: &Arc<Cycle>, notes: &Notes, mut lane: Vec<Send<'_>>) -> Result<(), EngineError> {
+    let batch = cycle.target.capabilities().max_batch.max(1);
+    while !lane.is_empty() {
+        let rest = lane.split_off(lane.len().min(batch));
+        send(cycle, notes, std::mem::replace(&mut lane, rest)).await?;
+    }
+    Ok(())
 }
 
 fn prepare<'p>(cycle: &Cycle, group: &'p [PendingReference], sends: &mut Vec<Send<'p>>) {

@@ -16,7 +16,7 @@ use provost_connector::{
 use provost_connectors::file::FileConnector;
 use provost_connectors::scim::ScimConnector;
 use provost_connectors::scim::probe::{self, probe};
-use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
+use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Patience, Progress, RunOptions};
 use provost_fake::{Dialect, FakeTarget, Options};
 use provost_model::clock::ManualClock;
 use provost_model::{ConnectionName, JobName, ObjectId, Operation, Record, Schema};
@@ -424,7 +424,8 @@ impl World {
         };
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::new(store, Arc::new(wired), Arc::new(clock.clone()));
+        let looks = [5, 20].map(Duration::from_millis).to_vec();
+        let engine = Engine::new(store, Arc::new(wired), Arc::new(clock.clone())).with_patience(Patience { looks });
         Self { which, peer, fake, proxy, http, folder, engine, clock, job: "hr-to-app".into(), spec: spec(), hr }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, FindRequest, Host, LookupRequest, Page,
-    Scan, ScanRequest, Secret, Session, Settings,
+    Scan, ScanPage, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
@@ -29,14 +29,42 @@ pub struct Fixture {
 
 struct Files {
     files: HashMap<String, (serde_json::Value, PathBuf)>,
-    /// The target says that it can be asked by any attribute, as directories can.
-    askable: bool,
+    way: Way,
+}
+
+/// What a target is like that a file is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    /// It says that it can be asked by any attribute, as directories can.
+    Askable,
+    /// Of each read the first object is lost on the way, and nothing says so but the number at the end.
+    Lossy,
+}
+
+/// A read that loses its first object.
+struct LossyScan {
+    scan: Box<dyn Scan>,
+    lost: bool,
+}
+
+#[async_trait]
+impl Scan for LossyScan {
+    async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
+        let mut page = self.scan.next(cx).await?;
+        if !self.lost && !page.items.is_empty() {
+            page.items.remove(0);
+            self.lost = true;
+        }
+        Ok(page)
+    }
 }
 
 /// A file of which one can ask by any column.
 struct Askable {
     file: Arc<dyn Session>,
     capabilities: Capabilities,
+    lossy: bool,
 }
 
 #[async_trait]
@@ -60,7 +88,8 @@ impl Session for Askable {
         self.file.lookup(cx, request).await
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
-        self.file.scan(cx, request).await
+        let scan = self.file.scan(cx, request).await?;
+        Ok(if self.lossy { Box::new(LossyScan { scan, lost: false }) } else { scan })
     }
     async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
         self.file.apply(cx, operations).await
@@ -82,12 +111,14 @@ impl Connections for Files {
         let (settings, base) = &self.files[name.as_str()];
         let settings = Settings::new(settings.as_object().unwrap().clone(), base);
         let file = FileConnector::default().configure(settings, Arc::new(NoSecrets)).await?;
-        if !self.askable || name != "app" {
+        if self.way == Way::Plain || name != "app" {
             return Ok(file);
         }
         let mut capabilities = file.capabilities().clone();
-        capabilities.classes.iter_mut().for_each(|class| class.lookup = vec!["*".into()]);
-        Ok(Arc::new(Askable { file, capabilities }))
+        if self.way == Way::Askable {
+            capabilities.classes.iter_mut().for_each(|class| class.lookup = vec!["*".into()]);
+        }
+        Ok(Arc::new(Askable { file, capabilities, lossy: self.way == Way::Lossy }))
     }
 }
 
@@ -115,15 +146,20 @@ impl Fixture {
     }
 
     pub async fn with(spec: JobSpec) -> Self {
-        Self::over(spec, false).await
+        Self::over(spec, Way::Plain).await
+    }
+
+    /// With a target of whose reads an object is lost.
+    pub async fn lossy(spec: JobSpec) -> Self {
+        Self::over(spec, Way::Lossy).await
     }
 
     /// With a target that can be asked by any attribute.
     pub async fn askable(spec: JobSpec) -> Self {
-        Self::over(spec, true).await
+        Self::over(spec, Way::Askable).await
     }
 
-    async fn over(spec: JobSpec, askable: bool) -> Self {
+    async fn over(spec: JobSpec, way: Way) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hr = json!({"path": "hr.csv", "class": "person", "key": "id", "references": {"boss": "person"}});
         let app = json!({
@@ -134,7 +170,7 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::new(store, Arc::new(Files { files: files.into(), askable }), Arc::new(clock.clone()));
+        let engine = Engine::new(store, Arc::new(Files { files: files.into(), way }), Arc::new(clock.clone()));
         Self { folder, engine, clock, job: "hr-to-app".into(), spec }
     }
 

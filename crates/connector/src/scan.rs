@@ -162,6 +162,12 @@ impl End {
 /// A scan under way. Pulling pages is the flow control: nothing is read ahead beyond one page.
 #[async_trait]
 pub trait Scan: Send {
+    /// Whether a call of [`next`](Scan::next) that failed left the scan where it was, so that it may be made again. Without
+    /// that a page could be lost and the end prove nothing.
+    fn repeats(&self) -> bool {
+        false
+    }
+
     /// The next page. After a page with an end there is none. Dropping a scan before its end is an incomplete read.
     async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError>;
 }

@@ -17,7 +17,7 @@ pub use answers::Answers;
 pub use concurrency::Concurrency;
 pub use rate::RateLimit;
 pub use record::{Call, Record, Recorder};
-pub use retry::{RetryPolicy, Retrying};
+pub use retry::{LONGEST_ASKED, RetryPolicy, Retrying};
 
 use crate::Session;
 

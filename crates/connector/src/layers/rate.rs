@@ -14,21 +14,28 @@ use crate::*;
 /// time moves everybody's next turn behind it.
 pub struct RateLimit {
     inner: Arc<dyn Session>,
-    gap: Duration,
-    next_turn: Mutex<Instant>,
+    pace: Arc<Pace>,
 }
 
 impl RateLimit {
     pub fn new(inner: Arc<dyn Session>, per_second: f64) -> Self {
         let gap = Duration::from_secs_f64(1.0 / per_second.clamp(0.001, 1e6));
-        Self { inner, gap, next_turn: Mutex::new(Instant::now()) }
+        Self { inner, pace: Arc::new(Pace { gap, next_turn: Mutex::new(Instant::now()) }) }
     }
+}
 
+/// When the next request may go out.
+struct Pace {
+    gap: Duration,
+    next_turn: Mutex<Instant>,
+}
+
+impl Pace {
     async fn turn(&self, cx: &Context, requests: u32) -> Result<(), ConnectorError> {
         let start = {
             let mut next = self.next_turn.lock().await;
             let start = (*next).max(Instant::now());
-            *next = start + self.gap * requests.max(1);
+            *next = start + self.gap * requests;
             start
         };
         cx.sleep(start.saturating_duration_since(Instant::now())).await
@@ -56,45 +63,64 @@ impl RateLimit {
     }
 }
 
+/// A scan whose pages wait for their turn.
+struct LimitedScan {
+    inner: Box<dyn Scan>,
+    pace: Arc<Pace>,
+}
+
+#[async_trait]
+impl Scan for LimitedScan {
+    fn repeats(&self) -> bool {
+        self.inner.repeats()
+    }
+
+    async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
+        self.pace.limited(cx, 1, self.inner.next(cx)).await
+    }
+}
+
 #[async_trait]
 impl Session for RateLimit {
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
     }
     async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
-        self.limited(cx, 1, self.inner.schema(cx)).await
+        self.pace.limited(cx, 1, self.inner.schema(cx)).await
     }
     async fn test(&self, cx: &Context) -> Vec<CheckResult> {
         self.inner.test(cx).await
     }
     async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
-        self.limited(cx, 1, self.inner.get(cx, class, id)).await
+        self.pace.limited(cx, 1, self.inner.get(cx, class, id)).await
     }
     async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
-        self.limited(cx, 1, self.inner.find(cx, request)).await
+        self.pace.limited(cx, 1, self.inner.find(cx, request)).await
     }
     async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
         let requests = request.values.len();
-        self.limited(cx, requests, self.inner.lookup(cx, request)).await
+        self.pace.limited(cx, requests, self.inner.lookup(cx, request)).await
     }
     async fn count(&self, cx: &Context, class: &str) -> Result<u64, ConnectorError> {
-        self.limited(cx, 1, self.inner.count(cx, class)).await
+        self.pace.limited(cx, 1, self.inner.count(cx, class)).await
     }
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
-        self.limited(cx, 1, self.inner.revision(cx, class)).await
+        self.pace.limited(cx, 1, self.inner.revision(cx, class)).await
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
-        self.limited(cx, 1, self.inner.scan(cx, request)).await
+        // Most sessions ask for nothing before the first page.
+        let inner = self.pace.limited(cx, 0, self.inner.scan(cx, request)).await?;
+        Ok(Box::new(LimitedScan { inner, pace: self.pace.clone() }))
     }
     async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
         let requests = u32::try_from(operations.len()).unwrap_or(u32::MAX);
-        if let Err(error) = self.turn(cx, requests).await {
+        if let Err(error) = self.pace.turn(cx, requests).await {
             return operations.iter().map(|op| Applied::failed(op.id.clone(), error.clone())).collect();
         }
         let results = self.inner.apply(cx, operations).await;
         for applied in &results {
             if let Outcome::Failed(error) = &applied.outcome {
-                self.obey(error).await;
+                self.pace.obey(error).await;
             }
         }
         results

@@ -3,6 +3,7 @@
 //! A write whose outcome is unknown is never repeated here; only the engine can look first. Item errors are the
 //! engine's business too (escrow); this layer only rides out a target that is briefly away or asks for patience.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,29 +20,43 @@ pub struct RetryPolicy {
     /// The wait after the first failure; doubles each time, with jitter of a half.
     pub first_wait: Duration,
     pub longest_wait: Duration,
+    /// The same for a target that asks for patience and does not say how long: it is there, and will answer.
+    pub throttled_tries: u32,
+    pub throttled_wait: Duration,
+    /// The longest wait that a target may ask for. One that asks for more ends the cycle, and the next one goes on.
+    pub longest_asked: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { tries: 5, first_wait: Duration::from_millis(200), longest_wait: Duration::from_secs(60) }
+        Self {
+            tries: 5,
+            first_wait: Duration::from_millis(200),
+            longest_wait: Duration::from_secs(60),
+            throttled_tries: 8,
+            throttled_wait: Duration::from_secs(1),
+            longest_asked: LONGEST_ASKED,
+        }
     }
 }
 
 impl RetryPolicy {
     /// The wait before the next try, or `None` when there is none.
-    fn wait(&self, error: &ConnectorError, tries_done: u32, seed: u64) -> Option<Duration> {
-        let worth_it = matches!(error.code, ErrorCode::Unavailable | ErrorCode::Throttled | ErrorCode::Timeout);
-        if !worth_it || tries_done >= self.tries {
+    fn wait(&self, error: &ConnectorError, tries_done: u32) -> Option<Duration> {
+        let (tries, first) = match error.code {
+            ErrorCode::Throttled => (self.throttled_tries, self.throttled_wait),
+            ErrorCode::Unavailable | ErrorCode::Timeout => (self.tries, self.first_wait),
+            _ => return None,
+        };
+        if tries_done >= tries {
             return None;
         }
         if let Some(ms) = error.after_ms {
             let asked = Duration::from_millis(ms);
-            return (asked <= self.longest_wait).then_some(asked);
+            return (asked <= self.longest_asked).then_some(asked);
         }
-        let full = self.first_wait.saturating_mul(1 << (tries_done - 1).min(16)).min(self.longest_wait);
-        // Half fixed, half by a cheap hash of the caller's seed: enough to keep callers from marching in step.
-        let jitter = (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32;
-        Some(full / 2 + full.mul_f64(0.5 * f64::from(jitter) / f64::from(u32::MAX)))
+        let full = first.saturating_mul(1 << (tries_done - 1).min(16)).min(self.longest_wait);
+        Some(full / 2 + full.mul_f64(0.5 * chance()))
     }
 
     /// Makes the call, and makes it again while it fails in a way that passes and the policy allows it.
@@ -56,9 +71,47 @@ impl RetryPolicy {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let seed = std::ptr::from_ref(cx) as u64 ^ u64::from(tries);
-            let Some(wait) = self.wait(&error, tries, seed) else { return Err(error) };
+            let Some(wait) = self.wait(&error, tries) else { return Err(error) };
             tracing::debug!(error = %error, try_number = tries, wait_ms = wait.as_millis() as u64, "retry");
+            if cx.sleep(wait).await.is_err() {
+                return Err(error);
+            }
+            tries += 1;
+        }
+    }
+}
+
+/// From 0 to 1: keeps callers from marching in step.
+fn chance() -> f64 {
+    // Each state has keys of its own, which is chance enough and needs no generator.
+    let hash = RandomState::new().build_hasher().finish();
+    f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
+}
+
+/// The longest time that a target may ask everybody to wait.
+pub const LONGEST_ASKED: Duration = Duration::from_secs(10 * 60);
+
+/// A scan whose pages are asked for again.
+struct RetryingScan {
+    inner: Box<dyn Scan>,
+    policy: RetryPolicy,
+}
+
+#[async_trait]
+impl Scan for RetryingScan {
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
+        let mut tries = 1;
+        loop {
+            let error = match self.inner.next(cx).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            let Some(wait) = self.policy.wait(&error, tries) else { return Err(error) };
+            tracing::debug!(error = %error, try_number = tries, wait_ms = wait.as_millis() as u64, "retry of a page");
             if cx.sleep(wait).await.is_err() {
                 return Err(error);
             }
@@ -105,7 +158,8 @@ impl Session for Retrying {
         self.inner.revision(cx, class).await
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
-        self.policy.repeat(cx, || self.inner.scan(cx, request.clone())).await
+        let inner = self.policy.repeat(cx, || self.inner.scan(cx, request.clone())).await?;
+        Ok(if inner.repeats() { Box::new(RetryingScan { inner, policy: self.policy }) } else { inner })
     }
 
     /// Repeats those operations of the batch that were not sent; a `timeout` of a write counts as sent unless the
@@ -121,7 +175,7 @@ impl Session for Retrying {
                 if error.code == ErrorCode::Timeout {
                     continue;
                 }
-                if let Some(time) = self.policy.wait(error, tries, at as u64 + u64::from(tries)) {
+                if let Some(time) = self.policy.wait(error, tries) {
                     again.push(at);
                     wait = wait.max(time);
                 }
@@ -135,5 +189,74 @@ impl Session for Retrying {
                 results[at] = applied;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn waits_grow_and_differ_and_have_an_end() {
+        let policy = RetryPolicy::default();
+        let error = |code| ConnectorError::new(code, "no");
+        let waits =
+            |error: &ConnectorError| -> Vec<Duration> { (1..).map_while(|tries| policy.wait(error, tries)).collect() };
+        let away = waits(&error(ErrorCode::Unavailable));
+        assert_eq!(away.len(), 4);
+        let throttled = waits(&error(ErrorCode::Throttled));
+        assert_eq!(throttled.len(), 7);
+        for (at, wait) in throttled.iter().enumerate() {
+            let full = (policy.throttled_wait * 2u32.pow(at as u32)).min(policy.longest_wait);
+            assert!(full / 2 <= *wait && *wait <= full, "{at}: {wait:?}");
+        }
+        assert!(
+            throttled.iter().sum::<Duration>() > Duration::from_secs(60),
+            "more than a second's patience: {throttled:?}"
+        );
+        let first = || policy.wait(&error(ErrorCode::Throttled), 1);
+        assert!(
+            (0..50).map(|_| first()).collect::<std::collections::HashSet<_>>().len() > 40,
+            "nobody marches in step"
+        );
+        assert_eq!(policy.wait(&error(ErrorCode::Throttled).after_ms(61_000), 1), Some(MS * 61_000));
+        assert_eq!(policy.wait(&error(ErrorCode::Throttled).after_ms(3_600_000), 1), None);
+        assert_eq!(policy.wait(&error(ErrorCode::InvalidValue), 1), None);
+    }
+
+    /// A scan of three pages, each of which fails twice.
+    struct Shaky {
+        pages: u64,
+        fails: u32,
+        repeats: bool,
+    }
+
+    #[async_trait]
+    impl Scan for Shaky {
+        fn repeats(&self) -> bool {
+            self.repeats
+        }
+        async fn next(&mut self, _: &Context) -> Result<ScanPage, ConnectorError> {
+            self.fails += 1;
+            if !self.fails.is_multiple_of(3) {
+                return Err(ConnectorError::new(ErrorCode::Unavailable, "away"));
+            }
+            self.pages += 1;
+            Ok(ScanPage { end: (self.pages == 3).then(|| End::complete(0)), ..ScanPage::default() })
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_are_asked_for_again_where_that_is_safe() {
+        let policy = RetryPolicy { first_wait: MS, ..RetryPolicy::default() };
+        let inner = Box::new(Shaky { pages: 0, fails: 0, repeats: true });
+        let mut scan = RetryingScan { inner, policy };
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            ends.push(scan.next(&Context::default()).await.unwrap().end.is_some());
+        }
+        assert_eq!(ends, [false, false, true]);
     }
 }

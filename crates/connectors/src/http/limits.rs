@@ -9,13 +9,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::{Method, StatusCode};
+use provost_connector::layers::LONGEST_ASKED;
 use provost_connector::{ConnectorError, Context};
 use provost_model::clock::{Clock, SystemClock};
 
 use super::status::retry_after;
 use super::{Answer, Call};
 
-/// Waits that a target may ask of everybody; a longer one is for the caller to decide on.
+/// The first pause after a refusal that does not say how long, and the longest. It doubles while refusals go on.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// So many requests in a window.
@@ -35,6 +37,8 @@ pub struct Limit {
 pub(super) struct Limits {
     windows: Vec<Window>,
     pause: Mutex<Option<Instant>>,
+    /// The last pause that was not asked for; none once something got through.
+    unasked: Mutex<Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +51,7 @@ struct Window {
 impl Limits {
     pub fn new(limits: Vec<Limit>) -> Self {
         let windows = limits.into_iter().map(|limit| Window { limit, turns: Mutex::default() }).collect();
-        Self { windows, pause: Mutex::default() }
+        Self { windows, pause: Mutex::default(), unasked: Mutex::default() }
     }
 
     /// Waits until the request may go out.
@@ -71,12 +75,31 @@ impl Limits {
     /// Takes note of a target that asks for patience.
     pub fn note(&self, answer: &Answer) {
         if !matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            *unpoisoned(&self.unasked) = None;
             return;
         }
-        if let Some(wait) = retry_after(answer, SystemClock.now()).filter(|wait| *wait <= LONGEST_PAUSE) {
-            let mut pause = unpoisoned(&self.pause);
-            *pause = (*pause).max(Some(Instant::now() + wait));
-        }
+        let asked = retry_after(answer, SystemClock.now()).filter(|wait| *wait <= LONGEST_ASKED);
+        let wait = match asked {
+            Some(wait) => wait,
+            None if answer.status == StatusCode::TOO_MANY_REQUESTS => self.next_pause(),
+            None => return,
+        };
+        let mut pause = unpoisoned(&self.pause);
+        *pause = (*pause).max(Some(Instant::now() + wait));
+    }
+
+    /// How long everybody waits after one more refusal without a word on it. Those who were refused during a pause are part of
+    /// the same refusal.
+    fn next_pause(&self) -> Duration {
+        let is_pausing = unpoisoned(&self.pause).is_some_and(|until| until > Instant::now());
+        let mut unasked = unpoisoned(&self.unasked);
+        let next = match *unasked {
+            None => FIRST_PAUSE,
+            Some(last) if is_pausing => last,
+            Some(last) => (last * 2).min(LONGEST_PAUSE),
+        };
+        *unasked = Some(next);
+        if is_pausing { Duration::ZERO } else { next }
     }
 }
 
@@ -150,5 +173,25 @@ mod tests {
         let until = unpoisoned(&limits.pause).unwrap();
         limits.turn(&Context::new("test"), &Call::get("/Users")).await.unwrap();
         assert!(Instant::now() >= until);
+    }
+
+    /// Without a word on how long, everybody waits all the same, and longer each time.
+    #[test]
+    fn a_refusal_without_a_time_makes_everybody_wait_too() {
+        let limits = Limits::default();
+        let answer = |status| Answer { status, headers: hyper::HeaderMap::new(), body: bytes::Bytes::new(), cut: None };
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            limits.note(&answer(StatusCode::TOO_MANY_REQUESTS));
+            // Refused along with the first: no further pause.
+            limits.note(&answer(StatusCode::TOO_MANY_REQUESTS));
+            pauses.extend(*unpoisoned(&limits.unasked));
+            *unpoisoned(&limits.pause) = None;
+        }
+        assert_eq!(pauses, [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4]);
+        limits.note(&answer(StatusCode::OK));
+        limits.note(&answer(StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(*unpoisoned(&limits.unasked), Some(FIRST_PAUSE));
+        assert!(unpoisoned(&limits.pause).is_some());
     }
 }

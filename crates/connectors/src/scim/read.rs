@@ -5,6 +5,7 @@
 //! `lookup` and `find`, those for how many there are in `count`.
 
 use futures_util::{StreamExt, stream};
+use provost_connector::layers::RetryPolicy;
 use provost_connector::{ConnectorError, Context, ErrorCode, Scope};
 use provost_model::filter::Filter;
 use provost_model::{Incomplete, ObjectId, Record, Text, Value};
@@ -151,7 +152,8 @@ pub async fn reread(
         if whole && !hides(&record) {
             return (record, None);
         }
-        let read = by_id(cx, target, class, &record.id, Care::Usual).await;
+        // What has to be read within a page is asked for again here: the page as a whole could not be.
+        let read = RetryPolicy::default().repeat(cx, || by_id(cx, target, class, &record.id, Care::Usual)).await;
         (record, Some(read))
     });
     let mut reads = stream::iter(reads).buffered(target.dialect.max_in_flight.max(1));

@@ -34,6 +34,8 @@ pub struct FullScan {
     left_out: Vec<Text>,
     /// Objects that were listed and are not there any more.
     gone: u64,
+    /// Why the scan cannot go on: part of a page was lost.
+    broken: Option<ConnectorError>,
 }
 
 impl FullScan {
@@ -54,6 +56,7 @@ impl FullScan {
             restarts: 0,
             left_out: Vec::new(),
             gone: 0,
+            broken: None,
             target,
             class,
         })
@@ -90,8 +93,16 @@ impl FullScan {
 
 #[async_trait]
 impl Scan for FullScan {
+    /// A page that could not be had is asked for again; one that was had and could not be read to its end ends the scan.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     async fn next(&mut self, cx: &Context) -> Result<ScanPage, ConnectorError> {
         cx.check()?;
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
         let page = match self.page(cx).await {
             // The position was lost, not what was seen: from the front again, over what is known.
             Err(error) if error.code == ErrorCode::CursorExpired && self.restarts < RESTARTS => {
@@ -104,7 +115,13 @@ impl Scan for FullScan {
         };
         let taken = self.walk.take(page.records, page.total_results, page.next_cursor);
         let class = self.target.class(&self.class)?;
-        let read = reread(cx, &self.target, class, self.members, taken.fresh).await?;
+        let read = match reread(cx, &self.target, class, self.members, taken.fresh).await {
+            Ok(read) => read,
+            Err(error) => {
+                self.broken = Some(error.clone());
+                return Err(error);
+            }
+        };
         self.gone += read.gone;
         let mut faults = Vec::with_capacity(read.left_out.len());
         for (id, error) in read.left_out {

@@ -37,7 +37,7 @@ pub(crate) enum Note {
     References(Place, ReferenceDelta),
     /// References that were sent or taken away at the target, with the event that says so.
     Sent {
-        event: Box<provost_store::EventRow>,
+        event: Option<Box<provost_store::EventRow>>,
         sent: Vec<ReferenceRow>,
         gone: Vec<ReferenceKey>,
     },

@@ -116,7 +116,7 @@ impl Writer {
                     builder.references(&delta);
                 }
                 Note::Sent { event, sent, gone } => {
-                    builder.rows.events.push(*event);
+                    builder.rows.events.extend(event.map(|event| *event));
                     builder.rows.references.extend(sent);
                     builder.rows.dropped_references.extend(gone);
                 }

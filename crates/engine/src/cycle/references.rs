@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use provost_connector::{ErrorCode, Outcome};
+use provost_connector::{ConnectorError, ErrorCode, Outcome, Scope};
 use provost_model::{
     Action, AttributePath, Change, ChangeOp, ClassName, ObjectId, Operation, OperationId, Text, Value,
 };
@@ -26,6 +26,29 @@ const PAGE: i64 = 5000;
 struct Send<'p> {
     operation: Operation,
     chunk: &'p [PendingReference],
+    /// Of a list, so that its values may go out one by one as well.
+    multi: bool,
+}
+
+impl<'p> Send<'p> {
+    /// The same in two pieces; none where one value cannot go without the others.
+    fn halves(&self) -> Option<[Send<'p>; 2]> {
+        let path = &self.operation.changes.first()?.path;
+        if !self.multi || self.chunk.len() < 2 {
+            return None;
+        }
+        let (first, second) = self.chunk.split_at(self.chunk.len() / 2);
+        let piece = |chunk: &'p [PendingReference], name: &str| Send {
+            operation: Operation {
+                id: OperationId::from(format!("{}{name}", self.operation.id)),
+                changes: member_changes(path, chunk),
+                ..self.operation.clone()
+            },
+            chunk,
+            multi: true,
+        };
+        Some([piece(first, "a"), piece(second, "b")])
+    }
 }
 
 pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(), EngineError> {
@@ -50,15 +73,21 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             prepare(cycle, group, &mut sends);
         }
         let mut running = FuturesUnordered::new();
+        let mut result = Ok(());
         for lane in lanes(sends, limits.max_batch.max(1)) {
             if running.len() >= limits.max_in_flight.max(1) {
-                running.next().await.unwrap_or(Ok(()))?;
+                result = running.next().await.unwrap_or(Ok(()));
+            }
+            if result.is_err() {
+                break;
             }
             running.push(send_lane(cycle, notes, lane));
         }
-        while let Some(result) = running.next().await {
-            result?;
+        // What is under way ends, so that it is recorded.
+        while let Some(ended) = running.next().await {
+            result = result.and(ended);
         }
+        result?;
     }
 }
 
@@ -97,7 +126,9 @@ async fn send_lane(cycle: &Arc<Cycle>, notes: &Notes, mut lane: Vec<Send<'_>>) -
     let batch = cycle.target.capabilities().max_batch.max(1);
     while !lane.is_empty() {
         let rest = lane.split_off(lane.len().min(batch));
-        send(cycle, notes, std::mem::replace(&mut lane, rest)).await?;
+        let mut left = send(cycle, notes, std::mem::replace(&mut lane, rest)).await?;
+        left.append(&mut lane);
+        lane = left;
     }
     Ok(())
 }
@@ -121,7 +152,7 @@ fn prepare<'p>(cycle: &Cycle, group: &'p [PendingReference], sends: &mut Vec<Sen
             changes: if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) },
             if_match: None,
         };
-        sends.push(Send { operation, chunk });
+        sends.push(Send { operation, chunk, multi });
     }
 }
 
@@ -161,7 +192,9 @@ fn single_change(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<C
     vec![change.was(before.map(|id| Value::Text(id.0)))]
 }
 
-async fn send(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'_>>) -> Result<(), EngineError> {
+/// Sends one batch. Gives back what is to be sent again in pieces: a piece that is refused for what it holds is halved until
+/// the one that is in the way stands alone, so that the others do not wait for it for ever.
+async fn send<'p>(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'p>>) -> Result<Vec<Send<'p>>, EngineError> {
     let start = Instant::now();
     let (empty, full): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.operation.changes.is_empty());
     for send in empty {
@@ -169,15 +202,51 @@ async fn send(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'_>>) -> Result
     }
     let operations: Vec<Operation> = full.iter().map(|send| send.operation.clone()).collect();
     if operations.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let applied = cycle.target.apply(&cycle.cx, &operations).await;
     let duration_ms = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
     Progress::spent(&cycle.progress.phases.send, start.elapsed());
+    let mut again = Vec::new();
+    let mut result = Ok(());
     for (send, applied) in full.iter().zip(applied) {
-        note(cycle, notes, send, Some(applied.outcome), duration_ms).await?;
+        let noted = match applied.outcome {
+            Outcome::Failed(error) if is_refusal(&error) => match send.halves() {
+                Some(halves)
+                    if error.code != ErrorCode::NotFound || owner_is_there(cycle, send).await == Some(true) =>
+                {
+                    again.extend(halves);
+                    Ok(())
+                }
+                None if removes_nobody(cycle, send).await => note(cycle, notes, send, None, duration_ms).await,
+                _ => note(cycle, notes, send, Some(Outcome::Failed(error)), duration_ms).await,
+            },
+            outcome => note(cycle, notes, send, Some(outcome), duration_ms).await,
+        };
+        // The others were done all the same, and are told.
+        result = result.and(noted);
     }
-    Ok(())
+    result.map(|()| again)
+}
+
+/// Whether the target refuses what the request holds, which may be one value of many.
+fn is_refusal(error: &ConnectorError) -> bool {
+    use ErrorCode::{Constraint, Dependency, InvalidValue, NotFound};
+    error.scope == Scope::Item && matches!(error.code, NotFound | InvalidValue | Dependency | Constraint)
+}
+
+/// Whether the referring object is at the target: what was not found may be one that it refers to. None when nobody knows.
+async fn owner_is_there(cycle: &Cycle, send: &Send<'_>) -> Option<bool> {
+    let id = send.operation.target_id.as_ref()?;
+    cycle.target.get(&cycle.cx, &send.operation.class, id).await.ok().map(|found| found.is_some())
+}
+
+/// Whether the piece only takes away an account that is not there any more: then it is done.
+async fn removes_nobody(cycle: &Cycle, send: &Send<'_>) -> bool {
+    let [only] = send.chunk else { return false };
+    let class = cycle.job.rules.iter().find(|rule| rule.from == only.key.ref_class).map(|rule| &rule.to);
+    let (ReferenceState::Unwanted, Some(class), Some(id)) = (only.state, class, &only.ref_target) else { return false };
+    send.multi && matches!(cycle.target.get(&cycle.cx, class, id).await, Ok(None))
 }
 
 /// Records what came of one object's references.
@@ -208,6 +277,8 @@ async fn note(
         changes: references_text(&send.operation.changes),
         detail: None,
     };
+    // What was never sent is only forgotten.
+    let is_told = outcome.is_some() || !send.operation.changes.is_empty();
     let (mut sent, mut gone) = (Vec::new(), Vec::new());
     match outcome {
         Some(Outcome::Failed(error)) if error.scope == provost_connector::Scope::Job => {
@@ -218,7 +289,7 @@ async fn note(
             if let Some(rule) = rule {
                 still_there(cycle, rule, Some(&first.owner_target), &error).await?;
             }
-            if error.code == ErrorCode::NotFound {
+            if error.code == ErrorCode::NotFound && owner_is_there(cycle, send).await == Some(false) {
                 void(cycle, notes, first).await?;
             }
             // The rows stay pending, so the next cycle tries again.
@@ -243,7 +314,7 @@ async fn note(
             }
         }
     }
-    notes.note(Note::Sent { event: Box::new(event), sent, gone }).await
+    notes.note(Note::Sent { event: is_told.then(|| Box::new(event)), sent, gone }).await
 }
 
 /// The referring account is gone at the target: its link is void, and its object is looked at again.

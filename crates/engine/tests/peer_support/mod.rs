@@ -105,7 +105,8 @@ pub async fn scim(url: &str, token: &str, more: &Json) -> Result<Arc<dyn Session
     values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let settings = Settings::new(values.as_object().unwrap().clone(), std::env::temp_dir());
     let session = ScimConnector::default().configure(settings, Arc::new(OneSecret(token.to_owned()))).await?;
-    let waits = RetryPolicy { first_wait: Duration::from_millis(5), ..RetryPolicy::default() };
+    let wait = Duration::from_millis(5);
+    let waits = RetryPolicy { first_wait: wait, throttled_wait: wait, ..RetryPolicy::default() };
     Ok(stack(session, waits, None))
 }
 

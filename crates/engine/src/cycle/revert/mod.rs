@@ -132,7 +132,7 @@ async fn tell_event(cycle: &Cycle, notes: &Notes, about: &EventRow, what: String
 async fn tell_row(cycle: &Cycle, notes: &Notes, mut event: EventRow) -> Result<(), EngineError> {
     event.action = "revert".into();
     crate::progress::Progress::add(&cycle.progress.failed, 1);
-    notes.note(Note::Sent { event: Box::new(event), sent: Vec::new(), gone: Vec::new() }).await
+    notes.note(Note::Sent { event: Some(Box::new(event)), sent: Vec::new(), gone: Vec::new() }).await
 }
 
 /// What a page of objects refers to now, and who stands behind the target ids that they referred to before.

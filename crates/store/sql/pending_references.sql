@@ -3,7 +3,7 @@ select
     r.class, r.source_id, r.path, r.ref_class, r.ref_id, r.state,
     owner.target_id,
     case when r.state = 'wanted' then referenced.target_id else coalesce(r.ref_target, referenced.target_id) end,
-    r.ref_target
+    case when r.state = 'wanted' then r.ref_target else referenced.target_id end
 from reference as r
 join link as owner on owner.job = r.job and owner.class = r.class and owner.source_id = r.source_id
 left join link as referenced on referenced.job = r.job and referenced.class = r.ref_class and referenced.source_id = r.ref_id

@@ -50,7 +50,8 @@ pub struct PendingReference {
     /// The referenced object's target id: for a wanted reference the one to send; for an unwanted one the one that was sent,
     /// or may have been; none if nothing can have been.
     pub ref_target: Option<ObjectId>,
-    /// What is at the target by our last write, when a wanted reference replaces it.
+    /// For a wanted reference what is at the target by our last write, and is replaced. For an unwanted one the account that the
+    /// referenced object has now: it may have been sent, and nobody heard that it arrived.
     pub sent_target: Option<ObjectId>,
 }
 

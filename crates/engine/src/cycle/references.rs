@@ -167,7 +167,11 @@ fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<
                 let stale = pending.sent_target.clone().filter(|sent| Some(sent) != pending.ref_target.as_ref());
                 remove.extend(stale.map(|id| Value::Text(id.0)));
             }
-            ReferenceState::Unwanted => remove.extend(current),
+            ReferenceState::Unwanted => {
+                remove.extend(current);
+                let other = pending.sent_target.clone().filter(|other| Some(other) != pending.ref_target.as_ref());
+                remove.extend(other.map(|id| Value::Text(id.0)));
+            }
             ReferenceState::Sent => {}
         }
     }

@@ -154,9 +154,9 @@ impl History {
             throttled_wait: wait,
             ..RetryPolicy::default()
         };
-        let wrapped = |session| stack(session, policy.clone(), None);
+        let wrapped = |session| stack(session, policy, None);
         let two =
-            Two { from: wrapped(Source::new(shared.clone(), feed)), to: wrapped(Target::new(shared.clone(), ways)) };
+            Two { from: wrapped(Source::open(shared.clone(), feed)), to: wrapped(Target::open(shared.clone(), ways)) };
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
         let patience = Patience { looks: vec![Duration::from_millis(1)] };

@@ -20,7 +20,7 @@ pub struct Source {
 }
 
 impl Source {
-    pub fn new(shared: Shared, feed: bool) -> Arc<dyn Session> {
+    pub fn open(shared: Shared, feed: bool) -> Arc<dyn Session> {
         let class = |name: &str| ClassCapabilities {
             name: name.into(),
             scan: true,

@@ -29,7 +29,7 @@ pub struct Ways {
 }
 
 impl Target {
-    pub fn new(shared: Shared, ways: Ways) -> Arc<dyn Session> {
+    pub fn open(shared: Shared, ways: Ways) -> Arc<dyn Session> {
         let class = |name: &str, enablement| ClassCapabilities {
             name: name.into(),
             scan: true,

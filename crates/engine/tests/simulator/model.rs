@@ -28,6 +28,8 @@ pub fn verdict(world: &World, rules: &Rules) -> Vec<String> {
             check("active", Some("true"));
         }
         match person.boss.as_ref().and_then(|boss| world.people.get(boss)) {
+            // What an account had before it was taken over stays where the source says nothing.
+            None if account.unheard || !account.touched => {}
             None => check("manager", None),
             Some(boss) if boss.active => check("manager", world.named(&boss.login)),
             // A boss who is out of scope may have an account still.

@@ -144,6 +144,7 @@ impl Engine {
             cx: cx.child(),
             now: self.clock.now(),
             chosen: Default::default(),
+            halt: Default::default(),
             plan_only: false,
             fresh: false,
         };

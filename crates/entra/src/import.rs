@@ -142,6 +142,8 @@ impl Jobs<'_> {
             schedule: ScheduleSpec::default(),
             objects,
             guards: GuardsSpec::default(),
+            escrow: Default::default(),
+            quarantine: Default::default(),
             default_domain: None,
             assigned: None,
             tests: Vec::new(),

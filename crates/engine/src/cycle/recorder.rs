@@ -116,6 +116,8 @@ impl Writer {
                     builder.references(&delta);
                 }
                 Note::Sent { event, sent, gone } => {
+                    let failed = u64::from(event.status == EventStatus::Failed);
+                    Progress::add(&cycle.progress.failed_references, failed);
                     builder.rows.events.push(*event);
                     builder.rows.references.extend(sent);
                     builder.rows.dropped_references.extend(gone);

@@ -47,7 +47,7 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             prepare(cycle, group, &mut sends);
         }
         let mut running = FuturesUnordered::new();
-        while !sends.is_empty() {
+        while !sends.is_empty() && !cycle.halt.is_on() {
             if running.len() >= limits.max_in_flight.max(1) {
                 running.next().await.unwrap_or(Ok(()))?;
             }
@@ -58,6 +58,9 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
         }
         while let Some(result) = running.next().await {
             result?;
+        }
+        if let Some(paused) = cycle.halt.paused() {
+            return Err(paused);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_connector::{
-    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, FindRequest, Host, LookupRequest, Page,
-    Scan, ScanRequest, Secret, Session, Settings,
+    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, Cursor, End, FindRequest, Host,
+    LookupRequest, Page, Scan, ScanMode, ScanPage, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
@@ -20,6 +20,7 @@ use serde_json::json;
 pub const DAY_MS: i64 = 86_400_000;
 
 pub struct Fixture {
+    files: Arc<Files>,
     pub folder: tempfile::TempDir,
     pub engine: Engine,
     pub clock: ManualClock,
@@ -31,6 +32,55 @@ struct Files {
     files: HashMap<String, (serde_json::Value, PathBuf)>,
     /// The target says that it can be asked by any attribute, as directories can.
     askable: bool,
+    /// The source tells changes since a cursor; there never are any.
+    feeding: bool,
+}
+
+/// A file that tells its changes, as directories can: after the first read there are none.
+struct Feeding {
+    file: Arc<dyn Session>,
+    capabilities: Capabilities,
+}
+
+struct NoChanges;
+
+#[async_trait]
+impl Scan for NoChanges {
+    async fn next(&mut self, _: &Context) -> Result<ScanPage, ConnectorError> {
+        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(0) };
+        Ok(ScanPage { end: Some(end), ..ScanPage::default() })
+    }
+}
+
+#[async_trait]
+impl Session for Feeding {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+    async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
+        self.file.schema(cx).await
+    }
+    async fn test(&self, cx: &Context) -> Vec<CheckResult> {
+        self.file.test(cx).await
+    }
+    async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+        self.file.get(cx, class, id).await
+    }
+    async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
+        self.file.find(cx, request).await
+    }
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        self.file.lookup(cx, request).await
+    }
+    async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
+        match request.mode {
+            ScanMode::Changes { .. } => Ok(Box::new(NoChanges)),
+            ScanMode::Full => self.file.scan(cx, request).await,
+        }
+    }
+    async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        self.file.apply(cx, operations).await
+    }
 }
 
 /// A file of which one can ask by any column.
@@ -82,6 +132,11 @@ impl Connections for Files {
         let (settings, base) = &self.files[name.as_str()];
         let settings = Settings::new(settings.as_object().unwrap().clone(), base);
         let file = FileConnector::default().configure(settings, Arc::new(NoSecrets)).await?;
+        if self.feeding && name == "hr" {
+            let mut capabilities = file.capabilities().clone();
+            capabilities.classes.iter_mut().for_each(|class| class.changes = true);
+            return Ok(Arc::new(Feeding { file, capabilities }));
+        }
         if !self.askable || name != "app" {
             return Ok(file);
         }
@@ -115,15 +170,20 @@ impl Fixture {
     }
 
     pub async fn with(spec: JobSpec) -> Self {
-        Self::over(spec, false).await
+        Self::over(spec, false, false).await
+    }
+
+    /// With a source that tells its changes.
+    pub async fn feeding(spec: JobSpec) -> Self {
+        Self::over(spec, false, true).await
     }
 
     /// With a target that can be asked by any attribute.
     pub async fn askable(spec: JobSpec) -> Self {
-        Self::over(spec, true).await
+        Self::over(spec, true, false).await
     }
 
-    async fn over(spec: JobSpec, askable: bool) -> Self {
+    async fn over(spec: JobSpec, askable: bool, feeding: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let hr = json!({"path": "hr.csv", "class": "person", "key": "id", "references": {"boss": "person"}});
         let app = json!({
@@ -134,8 +194,13 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::new(store, Arc::new(Files { files: files.into(), askable }), Arc::new(clock.clone()));
-        Self { folder, engine, clock, job: "hr-to-app".into(), spec }
+        let files = Arc::new(Files { files: files.into(), askable, feeding });
+        let engine = Engine::new(store, files.clone(), Arc::new(clock.clone()));
+        Self { files, folder, engine, clock, job: "hr-to-app".into(), spec }
+    }
+
+    pub fn connections(&self) -> Arc<dyn Connections> {
+        self.files.clone()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

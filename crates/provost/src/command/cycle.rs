@@ -50,7 +50,7 @@ pub fn finish(report: CycleReport, output: Output) -> Result<Exit> {
 pub fn exit(report: &CycleReport) -> Exit {
     match report.status {
         CycleStatus::Held => Exit::Held,
-        CycleStatus::Incomplete => Exit::Failed,
+        CycleStatus::Incomplete | CycleStatus::Paused => Exit::Failed,
         CycleStatus::Done if report.counts.failed > 0 && report.counts.writes() == 0 => Exit::Failed,
         CycleStatus::Done | CycleStatus::Planned => Exit::Done,
     }
@@ -62,6 +62,7 @@ fn headline(report: &CycleReport) -> String {
         CycleStatus::Held => "held",
         CycleStatus::Incomplete => "incomplete",
         CycleStatus::Planned => "planned",
+        CycleStatus::Paused => "paused",
     };
     let (job, kind, cycle) = (&report.job, report.kind.as_str(), &report.cycle);
     format!("{job}: {kind} cycle {status} in {} ({cycle})", duration(report.duration_ms))

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0004-clients.sql"),
     include_str!("../../sql/schema/0005-values.sql"),
     include_str!("../../sql/schema/0006-push.sql"),
+    include_str!("../../sql/schema/0007-control.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

@@ -18,7 +18,10 @@ pub async fn run(global: &Global, args: RunArgs, output: Output) -> Result<Exit>
     let progress = Arc::new(Progress::default());
     let watch = Watch::start(output, format!("run {name}"), progress.clone());
     let cx = context(output, name);
-    let result = setup.engine.run(name, spec, options(args.depth), progress, &cx).await;
+    let result = match args.even_paused {
+        true => setup.engine.run_even_paused(name, spec, options(args.depth), progress, &cx).await,
+        false => setup.engine.run(name, spec, options(args.depth), progress, &cx).await,
+    };
     drop(watch);
     let report = result.map_err(|error| setup.configuration.explain(error))?;
     finish(report, output)

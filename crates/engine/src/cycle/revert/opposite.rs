@@ -184,7 +184,7 @@ mod tests {
                 &"job".into(),
                 &"c".into(),
                 provost_store::CycleStatus::Failed,
-                "PRV-0000",
+                "PRV-0540",
                 String::new(),
                 0,
             )

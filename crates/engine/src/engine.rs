@@ -8,10 +8,12 @@ use provost_connector::{ConnectorError, Context, Session};
 use provost_model::{Clock, ConnectionName, CycleId, JobName};
 use provost_store::{CycleStatus as StoredStatus, JobRow, Lease, Store};
 
+use crate::cycle::halt::Halt;
 use crate::cycle::{self, Cycle, Patience};
 use crate::error::EngineError;
 use crate::lifesign::LifeSign;
 use crate::progress::Progress;
+use crate::quarantine;
 use crate::report::{CycleKind, CycleReport};
 use crate::rule::{self, Job};
 use crate::spec::JobSpec;
@@ -35,6 +37,14 @@ pub struct RunOptions {
     pub reconcile: bool,
 }
 
+/// What a cycle is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Run,
+    RunEvenPaused,
+    Plan,
+}
+
 /// Cheap to clone; clones share the store and the sessions.
 #[derive(Clone)]
 pub struct Engine {
@@ -42,6 +52,8 @@ pub struct Engine {
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) patience: Patience,
+    /// How often a running cycle looks whether its job was paused.
+    look: Duration,
 }
 
 /// A job with its two sessions.
@@ -53,12 +65,17 @@ pub(crate) struct Opened {
 
 impl Engine {
     pub fn new(store: Store, connections: Arc<dyn Connections>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, connections, clock, patience: Patience::default() }
+        Self { store, connections, clock, patience: Patience::default(), look: cycle::halt::LOOK }
     }
 
     /// The same with another patience for creates whose outcome is in doubt.
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same with another time between two looks for a pause, for tests.
+    pub fn looking_every(self, look: Duration) -> Self {
+        Self { look, ..self }
     }
 
     pub fn store(&self) -> &Store {
@@ -79,7 +96,24 @@ impl Engine {
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
-        self.conduct(name, spec, options, false, progress, cx).await
+        if let Some(row) = self.store.control(name).await?
+            && let Some(refusal) = cycle::halt::refusal(&row)
+        {
+            return Err(refusal);
+        }
+        self.conduct(name, spec, options, Mode::Run, progress, cx).await
+    }
+
+    /// One cycle by hand, of a job that may be paused. A pause that comes while it runs stops it.
+    pub async fn run_even_paused(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        options: RunOptions,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        self.conduct(name, spec, options, Mode::RunEvenPaused, progress, cx).await
     }
 
     /// What a run would do, stored under the report's cycle id; nothing is sent.
@@ -91,7 +125,7 @@ impl Engine {
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
-        self.conduct(name, spec, options, true, progress, cx).await
+        self.conduct(name, spec, options, Mode::Plan, progress, cx).await
     }
 
     async fn conduct(
@@ -99,26 +133,26 @@ impl Engine {
         name: &JobName,
         spec: &JobSpec,
         options: RunOptions,
-        plan_only: bool,
+        mode: Mode,
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
         let opened = match self.open(name, spec).await {
             Ok(opened) => opened,
-            Err(error) if plan_only => return Err(error),
+            Err(error) if mode == Mode::Plan => return Err(error),
             Err(error) => {
-                self.note_failure(name, &error).await;
+                self.note_failure(name, spec, &error).await;
                 return Err(error);
             }
         };
         let held = self.hold(name).await?;
-        let result = self.cycle(&opened, &held.lease, options, plan_only, progress, cx).await;
+        let result = self.conduct_held(&opened, &held.lease, options, mode, progress, cx).await;
         held.release(self).await;
         result
     }
 
     /// A cycle that could not even start shows in the job's state and in the log.
-    async fn note_failure(&self, name: &JobName, failure: &EngineError) {
+    async fn note_failure(&self, name: &JobName, spec: &JobSpec, failure: &EngineError) {
         let write = async {
             let now_ms = self.clock.now_ms();
             let mut row = self.store.job(name).await?.unwrap_or_else(|| JobRow::new(name.clone()));
@@ -128,9 +162,17 @@ impl Engine {
             let id = CycleId::from(uuid::Uuid::now_v7().to_string());
             let code = provost_model::Explain::code(failure).to_string();
             let why = cycle::verdict(name, &id, StoredStatus::Failed, &code, failure.to_string(), now_ms);
+            let before = self.store.quarantine(name).await?;
+            let outcome = quarantine::Outcome::of(failure, row.failures);
+            let verdict = quarantine::judge(&spec.quarantine, name, before.as_ref(), outcome, now_ms);
+            let mut told = vec![why];
+            told.extend(quarantine::event(name, &id, &verdict, now_ms));
             let mut tx = self.store.begin().await?;
             tx.save_job(&row).await?;
-            tx.append_events(&mut [why]).await?;
+            if let quarantine::Verdict::In { row, .. } = &verdict {
+                tx.save_quarantine(row).await?;
+            }
+            tx.append_events(&mut told).await?;
             tx.commit().await
         };
         if let Err(error) = write.await {
@@ -148,6 +190,20 @@ impl Engine {
         progress: Arc<Progress>,
         cx: &Context,
     ) -> Result<CycleReport, EngineError> {
+        let mode = if plan_only { Mode::Plan } else { Mode::Run };
+        self.conduct_held(opened, lease, options, mode, progress, cx).await
+    }
+
+    async fn conduct_held(
+        &self,
+        opened: &Opened,
+        lease: &Lease,
+        options: RunOptions,
+        mode: Mode,
+        progress: Arc<Progress>,
+        cx: &Context,
+    ) -> Result<CycleReport, EngineError> {
+        let plan_only = mode == Mode::Plan;
         let job = &opened.job;
         let mut row = self.store.job(&job.name).await?.unwrap_or_else(|| JobRow::new(job.name.clone()));
         let changed = row.rules_digest != job.digest;
@@ -164,6 +220,8 @@ impl Engine {
                 let mut tx = self.store.fenced(lease).await?;
                 tx.clear_marks(&job.name, None).await?;
                 row.rules_digest.clone_from(&job.digest);
+                // Whoever takes it up must not read the source's changes alone.
+                row.cursors.clear();
                 tx.save_job(&row).await?;
                 tx.commit().await?;
             }
@@ -185,6 +243,7 @@ impl Engine {
             chosen: Default::default(),
             indexes: Default::default(),
             patience: self.patience.clone(),
+            halt: Halt::new(mode == Mode::RunEvenPaused, self.look),
             plan_only,
             fresh,
         };

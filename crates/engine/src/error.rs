@@ -30,8 +30,14 @@ pub enum EngineError {
     NothingHeld { job: JobName },
     #[error("filter: {message}")]
     Filter { message: String, hint: Option<String> },
+    #[error("job `{job}` is paused since {}{}", since(*since_ms), reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Paused { job: JobName, since_ms: i64, reason: Option<String> },
     #[error("cancelled")]
     Cancelled,
+}
+
+fn since(ms: i64) -> String {
+    provost_model::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
 }
 
 /// One problem of a job's rules, found before anything runs.
@@ -70,6 +76,7 @@ impl Explain for EngineError {
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
+            EngineError::Paused { .. } => Code::new("PRV-0532"),
             EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
         }
     }
@@ -87,6 +94,9 @@ impl Explain for EngineError {
             }
             EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
             EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
+            EngineError::Paused { job, .. } => Some(Cow::Owned(format!(
+                "`provost resume {job}` lets it run again, `provost run {job} --even-paused` runs one cycle all the same"
+            ))),
             EngineError::Cancelled => None,
         }
     }

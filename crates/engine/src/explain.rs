@@ -129,6 +129,10 @@ impl Engine {
         let escrows = self.store.escrows(&opened.job.name).await?;
         let escrow = escrows.into_iter().find(|row| row.class == rule.from && row.source_id == *id);
         let next = match (escrow, link.and_then(|link| link.leaves)) {
+            (Some(row), _) if row.next_try == provost_store::escrow::NEVER => Some(format!(
+                "failed {} times and is left alone until it changes at the source; `provost retry {}` tries it again",
+                row.tries, opened.job.name
+            )),
             (Some(row), _) => Some(format!("in escrow after {} tries, next try {}", row.tries, time(row.next_try))),
             (None, Some(end)) => Some(format!("deleted at the target after {}", time(end))),
             (None, None) => None,

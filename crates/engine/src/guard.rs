@@ -17,7 +17,7 @@ pub struct Exceeded {
 impl Exceeded {
     /// The number of the error page.
     pub fn guard_code(&self) -> &'static str {
-        if self.guard == APPROVAL { "PRV-0532" } else { "PRV-0531" }
+        if self.guard == APPROVAL { "PRV-0536" } else { "PRV-0531" }
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Engine`] is the door. [`spec`] is what a job says, [`rule`] what it means, [`decide`] the one pure decision, [`cycle`]
 //! the way of many objects through it. The engine knows sessions and the store; no connector by name, no HTTP, no SQL.
 
+pub mod control;
 mod cycle;
 pub mod decide;
 mod engine;
@@ -13,11 +14,13 @@ mod lifesign;
 mod ondemand;
 mod plan;
 pub mod progress;
+mod quarantine;
 pub mod report;
 mod revert;
 pub mod rule;
 pub mod scheduler;
 pub mod spec;
+pub mod timetable;
 
 pub use cycle::Patience;
 pub use engine::{Connections, Engine, RunOptions};

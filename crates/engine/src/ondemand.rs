@@ -79,6 +79,7 @@ impl Engine {
             chosen: Default::default(),
             indexes: Default::default(),
             patience: self.patience.clone(),
+            halt: Default::default(),
             plan_only: false,
             fresh: false,
         });

@@ -22,6 +22,8 @@ pub struct Progress {
     pub adopted: AtomicU64,
     pub skipped: AtomicU64,
     pub failed: AtomicU64,
+    /// Of those that failed, references.
+    pub failed_references: AtomicU64,
     /// Requests that asked the target about one object.
     pub lookups: AtomicU64,
     /// Nanoseconds spent per phase, over all tasks: the phase clock.

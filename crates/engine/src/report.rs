@@ -54,6 +54,8 @@ pub enum CycleStatus {
     Incomplete,
     /// Only computed, not applied.
     Planned,
+    /// Somebody paused the job: what was under way ended, the rest is the next cycle's.
+    Paused,
 }
 
 /// One run of a job.

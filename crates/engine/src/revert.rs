@@ -80,6 +80,7 @@ impl Engine {
             chosen: Default::default(),
             indexes: Default::default(),
             patience: self.patience.clone(),
+            halt: Default::default(),
             plan_only,
             fresh: false,
         };

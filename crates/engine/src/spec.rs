@@ -23,6 +23,12 @@ pub struct JobSpec {
     /// What somebody has to look at before it goes out.
     #[serde(default, skip_serializing_if = "ApprovalSpec::is_none")]
     pub approval: ApprovalSpec,
+    /// When a failed object is tried again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub escrow: EscrowSpec,
+    /// When a job that fails as a whole is tried more rarely.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub quarantine: QuarantineSpec,
     /// What `DefaultDomain()` gives in this job; else that of the whole configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<String>,
@@ -45,6 +51,10 @@ impl JobSpec {
             None => self.shared.clone(),
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// `assigned: Slack`, or in full `{application: Slack, scope: all}`.
@@ -107,6 +117,47 @@ pub struct ScheduleSpec {
     /// `30s`, `5m`, `2h`, `1d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Period>,
+    /// `0 6 * * 1-5`: times of the clock, one or several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more")]
+    pub cron: Vec<String>,
+    /// What `cron` and `blackout` mean by a time; UTC when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// When no cycle starts by itself: `Mon-Fri 08:00-12:00`, `22:00-05:00`, `2026-12-24..2027-01-02`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_more")]
+    pub blackout: Vec<String>,
+}
+
+impl ScheduleSpec {
+    /// Whether the job runs by itself at all.
+    pub fn is_some(&self) -> bool {
+        self.on.is_some() || self.every.is_some() || !self.cron.is_empty()
+    }
+}
+
+/// A text, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(vec![text.to_owned()])
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+
+    deserializer.deserialize_any(Texts)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -449,6 +500,73 @@ pub struct LimitSpec {
 
 fn twenty() -> u64 {
     20
+}
+
+/// When a failed object is tried again, and for how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EscrowSpec {
+    /// The waits from one try to the next; the last one stays. Provost's own when empty: short ones for passing trouble.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retry: Vec<Period>,
+    /// An object that failed for so long is left alone until it changes at the source.
+    pub give_up: Period,
+}
+
+impl Default for EscrowSpec {
+    fn default() -> Self {
+        Self { retry: Vec::new(), give_up: FOUR_WEEKS }
+    }
+}
+
+/// When a job whose cycles fail as a whole is tried more rarely, and for how long. The numbers are of one cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuarantineSpec {
+    /// More than this share of the events are too many failures.
+    pub percent: f64,
+    /// The share counts only from so many failures up.
+    pub from: u64,
+    /// More failed objects than this are too many, whatever their share.
+    pub count: u64,
+    /// The same, with references that failed.
+    pub all: u64,
+    /// Cycles in a row that did not get through to one of the two systems.
+    pub failures: u32,
+    /// The waits from one attempt to the next; the last one stays.
+    pub retry: Vec<Period>,
+    /// After so long the job does not run by itself any more.
+    pub give_up: Period,
+}
+
+const FOUR_WEEKS: Period = Period { ms: 28 * 86_400_000 };
+
+impl Default for QuarantineSpec {
+    fn default() -> Self {
+        let retry = [15, 30, 60, 120, 240, 480, 960, 1440].map(|minutes| Period { ms: minutes * 60_000 });
+        Self {
+            percent: 40.0,
+            from: 5_000,
+            count: 40_000,
+            all: 60_000,
+            failures: 5,
+            retry: retry.into(),
+            give_up: FOUR_WEEKS,
+        }
+    }
+}
+
+impl QuarantineSpec {
+    /// Milliseconds from the attempt that failed, the first of which is 1, to the next one.
+    pub fn wait_ms(&self, tries: i64) -> i64 {
+        step(&self.retry, tries).unwrap_or(86_400_000)
+    }
+}
+
+/// The wait after so many tries; the last one of the list stays.
+pub(crate) fn step(retry: &[Period], tries: i64) -> Option<i64> {
+    let at = usize::try_from(tries - 1).unwrap_or(0).min(retry.len().checked_sub(1)?);
+    retry.get(at).map(|period| period.ms)
 }
 
 /// One example of the configuration's `tests:`.

@@ -158,7 +158,7 @@ async fn a_plan_waits_for_approval() {
     fixture.spec.approval = serde_json::from_str(r#""always""#).unwrap();
     fixture.write_people(3);
     let seen = fixture.run().await.unwrap();
-    assert_eq!((seen.status, seen.code.as_deref(), fixture.app_lines()), (CycleStatus::Held, Some("PRV-0532"), 0));
+    assert_eq!((seen.status, seen.code.as_deref(), fixture.app_lines()), (CycleStatus::Held, Some("PRV-0536"), 0));
     fixture.write_people(4);
     let newer = fixture.run().await.unwrap();
     assert_eq!(newer.planned, [(provost_model::Action::Create, 4)]);

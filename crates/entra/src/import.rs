@@ -143,6 +143,8 @@ impl Jobs<'_> {
             objects,
             guards: GuardsSpec::default(),
             approval: Default::default(),
+            escrow: Default::default(),
+            quarantine: Default::default(),
             default_domain: None,
             assigned: None,
             tests: Vec::new(),

@@ -21,7 +21,7 @@ pub struct Cli {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 done; 1 failed, or the source could not be read to its end; 2 the plan has changes
+Exit status: 0 done; 1 failed, paused, or the source could not be read to its end; 2 the plan has changes
 (plan --exit-code); 3 held by a guard; 64 bad usage. Data goes to stdout, everything else to stderr.";
 
 /// What every command takes.
@@ -126,6 +126,46 @@ Examples:
     Release(ReleaseArgs),
     /// Throw away what a guard held; the next cycle computes it anew
     Discard(JobArgs),
+    /// Keep a job from running, and end a cycle that runs
+    #[command(after_help = "\
+Examples:
+  provost pause hr-to-directory
+  provost pause hr-to-directory --reason 'audit until Friday'
+
+A cycle that runs, also in another process, ends within about a second after what is under way at the target. It disables
+and deletes nobody from then on, and the next cycle does the rest. `provost run` refuses the job then, unless
+--even-paused; plans, `provision`, `apply`, `release` and `revert` still do what they are told.")]
+    Pause(PauseArgs),
+    /// Let a paused job run again
+    Resume(JobArgs),
+    /// Try failed objects in the next cycle, all of a job or those that match
+    #[command(after_help = "\
+Examples:
+  provost retry hr-to-directory
+  provost retry hr-to-directory --code PRV-0314
+  provost retry hr-to-directory --where 'name co \"ada\"' --dry-run
+
+FILTER sees class, source_id, name, code, message and tries.")]
+    Retry(RetryArgs),
+    /// Leave failed objects alone until they change at the source
+    #[command(after_help = "\
+Examples:
+  provost ignore hr-to-directory --where 'message co \"too long\"' --dry-run
+  provost ignore hr-to-directory --where 'source_id eq \"p7\"'
+
+FILTER sees class, source_id, name, code, message and tries. They are looked at again when they change at the source, when
+the rules change, with `provost run --full` and --reconcile, and after `provost retry`.")]
+    Ignore(IgnoreArgs),
+    /// Begin a job anew: forget where it was, what failed, and its quarantine
+    #[command(after_help = "\
+Examples:
+  provost restart hr-to-directory                     the watermark, failed objects and the quarantine
+  provost restart hr-to-directory --quarantine        only lets it run by its schedule again
+  provost restart hr-to-directory --full              the links as well
+
+Links stay unless --links or --full is given: then accounts are found again by the matching attributes, and accounts of
+people who are gone from the source are nobody's from then on. A job that runs is refused.")]
+    Restart(RestartArgs),
     /// Undo what a cycle did, by the log's record of it
     #[command(after_help = "\
 Examples:
@@ -364,6 +404,69 @@ pub struct RunArgs {
     pub job: JobArgs,
     #[command(flatten)]
     pub depth: Depth,
+    /// Also when the job is paused
+    #[arg(long)]
+    pub even_paused: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Why, for those who wonder
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct EscrowArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Show which objects are meant, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    #[command(flatten)]
+    pub escrow: EscrowArgs,
+    /// Only failed objects that this filter matches
+    #[arg(long = "where", value_name = "FILTER", conflicts_with = "code")]
+    pub filter: Option<String>,
+    /// Only objects whose last failure has this code
+    #[arg(long, value_name = "PRV-NNNN")]
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct IgnoreArgs {
+    #[command(flatten)]
+    pub escrow: EscrowArgs,
+    /// Which failed objects
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: String,
+}
+
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// The next cycle looks at every object again
+    #[arg(long)]
+    pub watermark: bool,
+    /// Failed objects are forgotten, and not tried again unless they are looked at anyway
+    #[arg(long)]
+    pub escrows: bool,
+    /// The job leaves its quarantine
+    #[arg(long)]
+    pub quarantine: bool,
+    /// Forget which account belongs to whom
+    #[arg(long)]
+    pub links: bool,
+    /// All of these
+    #[arg(long, conflicts_with_all = ["watermark", "escrows", "quarantine", "links"])]
+    pub full: bool,
 }
 
 #[derive(Debug, Args)]

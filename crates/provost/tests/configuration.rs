@@ -50,6 +50,33 @@ fn a_good_configuration_passes() {
 }
 
 #[test]
+fn a_schedule_with_times_and_windows_is_checked() {
+    let schedule = "schedule: { on: change, every: 5m }";
+    for (to, place, said, hint) in [
+        ("schedule: { cron: \"0 25 * * *\" }", "8:", "value must be in range 0..=23; found 25", "minute, hour"),
+        ("schedule: { cron: [\"0 6 * * *\", \"0 6 * *\"] }", "8:", "five fields, not 4", "minute, hour"),
+        (
+            "schedule: { every: 5m, timezone: Europe/Zuerich }",
+            "8:",
+            "no time zone `Europe/Zuerich`",
+            "`Europe/Zurich`?",
+        ),
+        ("schedule: { every: 5m, blackout: \"Mo 08:00-12:00\" }", "8:", "`Mo` is no day", "Mon-Fri 08:00-12:00"),
+    ] {
+        let told = check(schedule, to);
+        let begins = format!(" --> provost.yaml:{place}");
+        assert!(told.starts_with("error[PRV-0116]: ") && told.contains(&begins), "{told}");
+        assert!(told.contains(said) && told.contains(hint), "{told}");
+    }
+    let folder = Folder::new();
+    let good = "schedule: { cron: \"0 6 * * 1-5\", timezone: Europe/Zurich, blackout: [\"22:00-05:00\", \"2026-12-24..2027-01-02\"] }
+    escrow: { retry: [6h, 12h, 24h], give_up: 14d }
+    quarantine: { failures: 3, retry: [1h, 24h] }";
+    folder.write("provost.yaml", &GOOD.replacen(schedule, good, 1));
+    folder.run(&["config", "check"]).ok();
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest_one() {
     assert_eq!(
         check("    source: hr", "    source: hr\n    shedule: { every: 5m }"),

@@ -220,3 +220,58 @@ fn a_cycle_is_undone() {
     assert_eq!(nothing.status, 1);
     assert!(nothing.stderr.starts_with("error[PRV-0507]: cycle `nothing` cannot be reverted"), "{}", nothing.stderr);
 }
+
+#[test]
+fn a_job_is_paused_resumed_and_begun_anew() {
+    let folder = folder();
+    folder.run(&["pause", "hr-to-accounts", "--reason", "audit"]).ok();
+    let refused = folder.run(&["run", "hr-to-accounts"]);
+    assert_eq!(refused.status, 1);
+    assert!(refused.stderr.contains("error[PRV-0532]: job `hr-to-accounts` is paused since 20"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(": audit"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("provost resume hr-to-accounts"), "{}", refused.stderr);
+    let status: Json = serde_json::from_str(&folder.run(&["status", "--json"]).ok().stdout).unwrap();
+    assert_eq!((&status[0]["state"], &status[0]["paused"]["reason"]), (&"paused".into(), &"audit".into()), "{status}");
+    folder.run(&["run", "hr-to-accounts", "--even-paused"]).ok();
+    folder.run(&["resume", "hr-to-accounts"]).ok();
+    let again = folder.run(&["resume", "hr-to-accounts"]).ok();
+    assert!(again.stderr.contains("was not paused"), "{}", again.stderr);
+
+    let run = |args: &[&str]| -> Json { serde_json::from_str(&folder.run(args).ok().stdout).unwrap() };
+    assert_eq!(run(&["run", "hr-to-accounts", "--json"])["kind"], "incremental");
+    let restarted = run(&["restart", "hr-to-accounts", "--json"]);
+    assert_eq!((&restarted["watermark"], &restarted["links"]), (&true.into(), &false.into()));
+    let cycle = run(&["run", "hr-to-accounts", "--json"]);
+    assert_eq!((&cycle["kind"], &cycle["counts"]["created"]), (&"initial".into(), &0.into()), "{cycle}");
+    let log =
+        folder.run(&["log", "--where", "action eq \"restart\" or action eq \"pause\" or action eq \"resume\""]).ok();
+    assert_eq!(log.stdout.lines().count(), 3, "{}", log.stdout);
+}
+
+#[test]
+fn failed_objects_are_tried_or_left_alone_by_filter() {
+    let folder = folder();
+    let text = std::fs::read_to_string(folder.path("provost.yaml")).unwrap();
+    let spoilt = text.replacen(
+        "employee_id: \"[employee_id]\"",
+        "employee_id: FormatDateTime([employee_id], , \"yyyy\", \"yyyy\")",
+        1,
+    );
+    assert_ne!(text, spoilt);
+    folder.write("provost.yaml", &spoilt);
+    let failed = folder.run(&["run", "hr-to-accounts"]);
+    assert_eq!(failed.status, 1, "{}", failed.stderr);
+    let run = |args: &[&str]| -> Json { serde_json::from_str(&folder.run(args).ok().stdout).unwrap() };
+    let all = run(&["retry", "hr-to-accounts", "--dry-run", "--json"]);
+    let objects = all["objects"].as_array().unwrap();
+    assert!(objects.len() > 1, "{all}");
+    let (code, id) = (objects[0]["code"].as_str().unwrap(), objects[0]["source_id"].as_str().unwrap());
+    let same = run(&["retry", "hr-to-accounts", "--code", code, "--json"]);
+    assert_eq!(same["objects"].as_array().unwrap().len(), objects.len());
+    let none = run(&["retry", "hr-to-accounts", "--code", "PRV-0302", "--json"]);
+    assert_eq!(none["objects"].as_array().unwrap().len(), 0);
+    let one = run(&["ignore", "hr-to-accounts", "--where", &format!("source_id eq \"{id}\""), "--json"]);
+    assert_eq!(one["objects"].as_array().unwrap().len(), 1);
+    assert_eq!(run(&["status", "--json"])[0]["ignored"], 1);
+    assert_eq!(folder.run(&["ignore", "hr-to-accounts", "--where", "nonsense ="]).status, 64);
+}

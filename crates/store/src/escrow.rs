@@ -9,6 +9,9 @@ use crate::db::{Param, Record, Row};
 use crate::store::texts;
 use crate::{Result, Store, Transaction};
 
+/// The next try of an object that is left alone until it changes at the source.
+pub const NEVER: i64 = i64::MAX;
+
 /// One object that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscrowRow {
@@ -17,6 +20,7 @@ pub struct EscrowRow {
     pub source_id: ObjectId,
     pub tries: i64,
     pub first_failed: i64,
+    /// [`NEVER`] for one that is left alone until it changes at the source.
     pub next_try: i64,
     /// Of the last failure.
     pub code: Code,
@@ -75,6 +79,12 @@ impl Store {
         EscrowRow::read_all(self.db().rows(sql).await?)
     }
 
+    /// Of those, how many are left alone until they change at the source.
+    pub async fn count_ignored(&self, job: &str) -> Result<i64> {
+        let sql = self.db().fixed("select count(*) from escrow where job = $1 and next_try = $2");
+        self.db().row(sql.value(job).value(NEVER)).await?.map_or(Ok(0), |mut row| row.int())
+    }
+
     pub async fn count_escrows(&self, job: &str) -> Result<i64> {
         let sql = self.db().fixed("select count(*) from escrow where job = $1").value(job);
         self.db().row(sql).await?.map_or(Ok(0), |mut row| row.int())
@@ -84,6 +94,23 @@ impl Store {
 impl Transaction {
     pub async fn save_escrows(&mut self, escrows: &[EscrowRow]) -> Result<()> {
         self.upsert(escrows).await
+    }
+
+    /// Makes objects due at once; how many were there.
+    pub async fn retry_escrows<I: Borrow<str>>(&mut self, job: &str, class: &str, ids: &[I]) -> Result<u64> {
+        self.on_objects("update escrow set next_try = 0", job, class, "source_id", &texts(ids)).await
+    }
+
+    /// Leaves objects alone until they change at the source; how many were there.
+    pub async fn ignore_escrows<I: Borrow<str>>(&mut self, job: &str, class: &str, ids: &[I]) -> Result<u64> {
+        // [`NEVER`]
+        self.on_objects("update escrow set next_try = 9223372036854775807", job, class, "source_id", &texts(ids)).await
+    }
+
+    /// Forgets all failures of a job; how many they were.
+    pub async fn forget_escrows(&mut self, job: &str) -> Result<u64> {
+        let sql = self.fixed("delete from escrow where job = $1").value(job);
+        self.run(sql).await
     }
 
     pub async fn delete_escrows<I: Borrow<str>>(&mut self, job: &str, class: &str, ids: &[I]) -> Result<u64> {

@@ -131,15 +131,31 @@ impl Transaction {
         self.upsert(std::slice::from_ref(job)).await
     }
 
-    /// Removes a job with its links, references and escrow. Events and cycles stay until they are pruned.
+    /// Removes a job with its links, references and escrow, and what was said about it. Events and cycles stay until they are
+    /// pruned.
     pub async fn forget_job(&mut self, name: &str) -> Result<(), StoreError> {
         for text in [
             "delete from reference where job = $1",
             "delete from escrow where job = $1",
             "delete from link where job = $1",
+            "delete from quarantine where job = $1",
+            "delete from job_control where job = $1",
             "delete from job where name = $1",
         ] {
             let sql = self.fixed(text).value(name);
+            self.run(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets which accounts the job's objects have, and with that what failed for them and what they refer to.
+    pub async fn forget_links(&mut self, job: &str) -> Result<()> {
+        for text in [
+            "delete from reference where job = $1",
+            "delete from escrow where job = $1",
+            "delete from link where job = $1",
+        ] {
+            let sql = self.fixed(text).value(job);
             self.run(sql).await?;
         }
         Ok(())

@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod config;
+pub mod control;
 pub mod cycle;
 pub mod db;
 pub mod directory;
@@ -23,6 +24,7 @@ pub mod lease;
 pub mod link;
 pub mod memo;
 pub mod push;
+pub mod quarantine;
 pub mod reference;
 pub mod seal;
 pub mod secret;
@@ -32,6 +34,7 @@ pub mod words;
 
 pub use audit::AuditRow;
 pub use config::ConfigRow;
+pub use control::ControlRow;
 pub use cycle::CycleRow;
 pub use db::{Db, Transaction};
 pub use directory::{Candidates, Column, Lookup, MemberRow, ResourceRow, ValueRow};
@@ -44,6 +47,7 @@ pub use layout::Layout;
 pub use lease::{Lease, LeaseRow};
 pub use link::{GONE, LinkRow, MarksPage};
 pub use push::{PushOperationRow, PushRecordRow, PushRequestRow};
+pub use quarantine::QuarantineRow;
 pub use reference::{PendingReference, ReferenceKey, ReferenceRow};
 pub use seal::MasterKey;
 pub use secret::SecretInfo;

@@ -50,7 +50,9 @@ words! {
         Active = "active",
         /// Waits for somebody to release or discard the plan in `held_plan`.
         Held = "held",
+        /// Shown, never stored: see `job_control`.
         Paused = "paused",
+        /// Shown, never stored: see `quarantine`.
         Quarantined = "quarantined",
     }
     "link" LinkState {
@@ -87,6 +89,8 @@ words! {
         Held = "held",
         Discarded = "discarded",
         Planned = "planned",
+        /// Somebody paused the job: what was under way ended, the rest is the next cycle's.
+        Paused = "paused",
     }
     "reference" ReferenceState {
         /// To be sent as soon as both ends have a target id.

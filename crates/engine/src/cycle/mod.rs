@@ -13,6 +13,7 @@ mod absent;
 pub(crate) mod choose;
 mod doubt;
 mod find;
+pub(crate) mod halt;
 pub(crate) mod index;
 mod intent;
 mod known;
@@ -43,6 +44,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::EngineError;
 use crate::guard::Intended;
 use crate::progress::Progress;
+use crate::quarantine;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
 use crate::rule::{Job, Rule};
 
@@ -75,6 +77,8 @@ pub(crate) struct Cycle {
     pub indexes: index::Indexes,
     /// How long a create in doubt is looked for.
     pub patience: Patience,
+    /// Somebody pauses the job.
+    pub halt: halt::Halt,
     /// Store everything as planned and send nothing.
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.
@@ -84,6 +88,11 @@ pub(crate) struct Cycle {
 impl Cycle {
     pub fn rule(&self, at: usize) -> &Rule {
         &self.job.rules[at]
+    }
+
+    /// Whether nothing new is begun any more: cancelled, or paused.
+    fn is_stopping(&self) -> bool {
+        self.cx.cancel.is_cancelled() || self.halt.is_on()
     }
 
     /// Whether creates and updates may flow before the read is complete.
@@ -159,9 +168,15 @@ enum Work {
 async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<CycleReport, EngineError> {
     let start = Instant::now();
     // What was held is sent under the cycle that read it.
-    let cursors = match &work {
-        Work::Plan(plan) => cycle.store.cycle(plan).await?.map(|row| row.cursors).unwrap_or_default(),
-        Work::Source | Work::Revert(_) | Work::Records(_) => BTreeMap::new(),
+    let plan = match &work {
+        Work::Plan(plan) => cycle.store.cycle(plan).await?,
+        Work::Source | Work::Revert(_) | Work::Records(_) => None,
+    };
+    let (was, cursors) = plan.map_or((None, BTreeMap::new()), |row| (Some(row.status), row.cursors));
+    // A job that is paused can be worked on by hand; a pause that comes now stops that as well.
+    let known = match &work {
+        Work::Source if !cycle.halt.even_paused => None,
+        _ => cycle.store.control(&cycle.job.name).await?.and_then(|row| row.paused),
     };
     let mut cycle_row = CycleRow {
         id: cycle.id.clone(),
@@ -179,20 +194,36 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     tx.commit().await?;
 
     let cursors = job_row.cursors.clone();
+    let pauses = (!cycle.plan_only).then(|| halt::watch(&cycle, known));
     let recorder = Recorder::start(cycle.clone(), job_row);
     let pool = Pool::start(&cycle, recorder.notes());
     let partial = !matches!(work, Work::Source);
     let sends_plan = matches!(work, Work::Plan(_));
     let reverts = if let Work::Revert(of) = &work { Some(marked(of)) } else { None };
-    let mut result = match work {
-        Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
-        Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, &plan).await,
-        Work::Revert(of) => undo(&cycle, &recorder, &pool, &of).await,
-        Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
+    let objects = async {
+        match work {
+            Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
+            Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, &plan).await,
+            Work::Revert(of) => undo(&cycle, &recorder, &pool, &of).await,
+            Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
+        }
     };
+    let mut result = cycle.halt.or(objects).await;
+    if result.as_ref().is_ok_and(|found| found.sends_references)
+        && let Err(error) = references::second_pass(&cycle, &recorder.notes()).await
+    {
+        result = Err(error);
+    }
+    // A pause breaks nothing off: what is under way at the target ends, and what came of it is recorded.
+    if matches!(result, Err(EngineError::Paused { .. }))
+        && let Err(error) = pool.drain().await
+    {
+        result = Err(error);
+    }
     if let Some(error) = pool.stop().await {
         result = Err(error);
     }
+    drop(pauses);
     let mut job_row = recorder.finish().await?;
     // What a failed cycle planned and did not send is decided anew. A stored plan stays: it may be released again.
     if result.is_err()
@@ -202,7 +233,13 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         tracing::warn!(error = %error, "what the failed cycle had planned could not be discarded");
     }
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let finished = finish(&cycle, &mut job_row, result, partial);
+    let before = cycle.store.quarantine(&cycle.job.name).await?;
+    let mut finished = finish(&cycle, &mut job_row, result, partial);
+    let quarantine = judge(&cycle, &job_row, &mut finished, partial, before.as_ref());
+    if finished.row_status == StoredStatus::Paused {
+        // A plan that was stopped on its way can be sent on.
+        finished.row_status = was.unwrap_or(StoredStatus::Paused);
+    }
 
     cycle_row.status = finished.row_status;
     cycle_row.finished = Some(cycle_row.started.saturating_add_unsigned(elapsed_ms));
@@ -222,6 +259,14 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     tx.save_cycle(&cycle_row).await?;
     if !cycle.plan_only {
         tx.save_job(&job_row).await?;
+        match &quarantine {
+            quarantine::Verdict::Stays => {}
+            quarantine::Verdict::In { row, .. } => tx.save_quarantine(row).await?,
+            quarantine::Verdict::Out => drop(tx.end_quarantine(&cycle.job.name).await?),
+        }
+        if let Some(told) = quarantine::event(&cycle.job.name, &cycle.id, &quarantine, cycle.now_ms()) {
+            tx.append_events(&mut [told]).await?;
+        }
         if let (Some(note), Some(code)) = (&finished.note, &finished.code) {
             let why = verdict(&cycle.job.name, &cycle.id, finished.row_status, code, note.clone(), cycle.now_ms());
             tx.append_events(&mut [why]).await?;
@@ -256,7 +301,11 @@ pub(crate) fn verdict(
     reason: String,
     now_ms: i64,
 ) -> provost_store::EventRow {
-    let held = status == StoredStatus::Held;
+    let action = match status {
+        StoredStatus::Held => "hold",
+        StoredStatus::Paused => "pause",
+        _ => "cycle",
+    };
     provost_store::EventRow {
         seq: 0,
         job: job.clone(),
@@ -264,9 +313,9 @@ pub(crate) fn verdict(
         class: ClassName::default(),
         source_id: provost_model::ObjectId::default(),
         target_id: None,
-        action: if held { "hold".into() } else { "cycle".into() },
         // A held event is an operation that waits; this one only tells of those.
-        status: if held { provost_store::EventStatus::Done } else { provost_store::EventStatus::Failed },
+        status: if action == "cycle" { provost_store::EventStatus::Failed } else { provost_store::EventStatus::Done },
+        action: action.into(),
         code: Some(code.into()),
         created: now_ms,
         finished: Some(now_ms),
@@ -284,6 +333,8 @@ struct Found {
     reads: BTreeMap<ClassName, ClassRead>,
     intended: Intended,
     held: Option<crate::guard::Exceeded>,
+    /// The objects are done; their references follow.
+    sends_references: bool,
 }
 
 async fn steps(
@@ -317,7 +368,7 @@ async fn steps(
     } else {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
     }
-    references::second_pass(cycle, &notes).await?;
+    found.sends_references = true;
     Ok(found)
 }
 
@@ -339,8 +390,7 @@ fn guard(cycle: &Cycle, found: &Found, linked: &BTreeMap<ClassName, u64>) -> Res
 async fn send_plan(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, plan: &str) -> Result<Found, EngineError> {
     let notes = recorder.notes();
     apply_planned(cycle, &notes, pool, plan).await?;
-    references::second_pass(cycle, &notes).await?;
-    Ok(Found::default())
+    Ok(Found { sends_references: true, ..Found::default() })
 }
 
 async fn undo(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, of: &str) -> Result<Found, EngineError> {
@@ -351,7 +401,7 @@ async fn undo(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, of: &str) ->
     found.held = crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await).err();
     if !cycle.plan_only && found.held.is_none() {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
-        references::second_pass(cycle, &notes).await?;
+        found.sends_references = true;
     }
     Ok(found)
 }
@@ -372,7 +422,7 @@ async fn send_records(
         Ok(()) => apply_planned(cycle, &notes, pool, &cycle.id).await?,
         Err(exceeded) => found.held = Some(exceeded),
     }
-    references::second_pass(cycle, &notes).await?;
+    found.sends_references = true;
     Ok(found)
 }
 
@@ -396,6 +446,32 @@ struct Finished {
     error: Option<EngineError>,
 }
 
+/// What becomes of the job's quarantine. Only cycles that read the source say something about it.
+fn judge(
+    cycle: &Cycle,
+    job: &JobRow,
+    finished: &mut Finished,
+    partial: bool,
+    before: Option<&provost_store::QuarantineRow>,
+) -> quarantine::Verdict {
+    if partial || cycle.plan_only || finished.status == CycleStatus::Paused {
+        return quarantine::Verdict::Stays;
+    }
+    let outcome = match &finished.error {
+        Some(error) => quarantine::Outcome::of(error, job.failures),
+        None => quarantine::Outcome::Ended {
+            counts: cycle.progress.counts(),
+            failed_references: cycle.progress.failed_references.load(std::sync::atomic::Ordering::Relaxed),
+        },
+    };
+    let verdict = quarantine::judge(&cycle.job.quarantine, &cycle.job.name, before, outcome, cycle.now_ms());
+    if let (quarantine::Verdict::In { row, .. }, None) = (&verdict, &finished.note) {
+        finished.note = Some(format!("the job is in quarantine: {}", row.reason));
+        finished.hint = Some("the next cycles come more rarely; one that succeeds takes the job out".into());
+    }
+    verdict
+}
+
 /// Brings the job's row to what the cycle found: watermark, counts, held plan.
 fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, partial: bool) -> Finished {
     let mut finished = Finished {
@@ -412,6 +488,22 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
     job.updated = cycle.now_ms();
     let found = match result {
         Ok(found) => found,
+        Err(error @ EngineError::Paused { .. }) => {
+            if !partial {
+                // What an earlier cycle held was given up when this one began.
+                job.state = JobState::Active;
+                job.last_cycle = Some(cycle.id.clone());
+            }
+            finished.row_status = StoredStatus::Paused;
+            finished.status = CycleStatus::Paused;
+            finished.note = Some(error.to_string());
+            finished.code = Some(provost_model::Explain::code(&error).to_string());
+            finished.hint = Some(format!(
+                "nobody was disabled or deleted since; after `provost resume {}` the next cycle does the rest",
+                cycle.job.name
+            ));
+            return finished;
+        }
         Err(error) => {
             job.failures += 1;
             finished.row_status = StoredStatus::Failed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Done, ScanFault};
 use provost_model::{Action, AttributePath, ClassName, Code, Explain, ObjectId, Text};
+use provost_store::escrow::NEVER;
 use provost_store::{
     EscrowRow, EventOutcome, EventRow, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow,
     ReferenceState,
@@ -15,6 +16,9 @@ use super::text::{changes_text, lost_text, sent_text, without};
 use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;
+
+/// The object is not tried any more.
+const GIVEN_UP: &str = "PRV-0535";
 
 /// An intent that was sent, and what came of it.
 #[derive(Debug)]
@@ -166,7 +170,7 @@ impl Builder<'_> {
         link.leaves = None;
         self.fault_event(place, fault, link.target_id.clone());
         self.rows.links.push((link, Some(self.rows.events.len() - 1)));
-        self.escrow(place.rule, &place.source_id, fault.code.clone(), fault.message.clone(), None);
+        self.escrow(place, fault.code.clone(), fault.message.clone(), None);
     }
 
     pub fn fault_event(&mut self, place: &Place, fault: &Fault, target_id: Option<ObjectId>) {
@@ -342,7 +346,7 @@ impl Builder<'_> {
             link.state = LinkState::Failed;
         }
         self.rows.links.push((link, index));
-        self.escrow(place.rule, &place.source_id, error.code(), error.to_string(), Some(error));
+        self.escrow(&place, error.code(), error.to_string(), Some(error));
     }
 
     /// Notes that the account of a link vanished.
@@ -393,17 +397,32 @@ impl Builder<'_> {
         self.rows.dropped_references.extend(delta.dropped.iter().cloned());
     }
 
-    fn escrow(&mut self, rule: usize, id: &ObjectId, code: Code, message: String, error: Option<&ConnectorError>) {
-        let key = (self.cycle.rule(rule).from.clone(), id.clone());
-        let earlier = self.escrows.get(&key);
+    fn escrow(&mut self, place: &Place, code: Code, message: String, error: Option<&ConnectorError>) {
+        let key = (self.cycle.rule(place.rule).from.clone(), place.source_id.clone());
+        // One that was left alone has changed since: that is another failure.
+        let earlier = self.escrows.get(&key).filter(|row| row.next_try != NEVER);
         let tries = earlier.map_or(0, |row| row.tries) + 1;
+        let first_failed = earlier.map_or(self.now_ms, |row| row.first_failed);
+        let spec = &self.cycle.job.escrow;
+        let next = self.now_ms.saturating_add(retry::wait_ms(spec, tries, error));
+        let is_over = next > first_failed.saturating_add(spec.give_up.ms);
+        if is_over {
+            let reason = format!(
+                "it failed {tries} times in {} and is left alone until it changes at the source: {message}",
+                spec.give_up
+            );
+            let mut event = self.event(place.rule, &place.source_id, &place.name, "give-up", reason);
+            event.status = EventStatus::Failed;
+            event.code = Some(GIVEN_UP.into());
+            self.rows.events.push(event);
+        }
         let row = EscrowRow {
             job: self.cycle.job.name.clone(),
             class: key.0.clone(),
-            source_id: id.clone(),
+            source_id: place.source_id.clone(),
             tries,
-            first_failed: earlier.map_or(self.now_ms, |row| row.first_failed),
-            next_try: self.now_ms.saturating_add(retry::wait_ms(tries, error)),
+            first_failed,
+            next_try: if is_over { NEVER } else { next },
             code,
             message,
         };

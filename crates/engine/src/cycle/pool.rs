@@ -126,14 +126,16 @@ impl Pool {
     /// Hands a unit to the next free worker; waits while all are busy.
     pub async fn submit(&self, unit: Unit) -> Result<(), EngineError> {
         self.shared.open.fetch_add(1, Ordering::AcqRel);
+        // Whoever gives up waiting takes the unit back.
+        let hand = InHand(&self.shared, 1);
         let weight = match &unit {
             Unit::Apply(intents) => intents.len(),
             Unit::Ask(_) => 1,
         };
-        if self.shared.cycle.cx.cancel.is_cancelled() || self.shared.units.push(unit, weight).await.is_err() {
-            self.shared.close(1);
+        if self.shared.cycle.is_stopping() || self.shared.units.push(unit, weight).await.is_err() {
             return Err(self.error());
         }
+        std::mem::forget(hand);
         Ok(())
     }
 
@@ -180,7 +182,7 @@ impl Pool {
 async fn work(shared: Arc<Shared>) {
     while let Some(unit) = shared.units.next().await {
         let _in_hand = InHand(&shared, 1);
-        if !shared.cycle.cx.cancel.is_cancelled() {
+        if !shared.cycle.is_stopping() {
             let result = match unit {
                 Unit::Apply(intents) => apply(&shared, intents).await,
                 Unit::Ask(ask) => ask_and_decide(&shared, ask).await,
@@ -225,6 +227,9 @@ pub(super) fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
 
 /// Decides with what the target has, and does it.
 async fn carry_out(shared: &Shared, ask: Ask, found: &[Record]) -> Result<(), EngineError> {
+    if shared.cycle.is_stopping() {
+        return Ok(());
+    }
     match decided(&shared.cycle, ask, found).await? {
         Decided::Note(note) => shared.notes.note(note).await,
         Decided::Send(intent) => apply(shared, vec![intent]).await,
@@ -434,7 +439,7 @@ async fn adopt(shared: Arc<Shared>, mut matched: mpsc::UnboundedReceiver<Matched
     let mut page = Vec::new();
     while matched.recv_many(&mut page, ADOPTIONS).await > 0 {
         let _in_hand = InHand(&shared, page.len());
-        if !shared.cycle.cx.cancel.is_cancelled()
+        if !shared.cycle.is_stopping()
             && let Err(error) = adopt_page(&shared, &mut page, in_flight).await
         {
             shared.fail(error);

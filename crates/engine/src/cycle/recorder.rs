@@ -116,6 +116,8 @@ impl Writer {
                     builder.references(&delta);
                 }
                 Note::Sent { event, sent, gone } => {
+                    let failed = event.as_ref().is_some_and(|event| event.status == EventStatus::Failed);
+                    Progress::add(&cycle.progress.failed_references, u64::from(failed));
                     builder.rows.events.extend(event.map(|event| *event));
                     builder.rows.references.extend(sent);
                     builder.rows.dropped_references.extend(gone);

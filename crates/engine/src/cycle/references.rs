@@ -78,7 +78,7 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             if running.len() >= limits.max_in_flight.max(1) {
                 result = running.next().await.unwrap_or(Ok(()));
             }
-            if result.is_err() {
+            if result.is_err() || cycle.halt.is_on() {
                 break;
             }
             running.push(send_lane(cycle, notes, lane));
@@ -88,6 +88,9 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             result = result.and(ended);
         }
         result?;
+        if let Some(paused) = cycle.halt.paused() {
+            return Err(paused);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shap
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
 use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, RuleSpec};
+use crate::timetable::Timetable;
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
 const BAD_PATH: Code = Code::new("PRV-0522");
@@ -64,6 +65,9 @@ pub fn compile(
             ..RuleProblem::new(UNKNOWN_CLASS, format!("jobs.{name}.guards.classes.{class}"), message)
         });
     }
+    if let Err(wrong) = Timetable::compile(&spec.schedule, &format!("jobs.{name}.schedule")) {
+        problems.extend(wrong);
+    }
     if !problems.is_empty() {
         problems.append(&mut warnings);
         return Err(problems);
@@ -83,6 +87,8 @@ pub fn compile(
         rules,
         guards: spec.guards.clone(),
         approval: spec.approval.clone(),
+        escrow: spec.escrow.clone(),
+        quarantine: spec.quarantine.clone(),
         warnings,
         digest: Digest::of_bytes(&text).to_string(),
     })

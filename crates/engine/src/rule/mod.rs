@@ -16,7 +16,9 @@ use provost_model::{
 use provost_store::Layout;
 
 use crate::error::RuleProblem;
-use crate::spec::{ApplySpec, ApprovalSpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, ReactionSpec};
+use crate::spec::{
+    ApplySpec, ApprovalSpec, EscrowSpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, QuarantineSpec, ReactionSpec,
+};
 
 pub use compile::compile;
 pub use provost_lang::nearest;
@@ -32,6 +34,8 @@ pub struct Job {
     pub rules: Vec<Rule>,
     pub guards: GuardsSpec,
     pub approval: ApprovalSpec,
+    pub escrow: EscrowSpec,
+    pub quarantine: QuarantineSpec,
     /// What will fail for some objects, as far as the schemas tell.
     pub warnings: Vec<RuleProblem>,
     /// Changes with every change of scope, matching or mapping; a new one makes the next cycle an initial one.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_connector::{
-    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, FindRequest, Host, LookupRequest, Page,
-    Scan, ScanPage, ScanRequest, Secret, Session, Settings,
+    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, Cursor, End, FindRequest, Host,
+    LookupRequest, Page, Scan, ScanMode, ScanPage, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
@@ -20,6 +20,7 @@ use serde_json::json;
 pub const DAY_MS: i64 = 86_400_000;
 
 pub struct Fixture {
+    files: Arc<Files>,
     pub folder: tempfile::TempDir,
     pub engine: Engine,
     pub clock: ManualClock,
@@ -40,6 +41,8 @@ enum Way {
     Askable,
     /// Of each read the first object is lost on the way, and nothing says so but the number at the end.
     Lossy,
+    /// The source tells changes since a cursor; there never are any.
+    Feeding,
 }
 
 /// A read that loses its first object.
@@ -57,6 +60,53 @@ impl Scan for LossyScan {
             self.lost = true;
         }
         Ok(page)
+    }
+}
+
+/// A file that tells its changes, as directories can: after the first read there are none.
+struct Feeding {
+    file: Arc<dyn Session>,
+    capabilities: Capabilities,
+}
+
+struct NoChanges;
+
+#[async_trait]
+impl Scan for NoChanges {
+    async fn next(&mut self, _: &Context) -> Result<ScanPage, ConnectorError> {
+        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(0) };
+        Ok(ScanPage { end: Some(end), ..ScanPage::default() })
+    }
+}
+
+#[async_trait]
+impl Session for Feeding {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+    async fn schema(&self, cx: &Context) -> Result<Schema, ConnectorError> {
+        self.file.schema(cx).await
+    }
+    async fn test(&self, cx: &Context) -> Vec<CheckResult> {
+        self.file.test(cx).await
+    }
+    async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {
+        self.file.get(cx, class, id).await
+    }
+    async fn find(&self, cx: &Context, request: FindRequest) -> Result<Page, ConnectorError> {
+        self.file.find(cx, request).await
+    }
+    async fn lookup(&self, cx: &Context, request: LookupRequest) -> Result<Vec<Vec<Record>>, ConnectorError> {
+        self.file.lookup(cx, request).await
+    }
+    async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
+        match request.mode {
+            ScanMode::Changes { .. } => Ok(Box::new(NoChanges)),
+            ScanMode::Full => self.file.scan(cx, request).await,
+        }
+    }
+    async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        self.file.apply(cx, operations).await
     }
 }
 
@@ -111,7 +161,12 @@ impl Connections for Files {
         let (settings, base) = &self.files[name.as_str()];
         let settings = Settings::new(settings.as_object().unwrap().clone(), base);
         let file = FileConnector::default().configure(settings, Arc::new(NoSecrets)).await?;
-        if self.way == Way::Plain || name != "app" {
+        if self.way == Way::Feeding && name == "hr" {
+            let mut capabilities = file.capabilities().clone();
+            capabilities.classes.iter_mut().for_each(|class| class.changes = true);
+            return Ok(Arc::new(Feeding { file, capabilities }));
+        }
+        if matches!(self.way, Way::Plain | Way::Feeding) || name != "app" {
             return Ok(file);
         }
         let mut capabilities = file.capabilities().clone();
@@ -154,6 +209,11 @@ impl Fixture {
         Self::over(spec, Way::Lossy).await
     }
 
+    /// With a source that tells its changes.
+    pub async fn feeding(spec: JobSpec) -> Self {
+        Self::over(spec, Way::Feeding).await
+    }
+
     /// With a target that can be asked by any attribute.
     pub async fn askable(spec: JobSpec) -> Self {
         Self::over(spec, Way::Askable).await
@@ -170,8 +230,13 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let engine = Engine::new(store, Arc::new(Files { files: files.into(), way }), Arc::new(clock.clone()));
-        Self { folder, engine, clock, job: "hr-to-app".into(), spec }
+        let files = Arc::new(Files { files: files.into(), way });
+        let engine = Engine::new(store, files.clone(), Arc::new(clock.clone()));
+        Self { files, folder, engine, clock, job: "hr-to-app".into(), spec }
+    }
+
+    pub fn connections(&self) -> Arc<dyn Connections> {
+        self.files.clone()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -18,7 +18,10 @@ pub async fn run(global: &Global, args: RunArgs, output: Output) -> Result<Exit>
     let progress = Arc::new(Progress::default());
     let watch = Watch::start(output, format!("run {name}"), progress.clone());
     let cx = context(output, name);
-    let result = setup.engine.run(name, spec, options(args.depth), progress, &cx).await;
+    let result = match args.even_paused {
+        true => setup.engine.run_even_paused(name, spec, options(args.depth), progress, &cx).await,
+        false => setup.engine.run(name, spec, options(args.depth), progress, &cx).await,
+    };
     drop(watch);
     let report = result.map_err(|error| setup.configuration.explain(error))?;
     finish(report, output)
@@ -50,7 +53,7 @@ pub fn finish(report: CycleReport, output: Output) -> Result<Exit> {
 pub fn exit(report: &CycleReport) -> Exit {
     match report.status {
         CycleStatus::Held => Exit::Held,
-        CycleStatus::Incomplete => Exit::Failed,
+        CycleStatus::Incomplete | CycleStatus::Paused => Exit::Failed,
         CycleStatus::Done if report.counts.failed > 0 && report.counts.writes() == 0 => Exit::Failed,
         CycleStatus::Done | CycleStatus::Planned => Exit::Done,
     }
@@ -62,6 +65,7 @@ fn headline(report: &CycleReport) -> String {
         CycleStatus::Held => "held",
         CycleStatus::Incomplete => "incomplete",
         CycleStatus::Planned => "planned",
+        CycleStatus::Paused => "paused",
     };
     let (job, kind, cycle) = (&report.job, report.kind.as_str(), &report.cycle);
     format!("{job}: {kind} cycle {status} in {} ({cycle})", duration(report.duration_ms))

@@ -199,6 +199,14 @@ async fn jobs(checks: &mut Checks, setup: &Setup) -> Result<()> {
             }
             state => checks.add(label.clone(), CheckStatus::Warn, format!("{state}{note}"), None)?,
         }
+        if setup.store.control(name).await?.is_some_and(|row| row.paused.is_some()) {
+            let hint = Some(format!("provost resume {name}"));
+            checks.add(label.clone(), CheckStatus::Warn, "paused".to_owned(), hint)?;
+        }
+        if let Some(row) = setup.store.quarantine(name).await? {
+            let message = format!("in quarantine since {}: {}", crate::output::time(row.since), row.reason);
+            checks.add(label.clone(), CheckStatus::Fail, message, Some("provost status".to_owned()))?;
+        }
         let escrowed = u64::try_from(setup.store.count_escrows(name).await?).unwrap_or(0);
         if escrowed > 0 {
             let hint = format!("provost log --job {name} --where 'status eq \"failed\"'");

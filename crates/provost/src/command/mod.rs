@@ -3,6 +3,7 @@
 mod apply;
 mod config;
 mod connector;
+mod control;
 mod cycle;
 mod doctor;
 mod explain;
@@ -61,6 +62,11 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Log(args) => log::run(global, args, output).await,
         Command::Release(args) => hold::release(global, args, output).await,
         Command::Discard(args) => hold::discard(global, args, output).await,
+        Command::Pause(args) => control::pause(global, args, output).await,
+        Command::Resume(args) => control::resume(global, args, output).await,
+        Command::Retry(args) => control::retry(global, args, output).await,
+        Command::Ignore(args) => control::ignore(global, args, output).await,
+        Command::Restart(args) => control::restart(global, args, output).await,
         Command::Revert(args) => revert::run(global, args, output).await,
         Command::Status => status::run(global, output).await,
         Command::Expr(args) => expr::run(args, output),

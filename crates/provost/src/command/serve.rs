@@ -44,7 +44,7 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
     let stop = cx.cancel.clone();
     let server = tokio::spawn(serve(listener, state, async move { stop.cancelled().await }));
     let jobs: Vec<_> = setup.configuration.jobs.iter().map(|(name, spec)| (name.clone(), spec.clone())).collect();
-    let scheduled = jobs.iter().filter(|(_, job)| job.schedule.every.is_some() || job.schedule.on.is_some()).count();
+    let scheduled = jobs.iter().filter(|(_, job)| job.schedule.is_some()).count();
     output.note(format_args!("{scheduled} of {} jobs run by themselves", jobs.len()));
     scheduler::run(setup.engine.clone(), jobs, listener_for(output), cx.clone()).await;
     if !cx.cancel.is_cancelled() {
@@ -70,7 +70,7 @@ fn entry(setup: &Setup, job: &JobSpec) -> JobEntry {
     };
     JobEntry {
         pushed: is_pushed.then(|| job.source.clone()),
-        is_scheduled: job.schedule.every.is_some() || job.schedule.on.is_some(),
+        is_scheduled: job.schedule.is_some(),
         endpoints: job.objects.iter().filter(|_| is_served).filter_map(endpoint).collect(),
     }
 }

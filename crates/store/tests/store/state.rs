@@ -1,11 +1,14 @@
 //! Jobs, cycles and escrow.
 
 use provost_model::{Code, Text};
-use provost_store::{CycleKind, CycleRow, CycleStatus, EscrowRow, JobRow, JobState, StoreError};
+use provost_store::escrow::NEVER;
+use provost_store::{
+    ControlRow, CycleKind, CycleRow, CycleStatus, EscrowRow, JobRow, JobState, QuarantineRow, StoreError,
+};
 
 use crate::{Place, job, link};
 
-crate::on_both!(jobs, a_corrupt_row_says_which, cycles, escrow, forgetting_a_job);
+crate::on_both!(jobs, a_corrupt_row_says_which, cycles, escrow, forgetting_a_job, pauses, quarantine);
 
 async fn jobs(place: Place) {
     let mut row = JobRow::new(job());
@@ -105,6 +108,20 @@ async fn escrow(place: Place) {
     assert_eq!(all[5], again);
     let due = place.store.escrows_due("hr-to-crm", 502, 2).await.unwrap();
     assert_eq!(due, [waiting(499), waiting(498)]);
+    let mut tx = place.store.begin().await.unwrap();
+    tx.save_escrows(&[EscrowRow { next_try: NEVER, ..waiting(7) }]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(place.store.count_ignored("hr-to-crm").await.unwrap(), 1);
+    assert_eq!(place.store.escrows_due("hr-to-crm", i64::MAX - 1, 1_000).await.unwrap().len(), 497);
+    let mut tx = place.store.begin().await.unwrap();
+    assert_eq!(tx.ignore_escrows("hr-to-crm", "User", &["u008", "u009", "none"]).await.unwrap(), 2);
+    assert_eq!(tx.retry_escrows("hr-to-crm", "User", &["u007", "u009"]).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    let all = place.store.escrows("hr-to-crm").await.unwrap();
+    assert_eq!(all[5..8].iter().map(|row| row.next_try).collect::<Vec<_>>(), [0, NEVER, 0]);
+    let mut tx = place.store.begin().await.unwrap();
+    assert_eq!(tx.forget_escrows("hr-to-crm").await.unwrap(), 498);
+    tx.commit().await.unwrap();
 }
 
 async fn forgetting_a_job(place: Place) {
@@ -118,4 +135,53 @@ async fn forgetting_a_job(place: Place) {
     assert_eq!(place.store.jobs().await.unwrap().len(), 1);
     assert_eq!(place.store.count_escrows("hr-to-crm").await.unwrap(), 0);
     assert!(place.store.count_links("hr-to-crm").await.unwrap().is_empty());
+}
+
+/// A pause stands beside the job's row: a cycle that writes the row as it knew it takes nothing back.
+async fn pauses(place: Place) {
+    let store = &place.store;
+    assert_eq!(store.control("hr-to-crm").await.unwrap(), None);
+    assert!(!store.resume("hr-to-crm").await.unwrap());
+    store.wake_job("hr-to-crm").await.unwrap();
+    store.pause("hr-to-crm", Some("audit \0 week"), 5).await.unwrap();
+    let row = |paused, pause_reason: Option<&str>, wakes| ControlRow {
+        job: job(),
+        paused,
+        pause_reason: pause_reason.map(Into::into),
+        wakes,
+    };
+    assert_eq!(store.control("hr-to-crm").await.unwrap(), Some(row(Some(5), Some("audit \u{fffd} week"), 1)));
+    store.pause("hr-to-crm", None, 7).await.unwrap();
+    store.wake_job("hr-to-crm").await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.save_job(&JobRow::new(job())).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.controls().await.unwrap(), [row(Some(7), None, 2)]);
+    assert!(store.resume("hr-to-crm").await.unwrap());
+    assert!(!store.resume("hr-to-crm").await.unwrap());
+    assert_eq!(store.controls().await.unwrap(), [row(None, None, 2)]);
+}
+
+async fn quarantine(place: Place) {
+    let row = QuarantineRow {
+        job: job(),
+        since: 5,
+        code: Code::new("PRV-0302"),
+        reason: "the target refused the token".to_owned(),
+        tries: 1,
+        next_try: 9,
+    };
+    let later = QuarantineRow { tries: 2, next_try: i64::MAX, ..row.clone() };
+    for row in [&row, &later] {
+        let mut tx = place.store.begin().await.unwrap();
+        tx.save_quarantine(row).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(place.store.quarantine("hr-to-crm").await.unwrap().as_ref(), Some(row));
+    }
+    assert_eq!(place.store.quarantines().await.unwrap(), [later]);
+    let mut tx = place.store.begin().await.unwrap();
+    assert!(tx.end_quarantine("hr-to-crm").await.unwrap());
+    assert!(!tx.end_quarantine("hr-to-crm").await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(place.store.quarantine("hr-to-crm").await.unwrap(), None);
 }

@@ -139,3 +139,34 @@ async fn an_account_is_matched_by_its_second_address() {
     let report = world.run().await;
     assert_eq!((report.counts.adopted, report.counts.created, report.counts.failed), (1, 2 + 3, 0), "{report:?}");
 }
+
+/// A target that refuses every change of members is not asked for each member in each cycle.
+#[tokio::test]
+async fn who_refuses_everything_is_not_asked_for_ever() {
+    let refusing = faults(&["status=400 PATCH /Groups"]);
+    let world = World::fake("rfc", refusing, one_team(400), json!({ "max_in_flight": 4 })).await;
+    world.run().await;
+    let asked = world.count("PATCH", "/scim/v2/Groups");
+    assert!(asked < 300, "{asked} requests");
+    world.fake.as_ref().unwrap().set_faults(Vec::new());
+    world.clock.advance_ms(25 * 3_600_000);
+    world.settle("taken").await;
+}
+
+/// A list that ends too early and says that it is whole voids no link: who is missing from it is asked for by id.
+#[tokio::test]
+async fn a_list_that_lies_makes_nobody_missing() {
+    let world = World::fake("small-pages", Vec::new(), Hr::new(24), json!({})).await;
+    world.settle("initial").await;
+    world.fake.as_ref().unwrap().set_faults(faults(&["early-end GET"]));
+    let report = world.reconcile().await;
+    let counts = report.counts;
+    assert_eq!((counts.adopted, counts.writes(), counts.failed), (0, 0, 0), "{report:?}");
+    // Who is really gone is made again.
+    world.fake.as_ref().unwrap().set_faults(Vec::new());
+    let id = world.id_of("p7@example.org").await;
+    assert_eq!(world.http.send("DELETE", &format!("/Users/{id}"), None).await.unwrap().status, 204);
+    let report = world.reconcile().await;
+    assert_eq!((report.counts.created, report.counts.adopted, report.counts.failed), (1, 0, 0), "{report:?}");
+    world.settle("whole again").await;
+}

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use provost_connector::{ScanItem, ScanRequest};
+use futures_util::StreamExt;
+use provost_connector::{ScanItem, ScanRequest, Scope};
 use provost_model::{ObjectId, Record};
 use provost_store::{LinkRow, LinkState};
 
@@ -73,7 +74,7 @@ pub(super) async fn class(
         }
     };
     match end.gap(received).or(nameless) {
-        None => missing(cycle, notes, at, &seen, &mut reconciled).await?,
+        None => missing(cycle, notes, pool, at, &seen, &mut reconciled).await?,
         Some(gap) => tracing::warn!(reason = gap, "the target was not read to its end: nobody counts as missing"),
     }
     pool.drain().await?;
@@ -106,25 +107,54 @@ async fn drift(
     pool.submit(Unit::Apply(vec![intent])).await
 }
 
-/// Links whose account was not seen at the target lose it; their objects are looked at again.
+/// Links whose account was not seen at the target lose it; their objects are looked at again. Each is asked for by its id first:
+/// a list may have ended too early and have said that it was whole, or lag behind.
 async fn missing(
     cycle: &Arc<Cycle>,
     notes: &Notes,
+    pool: &Pool,
     at: usize,
     seen: &HashSet<u64>,
     reconciled: &mut Reconciled,
 ) -> Result<(), EngineError> {
-    let class = &cycle.rule(at).from;
+    let rule = cycle.rule(at);
     let mut after: Option<String> = None;
     loop {
-        let links = cycle.store.link_page(&cycle.job.name, class, after.as_deref(), PAGE as i64).await?;
+        let links = cycle.store.link_page(&cycle.job.name, &rule.from, after.as_deref(), PAGE as i64).await?;
         let Some(last) = links.last() else { return Ok(()) };
         after = Some(last.source_id.to_string());
-        for mut link in links {
-            let Some(target_id) = &link.target_id else { continue };
+        let unseen = links.into_iter().filter_map(|link| {
+            let target_id = link.target_id.clone()?;
             // An account that left on purpose may be gone for good.
-            if seen.contains(&id_hash(target_id)) || link.state == LinkState::Disabled {
-                continue;
+            let is_there = seen.contains(&id_hash(&target_id)) || link.state == LinkState::Disabled;
+            (!is_there).then_some((link, target_id))
+        });
+        let asked: Vec<_> = unseen
+            .map(|(link, id)| async move {
+                let found = cycle.target.get(&cycle.cx, &rule.to, &id).await;
+                (link, found)
+            })
+            .collect();
+        let in_flight = cycle.target.capabilities().max_in_flight.max(1);
+        let mut asked = futures_util::stream::iter(asked).buffer_unordered(in_flight);
+        while let Some((mut link, found)) = asked.next().await {
+            match found {
+                Ok(None) => {}
+                Ok(Some(record)) => {
+                    drift(cycle, notes, pool, at, &link, &record).await?;
+                    continue;
+                }
+                Err(error) if error.scope == Scope::Job => {
+                    return Err(EngineError::Connection {
+                        role: "target",
+                        connection: cycle.job.target.clone(),
+                        error,
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(source.id = %link.source_id, error = %error, "it cannot be told whether the account is there");
+                    continue;
+                }
             }
             reconciled.missing.push(link.source_id.clone());
             if cycle.plan_only {

@@ -21,6 +21,8 @@ use crate::error::EngineError;
 use crate::progress::Progress;
 
 const PAGE: i64 = 5000;
+/// Refusals in a row after which nothing is sent in smaller pieces.
+const REFUSALS: usize = 64;
 
 /// References of one object that go out together.
 struct Send<'p> {
@@ -127,9 +129,10 @@ fn lanes(sends: Vec<Send<'_>>, batch: usize) -> Vec<Vec<Send<'_>>> {
 /// Sends one batch after the other.
 async fn send_lane(cycle: &Arc<Cycle>, notes: &Notes, mut lane: Vec<Send<'_>>) -> Result<(), EngineError> {
     let batch = cycle.target.capabilities().max_batch.max(1);
+    let mut refused = 0;
     while !lane.is_empty() {
         let rest = lane.split_off(lane.len().min(batch));
-        let mut left = send(cycle, notes, std::mem::replace(&mut lane, rest)).await?;
+        let mut left = send(cycle, notes, std::mem::replace(&mut lane, rest), &mut refused).await?;
         left.append(&mut lane);
         lane = left;
     }
@@ -201,7 +204,13 @@ fn single_change(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<C
 
 /// Sends one batch. Gives back what is to be sent again in pieces: a piece that is refused for what it holds is halved until
 /// the one that is in the way stands alone, so that the others do not wait for it for ever.
-async fn send<'p>(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'p>>) -> Result<Vec<Send<'p>>, EngineError> {
+/// `refused` counts refusals in a row: a target that refuses everything is not asked for each value.
+async fn send<'p>(
+    cycle: &Arc<Cycle>,
+    notes: &Notes,
+    sends: Vec<Send<'p>>,
+    refused: &mut usize,
+) -> Result<Vec<Send<'p>>, EngineError> {
     let start = Instant::now();
     let (empty, full): (Vec<_>, Vec<_>) = sends.into_iter().partition(|send| send.operation.changes.is_empty());
     for send in empty {
@@ -217,8 +226,9 @@ async fn send<'p>(cycle: &Arc<Cycle>, notes: &Notes, sends: Vec<Send<'p>>) -> Re
     let mut again = Vec::new();
     let mut result = Ok(());
     for (send, applied) in full.iter().zip(applied) {
+        *refused = if matches!(applied.outcome, Outcome::Done(_)) { 0 } else { *refused + 1 };
         let noted = match applied.outcome {
-            Outcome::Failed(error) if is_refusal(&error) => match send.halves() {
+            Outcome::Failed(error) if is_refusal(&error) && *refused <= REFUSALS => match send.halves() {
                 Some(halves)
                     if error.code != ErrorCode::NotFound || owner_is_there(cycle, send).await == Some(true) =>
                 {

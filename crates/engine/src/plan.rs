@@ -134,6 +134,8 @@ impl Engine {
             let mut tx = self.store.fenced(lease).await?;
             tx.clear_marks(&row.job, None).await?;
             job.rules_digest.clone_from(&opened.job.digest);
+            // Everybody is looked at again, not only who changes from now on.
+            job.cursors.clear();
             tx.save_job(&job).await?;
             tx.commit().await?;
         }

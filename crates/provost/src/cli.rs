@@ -1,6 +1,8 @@
 //! The command line as clap reads it. Texts here are the manual: administrators read `provost help COMMAND`.
 //!
 //! What a command does is in [`crate::command`], one file each.
+//!
+//! Long because it is the whole manual, one command after the other, and nothing else.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ mod peer_support;
 use std::collections::BTreeSet;
 
 use peer_support::{Hr, Team, World};
-use provost_fake::parse_fault;
+use provost_fake::{Dialect, parse_fault};
 use serde_json::json;
 
 /// People, and one team with all of them.
@@ -138,6 +138,37 @@ async fn an_account_is_matched_by_its_second_address() {
     assert_eq!(world.http.send("POST", "/Users", Some(&body)).await.unwrap().status, 201);
     let report = world.run().await;
     assert_eq!((report.counts.adopted, report.counts.created, report.counts.failed), (1, 2 + 3, 0), "{report:?}");
+}
+
+/// One member whom the target refuses keeps nobody else back, and a member who is no longer there need not be removed.
+#[tokio::test]
+async fn one_bad_member_keeps_no_others_back() {
+    for status in [400, 404] {
+        for more in [json!({}), json!({ "member_remove": "value_list" })] {
+            let what = format!("{status} {more}");
+            let strict = Dialect { absent_member: status, ..Dialect::default() };
+            let mut world = World::fake_of(strict, Vec::new(), one_team(40), json!({ "dialect": more })).await;
+            world.hr.team(0).members = (20..40).collect();
+            world.settle(&what).await;
+            let team = world.group_id("All").await;
+            for at in [3, 17, 25, 26] {
+                let id = world.id_of(&format!("p{at}@example.org")).await;
+                assert_eq!(world.http.send("DELETE", &format!("/Users/{id}"), None).await.unwrap().status, 204);
+            }
+            // Twenty come, of whom two have no account any more; ten go, of whom two have gone already.
+            world.hr.team(0).members = (0..20).chain(30..40).collect();
+            let report = world.run().await;
+            assert_eq!(report.counts.failed, 2, "{what}: {report:?} {:#?}", world.failures().await);
+            assert_eq!(world.group_id("All").await, team, "{what}");
+            let group = world.http.get(&format!("/Groups/{team}")).await.unwrap().body;
+            assert_eq!(group["members"].as_array().unwrap().len(), 18 + 10, "{what}");
+            // The accounts are made again, and their members follow.
+            let report = world.reconcile().await;
+            assert_eq!((report.counts.created, report.counts.failed), (4, 0), "{what}: {report:?}");
+            assert_eq!(world.settle(&what).await.1, 0, "{what}");
+            assert_eq!(world.group_id("All").await, team, "{what}");
+        }
+    }
 }
 
 /// A target that refuses every change of members is not asked for each member in each cycle.

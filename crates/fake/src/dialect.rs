@@ -116,6 +116,9 @@ pub struct Dialect {
     pub groups_in_groups: bool,
     /// Whether members have to be active users; else 400.
     pub members_active: bool,
+    /// The status of a write that adds a member whom the target does not know, or removes one whom the group does not have: 400
+    /// (`noTarget`) or 404. 0 takes such writes.
+    pub absent_member: u16,
     /// Whether a user who was switched off by a DELETE can be read; else she gets 404, and lists are without her.
     pub deleted_readable: bool,
     /// Requests under way at once; more get 429. 0 is no limit.
@@ -217,6 +220,7 @@ impl Default for Dialect {
             nested_member_add: false,
             groups_in_groups: true,
             members_active: false,
+            absent_member: 0,
             deleted_readable: true,
             in_flight: 0,
             rates: Vec::new(),

@@ -8,7 +8,7 @@ use crate::dialect::{MemberRemove, OpCase, Rate};
 
 impl Dialect {
     /// The names that [`named`](Self::named) knows, with what each is about.
-    pub const NAMES: [(&str, &str); 31] = [
+    pub const NAMES: [(&str, &str); 32] = [
         ("rfc", "the letter of the RFCs, and every habit of the field"),
         ("put-only", "no PATCH"),
         ("no-path-filters", "no value filters in paths, as at GitHub's organisations"),
@@ -19,6 +19,7 @@ impl Dialect {
         ("text", "Booleans and numbers as texts"),
         ("small-pages", "three resources a page, whatever is asked for"),
         ("page-totals", "four resources a page, and says that these are all"),
+        ("strict-members", "refuses members whom it does not know, and removals of who is no member"),
         ("truncated", "shows two members of a group and says nothing of the others"),
         ("eventual", "queries find what was made after 300 ms"),
         ("normalising", "stores e-mail addresses in lower case"),
@@ -62,6 +63,7 @@ impl Dialect {
             "text" => Self { text_booleans: true, text_numbers: true, ..rfc },
             "small-pages" => Self { page_default: 3, page_max: 3, ..rfc },
             "page-totals" => Self { page_default: 4, page_max: 4, page_totals: true, ..rfc },
+            "strict-members" => Self { absent_member: 400, ..rfc },
             "truncated" => Self { members_shown: 2, ..rfc },
             "eventual" => Self { lag_ms: 300, ..rfc },
             "normalising" => Self { lower_case_emails: true, ..rfc },

@@ -306,26 +306,38 @@ pub(crate) fn member_changes(body: &Value) -> usize {
 
 /// The ids of the members that a write adds.
 pub(crate) fn members_added(body: &Value) -> Vec<String> {
-    fn ids(value: &Value) -> Vec<String> {
-        match value {
-            Value::Array(list) => list.iter().flat_map(ids).collect(),
-            other => field(other, "value").and_then(Value::as_str).map(str::to_owned).into_iter().collect(),
-        }
+    match field(body, "members") {
+        Some(members) => ids(members),
+        None => operations_of(body).filter(|operation| !removes(operation)).flat_map(members_of).collect(),
     }
-    if let Some(members) = field(body, "members") {
-        return ids(members);
+}
+
+/// The ids of the members that a PATCH removes one by one.
+pub(crate) fn members_removed(body: &Value) -> Vec<String> {
+    operations_of(body).filter(|operation| removes(operation)).flat_map(members_of).collect()
+}
+
+fn removes(operation: &Value) -> bool {
+    field(operation, "op").and_then(Value::as_str).is_some_and(|op| op.eq_ignore_ascii_case("remove"))
+}
+
+/// The ids in an operation on members: in its value, or in `members[value eq "…"]`.
+fn members_of(operation: &Value) -> Vec<String> {
+    let value = field(operation, "value").unwrap_or(&Value::Null);
+    let path = field(operation, "path").and_then(Value::as_str).unwrap_or_default();
+    let selected = path.to_ascii_lowercase().starts_with("members[").then(|| path.split('"').nth(1)).flatten();
+    match selected {
+        Some(id) => vec![id.to_owned()],
+        None if path.eq_ignore_ascii_case("members") => ids(value),
+        None => field(value, "members").map(ids).unwrap_or_default(),
     }
-    let of = |operation: &Value| {
-        let value = field(operation, "value").unwrap_or(&Value::Null);
-        let path = field(operation, "path").and_then(Value::as_str).unwrap_or_default();
-        let removes = field(operation, "op").is_some_and(|op| op.as_str().unwrap_or("").eq_ignore_ascii_case("remove"));
-        match path.eq_ignore_ascii_case("members") {
-            _ if removes => Vec::new(),
-            true => ids(value),
-            false => field(value, "members").map(ids).unwrap_or_default(),
-        }
-    };
-    operations_of(body).flat_map(of).collect()
+}
+
+fn ids(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(list) => list.iter().flat_map(ids).collect(),
+        other => field(other, "value").and_then(Value::as_str).map(str::to_owned).into_iter().collect(),
+    }
 }
 
 /// `members` in a value that is for `members` becomes the value: Salesforce documents members to be added so.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::address::parameter;
 use crate::answer::{dressed, refusal};
 use crate::pages;
-use crate::quirk::{Asked, Refusal, flatten_members, inbound, members_added};
+use crate::quirk::{Asked, Refusal, field, flatten_members, inbound, members_added, members_removed};
 use crate::sending::{Dropped, Sending};
 use crate::shape::outbound;
 use crate::stored::stored;
@@ -169,7 +169,7 @@ async fn judge(
     headers: &HeaderMap,
     body: &Value,
 ) -> Result<Result<(), Refusal>, Dropped> {
-    let Dialect { members_active, groups_in_groups, unknown_id, .. } = shared.dialect;
+    let Dialect { members_active, groups_in_groups, unknown_id, absent_member, .. } = shared.dialect;
     let refuse = |status, detail| Ok(Err(Refusal { status, scim_type: None, detail }));
     if let Some(id) = path.strip_prefix("/Users/")
         && lock(&shared.deleted).iter().any(|gone| gone == id)
@@ -177,7 +177,16 @@ async fn judge(
         return refuse(unknown_id, format!("{path} was deleted"));
     }
     let writes = matches!(method, "POST" | "PUT" | "PATCH") && !path.ends_with("/.search");
-    if !writes || !path.starts_with("/Groups") || !members_active && groups_in_groups {
+    if !writes || !path.starts_with("/Groups") {
+        return Ok(Ok(()));
+    }
+    if absent_member > 0
+        && let Some(detail) = absent(shared, path, headers, body).await?
+    {
+        let scim_type = (absent_member == 400).then_some("noTarget");
+        return Ok(Err(Refusal { status: absent_member, scim_type, detail }));
+    }
+    if !members_active && groups_in_groups {
         return Ok(Ok(()));
     }
     for id in members_added(body) {
@@ -191,6 +200,26 @@ async fn judge(
         }
     }
     Ok(Ok(()))
+}
+
+/// What is wrong with the members of a write: one is added whom nobody knows, or removed who is none.
+async fn absent(shared: &Shared, path: &str, headers: &HeaderMap, body: &Value) -> Result<Option<String>, Dropped> {
+    for id in members_added(body) {
+        let (parts, _) = ask(shared, Method::GET, &format!("{BASE}/Users/{id}"), headers, Bytes::new()).await?;
+        if !parts.status.is_success() {
+            return Ok(Some(format!("nobody is {id}")));
+        }
+    }
+    let removed = members_removed(body);
+    if removed.is_empty() {
+        return Ok(None);
+    }
+    let (_, group) = ask(shared, Method::GET, &format!("{BASE}{path}"), headers, Bytes::new()).await?;
+    let group: Value = serde_json::from_slice(&group).unwrap_or_default();
+    let members = field(&group, "members").and_then(Value::as_array).into_iter().flatten();
+    let has: Vec<&str> = members.filter_map(|member| field(member, "value")?.as_str()).collect();
+    let stranger = removed.into_iter().find(|id| !has.contains(&id.as_str()));
+    Ok(stranger.map(|id| format!("{id} is no member")))
 }
 
 /// Lists do not show whom a DELETE switched off for good.

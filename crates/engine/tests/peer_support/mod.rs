@@ -396,7 +396,11 @@ impl World {
 
     /// A target of this dialect, with these faults, and a client with these settings.
     pub async fn fake(dialect: &str, faults: Vec<Rule>, hr: Hr, settings: Json) -> Self {
-        let dialect = Dialect::named(dialect).unwrap();
+        Self::fake_of(Dialect::named(dialect).unwrap(), faults, hr, settings).await
+    }
+
+    /// A target with these ways.
+    pub async fn fake_of(dialect: Dialect, faults: Vec<Rule>, hr: Hr, settings: Json) -> Self {
         let fake = FakeTarget::start(Options { dialect, faults, ..Options::default() }).await.unwrap();
         let (url, token) = (fake.url().to_owned(), fake.token().to_owned());
         let http = Http::new(fake.plain().await.unwrap(), Some(&token));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use provost_connector::{ConnectorError, Context, Session};
 use provost_model::{Clock, ConnectionName, CycleId, JobName};
-use provost_store::{CycleStatus as StoredStatus, JobRow, Lease, Store};
+use provost_store::{CycleKind as StoredKind, CycleRow, CycleStatus as StoredStatus, JobRow, Lease, Store};
 
 use crate::cycle::halt::Halt;
 use crate::cycle::{self, Cycle, Patience};
@@ -284,7 +284,9 @@ impl Engine {
         if left.is_empty() {
             return Ok(());
         }
-        for cycle in left.iter().filter(|cycle| cycle.status == StoredStatus::Running) {
+        // A plan that was interrupted sent nothing.
+        let sends = |cycle: &&CycleRow| cycle.status == StoredStatus::Running && cycle.kind != StoredKind::Plan;
+        for cycle in left.iter().filter(sends) {
             self.doubt(job, lease, &cycle.id).await?;
         }
         let mut tx = self.store.fenced(lease).await?;

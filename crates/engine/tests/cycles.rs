@@ -378,3 +378,26 @@ async fn a_short_read_of_the_target_proves_nothing() {
     assert_eq!((counts.writes(), counts.adopted, counts.lookups, counts.failed), (0, 0, 0, 0), "{report:?}");
     assert_eq!(fixture.app_lines(), 5);
 }
+
+/// A plan that was interrupted while it was made has sent nothing, so that nothing is in doubt.
+#[tokio::test]
+async fn an_interrupted_plan_leaves_nothing_in_doubt() {
+    let mut fixture = Fixture::new().await;
+    fixture.write_people(3);
+    fixture.run().await.unwrap();
+    let good = fixture.spec.clone();
+    fixture.spec.objects[0].attributes.insert("dept".into(), serde_json::from_str("\"\\\"elsewhere\\\"\"").unwrap());
+    let cx = provost_connector::Context::new("test");
+    let options = RunOptions::default();
+    let plan = fixture.engine.plan(&fixture.job, &fixture.spec, options, Default::default(), &cx).await.unwrap();
+    assert_eq!(plan.planned, [(provost_model::Action::Update, 3)]);
+    let store = fixture.engine.store();
+    let mut row = store.cycle(&plan.cycle).await.unwrap().unwrap();
+    row.status = provost_store::CycleStatus::Running;
+    let mut tx = store.begin().await.unwrap();
+    tx.save_cycle(&row).await.unwrap();
+    tx.commit().await.unwrap();
+    fixture.spec = good;
+    let report = fixture.run_with(RunOptions { full: true, reconcile: false }).await.unwrap();
+    assert_eq!(report.counts.writes(), 0, "{report:?}");
+}

@@ -1,6 +1,7 @@
 //! The traits of a connector and the requests they take.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use provost_model::{AttributePath, ClassName, Filter, ObjectId, Operation, Record, Schema, Text, Value};
@@ -120,6 +121,21 @@ pub trait Session: Send + Sync {
     /// the system has no such thing. Only ever makes a job run sooner.
     async fn revision(&self, _cx: &Context, _class: &str) -> Result<Option<Text>, ConnectorError> {
         Ok(None)
+    }
+
+    /// Waits until the class may have another revision than `seen`, at most for `patience`; whoever comes back asks for the
+    /// revision. The default knows no better than to wait; a system that can be listened to answers at once.
+    async fn changed(
+        &self,
+        cx: &Context,
+        _class: &str,
+        _seen: &str,
+        patience: Duration,
+    ) -> Result<(), ConnectorError> {
+        tokio::select! {
+            () = cx.cancel.cancelled() => cx.check(),
+            () = tokio::time::sleep(patience) => Ok(()),
+        }
     }
 
     /// Starts reading a class.

@@ -9,6 +9,7 @@ use provost_model::{Clock, ConnectionName, CycleId, JobName};
 use provost_store::{CycleKind as StoredKind, CycleRow, CycleStatus as StoredStatus, JobRow, Lease, Store};
 
 use crate::cycle::halt::Halt;
+use crate::cycle::turn::Turns;
 use crate::cycle::{self, Cycle, Patience};
 use crate::error::EngineError;
 use crate::lifesign::LifeSign;
@@ -230,27 +231,41 @@ impl Engine {
             Progress::add(&progress.expected, u64::try_from(count).unwrap_or(0));
         }
         let cycle = Cycle {
-            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
             kind,
-            job: job.clone(),
-            store: self.store.clone(),
-            lease: lease.clone(),
-            source: opened.source.clone(),
-            target: opened.target.clone(),
             progress,
-            cx: cx.child(),
-            now: self.clock.now(),
-            chosen: Default::default(),
-            indexes: Default::default(),
-            patience: self.patience.clone(),
             halt: Halt::new(mode == Mode::RunEvenPaused, self.look),
+            turns: if plan_only { Turns::default() } else { Turns::shared() },
             plan_only,
             fresh,
+            ..self.new_cycle(opened, lease, cx)
         };
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run(Arc::new(cycle), row).await;
         drop(renewal);
         result
+    }
+
+    /// A cycle that begins now. Nobody shares its objects, and it sends what it finds.
+    pub(crate) fn new_cycle(&self, opened: &Opened, lease: &Lease, cx: &Context) -> Cycle {
+        Cycle {
+            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
+            kind: CycleKind::Incremental,
+            job: opened.job.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            source: opened.source.clone(),
+            target: opened.target.clone(),
+            progress: Arc::default(),
+            cx: cx.child(),
+            now: self.clock.now(),
+            chosen: Default::default(),
+            indexes: Default::default(),
+            patience: self.patience.clone(),
+            halt: Default::default(),
+            turns: Turns::default(),
+            plan_only: false,
+            fresh: false,
+        }
     }
 
     /// What an interrupted cycle meant to take away may be gone. Whoever is to have it back gets all of it again.

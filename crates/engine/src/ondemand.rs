@@ -9,7 +9,6 @@ use provost_store::{EventQuery, EventStatus, JobRow};
 use crate::cycle::{self, Cycle};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
-use crate::progress::Progress;
 use crate::report::{CycleKind, Explanation, ProvisionReport};
 use crate::spec::JobSpec;
 
@@ -65,24 +64,7 @@ impl Engine {
     ) -> Result<CycleId, EngineError> {
         let job = &opened.job;
         let row = self.store.job(&job.name).await?.unwrap_or_else(|| JobRow::new(job.name.clone()));
-        let cycle = Arc::new(Cycle {
-            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
-            kind: CycleKind::OnDemand,
-            job: job.clone(),
-            store: self.store.clone(),
-            lease: lease.clone(),
-            source: opened.source.clone(),
-            target: opened.target.clone(),
-            progress: Arc::<Progress>::default(),
-            cx: cx.child(),
-            now: self.clock.now(),
-            chosen: Default::default(),
-            indexes: Default::default(),
-            patience: self.patience.clone(),
-            halt: Default::default(),
-            plan_only: false,
-            fresh: false,
-        });
+        let cycle = Arc::new(Cycle { kind: CycleKind::OnDemand, ..self.new_cycle(opened, lease, cx) });
         let id = cycle.id.clone();
         let _renewal = self.keep(lease.clone(), cycle.cx.clone());
         cycle::run_records(cycle, row, found).await?;

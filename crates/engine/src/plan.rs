@@ -139,28 +139,9 @@ impl Engine {
             tx.save_job(&job).await?;
             tx.commit().await?;
         }
-        let cycle = Cycle {
-            id: row.id.clone(),
-            kind: if cycle::reverted(row.note.as_deref()).is_some() {
-                CycleKind::Revert
-            } else {
-                CycleKind::Incremental
-            },
-            job: opened.job.clone(),
-            store: self.store.clone(),
-            lease: lease.clone(),
-            source: opened.source.clone(),
-            target: opened.target.clone(),
-            progress,
-            cx: cx.child(),
-            now: self.clock.now(),
-            chosen: Default::default(),
-            indexes: Default::default(),
-            patience: self.patience.clone(),
-            halt: Default::default(),
-            plan_only: false,
-            fresh: false,
-        };
+        let reverts = cycle::reverted(row.note.as_deref()).is_some();
+        let kind = if reverts { CycleKind::Revert } else { CycleKind::Incremental };
+        let cycle = Cycle { id: row.id.clone(), kind, progress, ..self.new_cycle(opened, lease, cx) };
         check_unmoved(&cycle, &row.id).await?;
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run_plan(Arc::new(cycle), job, &row.id).await;

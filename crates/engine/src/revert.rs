@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use provost_connector::Context;
-use provost_model::{CycleId, JobName};
+use provost_model::JobName;
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, Lease};
 
 use crate::cycle::{self, Cycle};
@@ -66,24 +66,8 @@ impl Engine {
         if !plan_only {
             self.supersede(&opened.job, lease, &mut row).await?;
         }
-        let cycle = Cycle {
-            id: CycleId::from(uuid::Uuid::now_v7().to_string()),
-            kind: CycleKind::Revert,
-            job: opened.job.clone(),
-            store: self.store.clone(),
-            lease: lease.clone(),
-            source: opened.source.clone(),
-            target: opened.target.clone(),
-            progress,
-            cx: cx.child(),
-            now: self.clock.now(),
-            chosen: Default::default(),
-            indexes: Default::default(),
-            patience: self.patience.clone(),
-            halt: Default::default(),
-            plan_only,
-            fresh: false,
-        };
+        let cycle =
+            Cycle { kind: CycleKind::Revert, progress, plan_only, ..self.new_cycle(opened, lease, cx) };
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run_revert(Arc::new(cycle), row, of).await;
         drop(renewal);

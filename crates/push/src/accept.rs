@@ -101,6 +101,7 @@ impl Inbox {
         };
         taking.save(&mut tx, &request).await?;
         tx.commit().await?;
+        self.store.ring();
         Ok(request.id)
     }
 }

@@ -2,6 +2,7 @@
 //! here; a push connection is no target.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use provost_connector::{
@@ -91,6 +92,24 @@ impl Session for PushSession {
         cx.check()?;
         let last = self.feed.store.push_last(&self.feed.name, self.types(class)?.name()).await;
         Ok(Some(last.map_err(|error| store_error(&error))?.to_string().into()))
+    }
+
+    async fn changed(
+        &self,
+        cx: &Context,
+        class: &str,
+        seen: &str,
+        patience: Duration,
+    ) -> Result<(), ConnectorError> {
+        let (feed, types) = (&self.feed, self.types(class)?);
+        let name = types.name();
+        let waited = feed
+            .store
+            .wait_for(patience, || async { Ok(feed.store.push_last(&feed.name, name).await?.to_string() != seen) });
+        tokio::select! {
+            () = cx.cancel.cancelled() => cx.check(),
+            waited = waited => waited.map_err(|error| store_error(&error)),
+        }
     }
 
     async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {

@@ -9,6 +9,7 @@
 //! people (names, reasons, notes, messages), on both engines, because PostgreSQL cannot hold it.
 
 pub mod audit;
+mod bell;
 pub mod config;
 pub mod control;
 pub mod cycle;

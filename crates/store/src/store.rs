@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bell::Bell;
 use crate::db::{Db, Dialect, Transaction, migrate};
 use crate::layout::Layouts;
 use crate::{MasterKey, Result, StoreError};
@@ -47,6 +48,7 @@ pub struct Store {
 struct Inner {
     db: Db,
     layouts: Layouts,
+    bell: Bell,
     master_key: tokio::sync::OnceCell<MasterKey>,
     master_key_file: Option<PathBuf>,
     /// The folder of a store in memory, removed with it.
@@ -100,7 +102,7 @@ impl Store {
             tracing::info!(schema.before = before, schema.after = after, "brought the store up to date");
         }
         let master_key = tokio::sync::OnceCell::new();
-        let inner = Inner { db, layouts: Layouts::default(), master_key, master_key_file, _folder: folder };
+        let inner = Inner { db, layouts: Layouts::default(), bell: Bell::default(), master_key, master_key_file, _folder: folder };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -110,6 +112,10 @@ impl Store {
 
     pub(crate) fn layouts(&self) -> &Layouts {
         &self.inner.layouts
+    }
+
+    pub(crate) fn bell(&self) -> &Bell {
+        &self.inner.bell
     }
 
     /// A transaction for writes that belong to no leased job.

@@ -57,6 +57,15 @@ impl Session for Answers {
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
         self.inner.revision(cx, class).await
     }
+    async fn changed(
+        &self,
+        cx: &Context,
+        class: &str,
+        seen: &str,
+        patience: std::time::Duration,
+    ) -> Result<(), ConnectorError> {
+        self.inner.changed(cx, class, seen, patience).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.inner.scan(cx, request).await
     }

@@ -107,6 +107,15 @@ impl Session for RateLimit {
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
         self.pace.limited(cx, 1, self.inner.revision(cx, class)).await
     }
+    async fn changed(
+        &self,
+        cx: &Context,
+        class: &str,
+        seen: &str,
+        patience: std::time::Duration,
+    ) -> Result<(), ConnectorError> {
+        self.inner.changed(cx, class, seen, patience).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         // Most sessions ask for nothing before the first page.
         let inner = self.pace.limited(cx, 0, self.inner.scan(cx, request)).await?;

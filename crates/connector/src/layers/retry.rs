@@ -157,6 +157,15 @@ impl Session for Retrying {
     async fn revision(&self, cx: &Context, class: &str) -> Result<Option<provost_model::Text>, ConnectorError> {
         self.inner.revision(cx, class).await
     }
+    async fn changed(
+        &self,
+        cx: &Context,
+        class: &str,
+        seen: &str,
+        patience: std::time::Duration,
+    ) -> Result<(), ConnectorError> {
+        self.inner.changed(cx, class, seen, patience).await
+    }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         let inner = self.policy.repeat(cx, || self.inner.scan(cx, request.clone())).await?;
         Ok(if inner.repeats() { Box::new(RetryingScan { inner, policy: self.policy }) } else { inner })

@@ -50,6 +50,7 @@ impl Directory {
         if outcomes.iter().flatten().any(|written| written.changed) {
             let commit = tx.commit().await;
             commit.map_err(|error| Failure { unknown: matches!(error, StoreError::Unavailable(_)), error })?;
+            self.store().ring();
         } else {
             tx.rollback().await?;
         }

@@ -11,6 +11,8 @@ mod record;
 mod scan;
 pub(crate) mod schema;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, ConnectorError, Context, Cursor, FindRequest, LookupRequest, Page, Scan,
@@ -65,6 +67,22 @@ impl Session for DirectorySession {
         self.kind(class)?;
         let seq = self.directory.store().directory_seq().await.map_err(|error| store_error(&error))?;
         Ok(Some(seq.to_string().into()))
+    }
+
+    async fn changed(
+        &self,
+        cx: &Context,
+        class: &str,
+        seen: &str,
+        patience: Duration,
+    ) -> Result<(), ConnectorError> {
+        self.kind(class)?;
+        let store = self.directory.store();
+        let waited = store.wait_for(patience, || async { Ok(store.directory_seq().await?.to_string() != seen) });
+        tokio::select! {
+            () = cx.cancel.cancelled() => cx.check(),
+            waited = waited => waited.map_err(|error| store_error(&error)),
+        }
     }
 
     async fn get(&self, cx: &Context, class: &str, id: &ObjectId) -> Result<Option<Record>, ConnectorError> {

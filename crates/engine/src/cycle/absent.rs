@@ -11,6 +11,7 @@ use super::known::{Known, id_hash};
 use super::notes::{Note, Notes};
 use super::outcome::Place;
 use super::planner::intent;
+use super::turn::Turn;
 use crate::decide::{Source, Subject, Target, Verdict, decide};
 use crate::error::EngineError;
 
@@ -78,13 +79,22 @@ pub(super) async fn leaving(
     Ok(())
 }
 
-/// Decides about an object that is gone from the source.
+/// Notes what follows for an object that is gone from the source.
 pub(super) async fn gone(
     cycle: &Arc<Cycle>,
     notes: &Notes,
     rule: usize,
     link: Box<LinkRow>,
 ) -> Result<(), EngineError> {
+    let Some(turn) = cycle.turns.take(rule, &link.source_id) else { return Ok(()) };
+    match judge(cycle, rule, link, turn) {
+        Some(note) => notes.note(note).await,
+        None => Ok(()),
+    }
+}
+
+/// Decides about an object that is gone from the source.
+pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) -> Option<Note> {
     let compiled = cycle.rule(rule);
     let decision = decide(&Subject {
         rule: compiled,
@@ -109,14 +119,14 @@ pub(super) async fn gone(
         mark: mark.to_owned(),
         link: Some(link),
         targets: Default::default(),
+        turn,
     };
     match decision.verdict {
         Verdict::Act(act) => {
-            let intent = intent(compiled, place, decision.reason, act, None, &[]);
-            notes.note(Note::Planned(intent)).await
+            Some(Note::Planned(intent(compiled, place, decision.reason, act, None, &[])))
         }
-        Verdict::Forget => notes.note(Note::Forget(rule, place.source_id)).await,
-        Verdict::InStep if !is_marked => notes.note(Note::Touch(place)).await,
-        _ => Ok(()),
+        Verdict::Forget => Some(Note::Forget(rule, place.source_id)),
+        Verdict::InStep if !is_marked => Some(Note::Touch(place)),
+        _ => None,
     }
 }

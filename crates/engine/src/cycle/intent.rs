@@ -8,6 +8,7 @@ use provost_store::{LinkRow, LinkState, ReferenceKey};
 use serde::{Deserialize, Serialize};
 
 use super::masked::mask_base;
+use super::turn::Turn;
 use crate::decide::Act;
 use crate::rule::Rule;
 
@@ -27,6 +28,7 @@ pub(crate) struct Intent {
     pub references: ReferenceDelta,
     /// The stored row of this intent, when it was planned before.
     pub event: Option<i64>,
+    pub turn: Turn,
     /// The source object, kept for creates: a clash at the target is answered by matching again.
     pub record: Option<Box<Record>>,
 }

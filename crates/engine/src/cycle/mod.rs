@@ -30,6 +30,8 @@ mod references;
 mod retry;
 mod revert;
 mod text;
+pub(crate) mod turn;
+mod urgent;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,6 +81,8 @@ pub(crate) struct Cycle {
     pub patience: Patience,
     /// Somebody pauses the job.
     pub halt: halt::Halt,
+    /// Who works on which object, while the urgent lane is open.
+    pub turns: turn::Turns,
     /// Store everything as planned and send nothing.
     pub plan_only: bool,
     /// Look at every object, whatever was seen before.
@@ -197,6 +201,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     let pauses = (!cycle.plan_only).then(|| halt::watch(&cycle, known));
     let recorder = Recorder::start(cycle.clone(), job_row);
     let pool = Pool::start(&cycle, recorder.notes());
+    let lane = urgent::Lane::open(&cycle, recorder.ledger(), pool.passage());
     let partial = !matches!(work, Work::Source);
     let sends_plan = matches!(work, Work::Plan(_));
     let reverts = if let Work::Revert(of) = &work { Some(marked(of)) } else { None };
@@ -211,6 +216,13 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     let mut result = cycle.halt.or(objects).await;
     if result.as_ref().is_ok_and(|found| found.sends_references)
         && let Err(error) = references::second_pass(&cycle, &recorder.notes()).await
+    {
+        result = Err(error);
+    }
+    // What overtook the rest ends like it.
+    lane.close().await;
+    if result.is_ok()
+        && let Err(error) = pool.drain().await
     {
         result = Err(error);
     }

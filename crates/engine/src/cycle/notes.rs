@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::intent::{Intent, ReferenceDelta};
 use super::outcome::{Place, Settled};
+use super::turn::Turn;
 use crate::decide::Fault;
 use crate::error::EngineError;
 
@@ -44,6 +45,25 @@ pub(crate) enum Note {
     /// A link as it has to be now: an account that is missing at the target.
     Relink(Box<LinkRow>),
     Flush(oneshot::Sender<()>),
+}
+
+impl Note {
+    /// The turn with the object that the note is about; over once the note is in the store.
+    pub fn turn(&self) -> Option<&Turn> {
+        match self {
+            Note::Touch(place) | Note::Skip(place, _) | Note::Fault(place, _) | Note::References(place, _) => {
+                Some(&place.turn)
+            }
+            Note::Planned(intent) => Some(&intent.turn),
+            Note::Settled(settled) => Some(&settled.intent.turn),
+            Note::Forget(..)
+            | Note::ReadFault(..)
+            | Note::Superseded(_)
+            | Note::Sent { .. }
+            | Note::Relink(_)
+            | Note::Flush(_) => None,
+        }
+    }
 }
 
 /// The writing end of the pad; clones write on the same one.

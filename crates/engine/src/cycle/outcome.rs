@@ -12,6 +12,7 @@ use provost_store::{
 };
 
 use super::intent::{Intent, ReferenceDelta};
+use super::turn::Turn;
 use super::text::{changes_text, lost_text, sent_text, without};
 use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
@@ -38,6 +39,7 @@ pub(crate) struct Place {
     pub link: Option<Box<LinkRow>>,
     /// Target ids of objects that the page refers to, as far as they have one.
     pub targets: Targets,
+    pub turn: Turn,
 }
 
 impl From<Intent> for Place {
@@ -49,6 +51,7 @@ impl From<Intent> for Place {
             mark: intent.mark,
             link: intent.link,
             targets: Targets::default(),
+            turn: intent.turn,
         }
     }
 }

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use super::Cycle;
 use super::intent::{Detail, Intent};
 use super::masked::{is_masked, unmask};
-use super::notes::Notes;
+use super::notes::{Note, Notes};
 use super::pool::{Pool, Unit};
+use super::turn::Turn;
 use crate::decide::Act;
 use crate::error::EngineError;
 use crate::rule::Rule;
@@ -33,7 +34,15 @@ pub(super) async fn apply_planned(
         let Some(last) = events.last() else { break };
         after = last.seq;
         let mut batch = Vec::new();
-        for intent in intents(cycle, plan, events).await? {
+        for mut intent in intents(cycle, plan, events).await? {
+            let Some(turn) = cycle.turns.take(intent.rule, &intent.source_id) else {
+                // It left meanwhile, and the lane has seen to it.
+                if let Some(seq) = intent.event {
+                    notes.note(Note::Superseded(seq)).await?;
+                }
+                continue;
+            };
+            intent.turn = turn;
             batch.push(intent);
             if batch.len() >= max_batch {
                 pool.submit(Unit::Apply(std::mem::take(&mut batch))).await?;
@@ -131,6 +140,7 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
             },
             references: detail.references,
             event: Some(event.seq),
+            turn: Turn::default(),
             record: None,
         });
     }

@@ -58,7 +58,7 @@ pub(super) async fn class(
                 return Ok(ClassRead {
                     incomplete,
                     count: end.count,
-                    cursor: end.cursor,
+                    cursor: cycle.turns.resume(at).or(end.cursor),
                     more: end.more,
                     ..ClassRead::default()
                 });
@@ -73,6 +73,8 @@ pub(super) async fn class(
     } else {
         None
     };
+    // Asked after the cursor: one that the lane began before it may have passed what the lane was left.
+    let lane_first = cycle.turns.is_open();
     planner.load_known().await?;
     let end = planner.read(ScanMode::Full).await?;
     planner.finish().await?;
@@ -81,6 +83,7 @@ pub(super) async fn class(
         absent::find(cycle, notes, at, &planner.known, &planner.seen).await?;
     }
     absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
+    let cursor = cycle.turns.resume(at).filter(|_| lane_first).or(cursor);
     Ok(ClassRead { incomplete, count: end.count, cursor, full: true, ..ClassRead::default() })
 }
 
@@ -342,6 +345,8 @@ impl<'c> Planner<'c> {
                 unchanged += 1;
                 continue;
             }
+            // Who left while this read was under way is the lane's, and comes again with the next one.
+            let Some(turn) = cycle.turns.take(self.at, &record.id) else { continue };
             if link.as_ref().and_then(|link| link.leaves).is_some_and(|end| end <= cycle.now_ms()) {
                 self.due_leavers.insert(record.id.clone());
             }
@@ -353,8 +358,8 @@ impl<'c> Planner<'c> {
                 target: Target::Unknown,
                 now: cycle.now,
             });
-            let place =
-                Place { rule: self.at, source_id: record.id.clone(), name, mark, link, targets: targets.clone() };
+            let (source_id, targets) = (record.id.clone(), targets.clone());
+            let place = Place { rule: self.at, source_id, name, mark, link, targets, turn };
             match verdict {
                 Verdict::Ask(projection) | Verdict::Choose(projection) => {
                     let record = Box::new(record);
@@ -611,6 +616,7 @@ pub(super) fn intent(
         act,
         references,
         event: None,
+        turn: place.turn,
         record,
     }
 }

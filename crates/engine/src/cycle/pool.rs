@@ -139,6 +139,11 @@ impl Pool {
         Ok(())
     }
 
+    /// The way past everything that waits.
+    pub fn passage(&self) -> Passage {
+        Passage(self.shared.clone())
+    }
+
     /// Waits until nothing is under way, adoptions included.
     pub async fn drain(&self) -> Result<(), EngineError> {
         loop {
@@ -176,6 +181,24 @@ impl Pool {
 
     fn error(&self) -> EngineError {
         self.shared.failed().take().unwrap_or(EngineError::Cancelled)
+    }
+}
+
+/// Hands units to the workers before all that was submitted.
+pub(super) struct Passage(Arc<Shared>);
+
+impl Passage {
+    /// The next free worker takes it. False when the cycle ends.
+    pub fn overtake(&self, intents: Vec<Intent>) -> bool {
+        let shared = &self.0;
+        shared.open.fetch_add(1, Ordering::AcqRel);
+        let hand = InHand(shared, 1);
+        let weight = intents.len();
+        let is_taken = !shared.cycle.is_stopping() && shared.units.overtake(Unit::Apply(intents), weight).is_ok();
+        if is_taken {
+            std::mem::forget(hand);
+        }
+        is_taken
     }
 }
 

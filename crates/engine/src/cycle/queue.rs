@@ -67,6 +67,21 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Puts an item before all others, full or not. Gives it back when the queue is closed.
+    pub fn overtake(&self, item: T, weight: usize) -> Result<(), T> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(item);
+        }
+        state.items.push_front((item, weight));
+        state.weight += weight;
+        if state.sleeping > 0 {
+            state.sleeping -= 1;
+            self.some.notify_one();
+        }
+        Ok(())
+    }
+
     /// The next item; none once the queue is closed.
     pub async fn next(&self) -> Option<T> {
         loop {
@@ -155,6 +170,18 @@ mod tests {
             assert_eq!(sum.load(Ordering::Relaxed), producers * 499_500);
             assert_eq!(queue.push(1, 1).await, Err(1));
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_urgent_comes_first_also_into_a_full_queue() {
+        let queue = Queue::new(2);
+        queue.push("create", 2).await.unwrap();
+        queue.overtake("leaver", 1).unwrap();
+        assert_eq!(queue.next().await, Some("leaver"));
+        assert_eq!(queue.next().await, Some("create"));
+        queue.push("fits again", 2).await.unwrap();
+        queue.close();
+        assert_eq!(queue.overtake("late", 1), Err("late"));
     }
 
     #[tokio::test]

@@ -91,6 +91,7 @@ async fn drift(
     record: &Record,
 ) -> Result<(), EngineError> {
     let rule = cycle.rule(at);
+    let Some(turn) = cycle.turns.take(at, &link.source_id) else { return Ok(()) };
     let Some((act, reason)) = repair(rule, link, record) else { return Ok(()) };
     let place = Place {
         rule: at,
@@ -99,6 +100,7 @@ async fn drift(
         mark: link.mark.clone(),
         link: Some(Box::new(link.clone())),
         targets: Default::default(),
+        turn,
     };
     let intent = intent(rule, place, reason, act, None, &[]);
     if !cycle.streams() || intent.act.action.is_destructive() {
@@ -156,6 +158,7 @@ async fn missing(
                     continue;
                 }
             }
+            let Some(_turn) = cycle.turns.take(at, &link.source_id) else { continue };
             reconciled.missing.push(link.source_id.clone());
             if cycle.plan_only {
                 continue;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use provost_model::{ClassName, ObjectId};
+use provost_model::{Action, ClassName, ObjectId};
 use provost_store::{EscrowRow, EventStatus, JobRow, Layout, LinkRow};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -13,31 +13,55 @@ use tokio::task::JoinHandle;
 use super::Cycle;
 use super::notes::{Note, Notes, Reader, pad};
 use super::outcome::{Builder, Rows};
+use super::turn::Turn;
 use crate::error::EngineError;
-use crate::guard::Intended;
+use crate::guard::{self, Exceeded, Intended};
 use crate::progress::Progress;
+use crate::rule::Job;
 
 pub(crate) struct Recorder {
     notes: Notes,
     task: JoinHandle<Result<JobRow, EngineError>>,
+    ledger: Ledger,
+}
+
+/// What the guards count: the objects that the job has at the target, and what the cycle means to do to them.
+#[derive(Clone, Default)]
+pub(super) struct Ledger {
     linked: Arc<Mutex<BTreeMap<ClassName, i64>>>,
     intended: Arc<Mutex<Intended>>,
+}
+
+impl Ledger {
+    async fn linked(&self) -> BTreeMap<ClassName, u64> {
+        let linked = self.linked.lock().await;
+        linked.iter().map(|(class, count)| (class.clone(), u64::try_from(*count).unwrap_or(0))).collect()
+    }
+
+    /// Books one more operation, unless the guards or a wish for approval forbid it beside all that is booked.
+    pub async fn admit(&self, job: &Job, rule: usize, action: Action) -> Result<(), Exceeded> {
+        let linked = self.linked().await;
+        let mut intended = self.intended.lock().await;
+        let mut more = intended.clone();
+        more.add(rule, action);
+        guard::check(job, &more, &linked)?;
+        *intended = more;
+        Ok(())
+    }
 }
 
 impl Recorder {
     pub fn start(cycle: Arc<Cycle>, job: JobRow) -> Self {
         let (notes, reader) = pad();
-        let linked = Arc::new(Mutex::new(job.linked.clone()));
-        let intended = Arc::new(Mutex::new(Intended::default()));
+        let ledger = Ledger { linked: Arc::new(Mutex::new(job.linked.clone())), ..Ledger::default() };
         let writer = Writer {
             cycle,
             job,
-            linked: linked.clone(),
-            intended: intended.clone(),
+            ledger: ledger.clone(),
             escrows: HashMap::new(),
             laid_out: BTreeSet::new(),
         };
-        Self { notes, task: tokio::spawn(writer.run(reader)), linked, intended }
+        Self { notes, task: tokio::spawn(writer.run(reader)), ledger }
     }
 
     pub fn notes(&self) -> Notes {
@@ -46,13 +70,16 @@ impl Recorder {
 
     /// Objects that the job has at the target, by source class, as recorded so far.
     pub async fn linked(&self) -> BTreeMap<ClassName, u64> {
-        let linked = self.linked.lock().await;
-        linked.iter().map(|(class, count)| (class.clone(), u64::try_from(*count).unwrap_or(0))).collect()
+        self.ledger.linked().await
     }
 
-    /// Operations stored as planned so far.
+    /// Operations stored as planned so far, and what overtook them.
     pub async fn intended(&self) -> Intended {
-        self.intended.lock().await.clone()
+        self.ledger.intended.lock().await.clone()
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.ledger.clone()
     }
 
     /// Ends the recorder once every other handle is dropped, and gives the job's row back with its counters.
@@ -68,8 +95,7 @@ impl Recorder {
 struct Writer {
     cycle: Arc<Cycle>,
     job: JobRow,
-    linked: Arc<Mutex<BTreeMap<ClassName, i64>>>,
-    intended: Arc<Mutex<Intended>>,
+    ledger: Ledger,
     escrows: HashMap<(ClassName, ObjectId), EscrowRow>,
     /// Rules whose layout this cycle has saved.
     laid_out: BTreeSet<usize>,
@@ -89,6 +115,7 @@ impl Writer {
     async fn write(&mut self, page: Vec<Note>) -> Result<(), EngineError> {
         let start = Instant::now();
         let mut flushed = Vec::new();
+        let turns: Vec<Turn> = page.iter().filter_map(Note::turn).cloned().collect();
         let cycle = self.cycle.clone();
         let now_ms = cycle.now_ms();
         let rows =
@@ -106,7 +133,7 @@ impl Writer {
                 Note::Fault(place, fault) => builder.fault(&place, &fault),
                 Note::ReadFault(rule, fault) => builder.read_fault(rule, &fault),
                 Note::Planned(intent) => {
-                    self.intended.lock().await.add(intent.rule, intent.act.action);
+                    self.ledger.intended.lock().await.add(intent.rule, intent.act.action);
                     builder.planned(&intent);
                 }
                 Note::Superseded(seq) => builder.finish_event(0, seq, EventStatus::Discarded, None, None, None),
@@ -131,6 +158,7 @@ impl Writer {
         }
         let rows = builder.rows;
         self.store(rows).await?;
+        drop(turns);
         Progress::spent(&cycle.progress.phases.record, start.elapsed());
         for done in flushed {
             // Whoever waited may be gone; the write stands all the same.
@@ -181,7 +209,7 @@ impl Writer {
         }
         tx.commit().await?;
         self.laid_out.append(&mut rows.rules);
-        self.linked.lock().await.clone_from(&self.job.linked);
+        self.ledger.linked.lock().await.clone_from(&self.job.linked);
         Ok(())
     }
 }

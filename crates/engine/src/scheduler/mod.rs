@@ -23,8 +23,8 @@ use crate::spec::JobSpec;
 use crate::timetable::Timetable;
 use due::{Ended, Standing};
 
-/// How often a source is asked whether it changed, the store what was said about the jobs, and the clock what time it is: a
-/// machine that slept, or whose clock was set, is no later than this.
+/// How often a source that cannot be listened to is asked whether it changed, the store what was said about the jobs, and the
+/// clock what time it is: a machine that slept, or whose clock was set, is no later than this.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a job waits that another node is running.
 const BUSY_MS: i64 = 30_000;
@@ -196,9 +196,12 @@ impl Keeper {
                 return true;
             }
             let nap = at.map_or(LOOK, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LOOK));
+            let listens = self.table.on_change && may_run;
+            let Self { engine, spec, cx, seen, board, .. } = &mut *self;
             tokio::select! {
-                () = self.cx.cancel.cancelled() => return false,
-                Ok(()) = self.board.changed() => {}
+                () = cx.cancel.cancelled() => return false,
+                Ok(()) = board.changed() => {}
+                () = stirred(engine, spec, seen.as_deref(), cx, nap), if listens => {}
                 () = tokio::time::sleep(nap) => {}
             }
         }
@@ -211,6 +214,22 @@ impl Keeper {
             self.due = self.due.min(now);
         }
         self.seen = Some(revision);
+    }
+}
+
+/// Waits until the source may have changed since the revisions that were `seen`, at most for `patience`.
+async fn stirred(engine: &Engine, spec: &JobSpec, seen: Option<&[Text]>, cx: &Context, patience: Duration) {
+    let listen = async {
+        let session = engine.connections.session(&spec.source).await.ok()?;
+        let classes = spec.objects.iter().zip(seen?);
+        let waits: Vec<_> = classes.map(|(rule, seen)| session.changed(cx, &rule.from, seen, patience)).collect();
+        if waits.is_empty() {
+            return None;
+        }
+        futures_util::future::select_all(waits).await.0.ok()
+    };
+    if listen.await.is_none() {
+        tokio::time::sleep(patience).await;
     }
 }
 

@@ -7,6 +7,7 @@ use provost_model::{Action, AttributePath, Change, ObjectId, Text};
 use provost_store::{LinkRow, LinkState};
 
 use super::super::intent::{Intent, ReferenceDelta};
+use super::super::turn::Turn;
 use super::deed::{Deed, Touched};
 use crate::decide::{Act, classify, parse_sent, switch};
 use crate::rule::Rule;
@@ -161,6 +162,7 @@ pub(super) fn intent(
         act,
         references,
         event: None,
+        turn: Turn::default(),
         record: None,
     })
 }

@@ -125,13 +125,7 @@ pub trait Session: Send + Sync {
 
     /// Waits until the class may have another revision than `seen`, at most for `patience`; whoever comes back asks for the
     /// revision. The default knows no better than to wait; a system that can be listened to answers at once.
-    async fn changed(
-        &self,
-        cx: &Context,
-        _class: &str,
-        _seen: &str,
-        patience: Duration,
-    ) -> Result<(), ConnectorError> {
+    async fn changed(&self, cx: &Context, _class: &str, _seen: &str, patience: Duration) -> Result<(), ConnectorError> {
         tokio::select! {
             () = cx.cancel.cancelled() => cx.check(),
             () = tokio::time::sleep(patience) => Ok(()),

@@ -94,13 +94,7 @@ impl Session for PushSession {
         Ok(Some(last.map_err(|error| store_error(&error))?.to_string().into()))
     }
 
-    async fn changed(
-        &self,
-        cx: &Context,
-        class: &str,
-        seen: &str,
-        patience: Duration,
-    ) -> Result<(), ConnectorError> {
+    async fn changed(&self, cx: &Context, class: &str, seen: &str, patience: Duration) -> Result<(), ConnectorError> {
         let (feed, types) = (&self.feed, self.types(class)?);
         let name = types.name();
         let waited = feed

@@ -102,7 +102,14 @@ impl Store {
             tracing::info!(schema.before = before, schema.after = after, "brought the store up to date");
         }
         let master_key = tokio::sync::OnceCell::new();
-        let inner = Inner { db, layouts: Layouts::default(), bell: Bell::default(), master_key, master_key_file, _folder: folder };
+        let inner = Inner {
+            db,
+            layouts: Layouts::default(),
+            bell: Bell::default(),
+            master_key,
+            master_key_file,
+            _folder: folder,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -69,13 +69,7 @@ impl Session for DirectorySession {
         Ok(Some(seq.to_string().into()))
     }
 
-    async fn changed(
-        &self,
-        cx: &Context,
-        class: &str,
-        seen: &str,
-        patience: Duration,
-    ) -> Result<(), ConnectorError> {
+    async fn changed(&self, cx: &Context, class: &str, seen: &str, patience: Duration) -> Result<(), ConnectorError> {
         self.kind(class)?;
         let store = self.directory.store();
         let waited = store.wait_for(patience, || async { Ok(store.directory_seq().await?.to_string() != seen) });

@@ -221,6 +221,11 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     }
     // What overtook the rest ends like it.
     lane.close().await;
+    if let Ok(found) = &mut result
+        && !partial
+    {
+        found.intended = recorder.intended().await;
+    }
     if result.is_ok()
         && let Err(error) = pool.drain().await
     {

@@ -12,8 +12,8 @@ use provost_store::{
 };
 
 use super::intent::{Intent, ReferenceDelta};
-use super::turn::Turn;
 use super::text::{changes_text, lost_text, sent_text, without};
+use super::turn::Turn;
 use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;

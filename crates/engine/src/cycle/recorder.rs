@@ -54,13 +54,7 @@ impl Recorder {
     pub fn start(cycle: Arc<Cycle>, job: JobRow) -> Self {
         let (notes, reader) = pad();
         let ledger = Ledger { linked: Arc::new(Mutex::new(job.linked.clone())), ..Ledger::default() };
-        let writer = Writer {
-            cycle,
-            job,
-            ledger: ledger.clone(),
-            escrows: HashMap::new(),
-            laid_out: BTreeSet::new(),
-        };
+        let writer = Writer { cycle, job, ledger: ledger.clone(), escrows: HashMap::new(), laid_out: BTreeSet::new() };
         Self { notes, task: tokio::spawn(writer.run(reader)), ledger }
     }
 

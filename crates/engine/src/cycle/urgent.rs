@@ -6,7 +6,7 @@
 //! count what it sends with all that the cycle intends, and where they say no, or somebody wants to approve, the leaver waits.
 //! Cycle and lane never work on one object at once ([`turn`](super::turn)).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +45,14 @@ impl Lane {
     pub fn open(cycle: &Arc<Cycle>, ledger: Ledger, passage: Passage) -> Self {
         let close = CancellationToken::new();
         let task = cycle.turns.are_shared().then(|| {
-            let watch = Watch { cycle: cycle.clone(), ledger, passage, feeds: BTreeMap::new(), heard: HashMap::new() };
+            let watch = Watch {
+                cycle: cycle.clone(),
+                ledger,
+                passage,
+                feeds: BTreeMap::new(),
+                heard: HashMap::new(),
+                passed: HashSet::new(),
+            };
             let close = close.clone();
             AbortOnDropHandle::new(tokio::spawn(async move {
                 tokio::select! {
@@ -100,6 +107,8 @@ struct Watch {
     feeds: BTreeMap<usize, Feed>,
     /// What changed and was not the lane's to do, or not yet.
     heard: HashMap<Key, Heard>,
+    /// Who left by the lane.
+    passed: HashSet<Key>,
 }
 
 impl Watch {
@@ -183,7 +192,7 @@ impl Watch {
                 None => self.remember(key, heard),
             }
         }
-        let mut passing = Vec::new();
+        let (mut passing, mut left) = (Vec::new(), Vec::new());
         for page in mine.chunks(PAGE) {
             // Read now that nobody else works on them.
             let ids: Vec<&str> = page.iter().map(|(heard, _)| heard.id().as_str()).collect();
@@ -193,15 +202,22 @@ impl Watch {
             for (heard, turn) in page {
                 let link = links.remove(heard.id()).map(Box::new);
                 match leaver(&cycle, at, heard, link, turn) {
-                    Some(intent) if self.is_admitted(&intent).await => passing.push(intent),
+                    Some(intent) if self.is_admitted(&intent).await => {
+                        self.passed.insert(key(at, heard.id()));
+                        passing.push(intent);
+                    }
+                    // Whoever left in this cycle is not given back to it, which may have read him before.
+                    None if self.passed.contains(&key(at, heard.id())) => {}
                     _ => {
-                        cycle.turns.leave(key(at, heard.id()));
+                        left.push(key(at, heard.id()));
                         self.remember(key(at, heard.id()), heard.clone());
                     }
                 }
             }
         }
+        // Given back first, then waited for: the lane does not wait for itself.
         drop(mine);
+        left.into_iter().for_each(|key| cycle.turns.leave(key));
         let most = cycle.target.capabilities().max_batch.max(1);
         while !passing.is_empty() {
             let rest = passing.split_off(passing.len().min(most));

@@ -10,6 +10,7 @@ mod import;
 mod incremental;
 mod initial;
 mod language;
+mod leavers;
 mod memory;
 pub mod numbers;
 pub mod pairs;
@@ -41,10 +42,11 @@ pub enum Scenario {
     Counts,
     Language,
     Service,
+    Leavers,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Counts,
         Self::Language,
         Self::InitialCreate,
@@ -55,6 +57,7 @@ impl Scenario {
         Self::Incremental,
         Self::Memory,
         Self::Service,
+        Self::Leavers,
     ];
 
     /// Runs it.
@@ -70,6 +73,7 @@ impl Scenario {
             Self::Counts => counts::run(context),
             Self::Language => language::run(context),
             Self::Service => service::run(context),
+            Self::Leavers => leavers::run(context),
         }
     }
 }

@@ -11,6 +11,7 @@ pub const IMPORT: &str = include_str!("../../scenarios/import.yaml");
 pub const REPEAT: &str = include_str!("../../scenarios/repeat.yaml");
 pub const INCREMENTAL: &str = include_str!("../../scenarios/incremental.yaml");
 pub const MEMORY: &str = include_str!("../../scenarios/memory.yaml");
+pub const LEAVERS: &str = include_str!("../../scenarios/leavers.yaml");
 pub const COUNTS: &str = include_str!("../../scenarios/counts.yaml");
 
 /// A scenario file with its placeholders filled in.

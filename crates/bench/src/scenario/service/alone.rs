@@ -65,7 +65,7 @@ struct Page {
 
 /// Starts a service in `folder`, asks it and tells.
 pub async fn run(context: &Context, binary: &Path, folder: &Path, outcome: &mut Outcome) -> Result<()> {
-    let server = Server::provost(binary, folder).await?;
+    let server = Server::provost(binary, folder, "").await?;
     let users = context.users.max(1) + SINGLE as u64 + 1;
     people(&server, context, users).await?;
     let (mut ids, mut walks) = (Vec::new(), Vec::new());

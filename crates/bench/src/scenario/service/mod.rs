@@ -7,7 +7,7 @@ mod alone;
 pub mod caller;
 pub mod load;
 pub mod request;
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -75,7 +75,7 @@ struct Side {
 async fn compare(context: &Context, binary: &Path, folder: &Path, outcome: &mut Outcome) -> Result<()> {
     let size = Size { seed: context.seed, in_flight: context.in_flight, population: POPULATION, span: SPAN };
     // All of them before the first request: a peer that is missing is said at once.
-    let servers = [Server::provost(binary, folder).await?, Server::scim2_server().await?, Server::scimmy().await?];
+    let servers = [Server::provost(binary, folder, "").await?, Server::scim2_server().await?, Server::scimmy().await?];
     let mut sides = Vec::with_capacity(servers.len());
     for server in servers {
         let load = Load::new(&server.address, size).await?;

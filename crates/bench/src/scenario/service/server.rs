@@ -36,9 +36,9 @@ impl Drop for Ended {
 }
 
 impl Server {
-    /// Over a new SQLite file in `folder`, which has to be there.
-    pub async fn provost(binary: &Path, folder: &Path) -> Result<Self> {
-        fs::write(folder.join("provost.yaml"), "").map_err(Error::file("write", folder))?;
+    /// Over a new SQLite file in `folder`, which has to be there, with this configuration.
+    pub async fn provost(binary: &Path, folder: &Path, config: &str) -> Result<Self> {
+        fs::write(folder.join("provost.yaml"), config).map_err(Error::file("write", folder))?;
         let mut create = Command::new(binary);
         create.args(["token", "create", "--name", "bench"]);
         let token = measure(create, folder)?.stdout.trim().to_owned();

@@ -6,8 +6,8 @@
 //!                    └─► planned rows (disables, deletes, plans) ─► guard ─► pool
 //! ```
 //! Creates and updates flow while the source is still being read; what takes something away is stored as planned and
-//! waits for the proven end of the read and for the guard. Every outcome and its link are one transaction that checks
-//! the lease. Nothing here knows a connector, a protocol or SQL.
+//! waits for the proven end of the read and for the guard. Who leaves meanwhile overtakes all of it ([`urgent`]). Every
+//! outcome and its link are one transaction that checks the lease. Nothing here knows a connector, a protocol or SQL.
 
 mod absent;
 pub(crate) mod choose;

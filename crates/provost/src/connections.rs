@@ -77,3 +77,23 @@ impl Connections for Configured {
         slot.get_or_try_init(|| self.open(name)).await.cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::Setup;
+
+    #[tokio::test]
+    async fn what_a_connection_may_ask_for_is_shared_by_all_its_jobs() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("people.csv"), "id\n1\n").unwrap();
+        let file = folder.path().join("provost.yaml");
+        std::fs::write(&file, "connections:\n  hr: { connector: file, path: people.csv, key: id }\n").unwrap();
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let setup = Setup::new(Configuration::load(&file).unwrap(), store);
+        // Pace and number of requests under way are counted by the layers around the session, so it has to be one.
+        let [one, other] =
+            [setup.connections.session(&"hr".into()).await, setup.connections.session(&"hr".into()).await];
+        assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
+    }
+}

@@ -1,7 +1,7 @@
 //! The one writer of a cycle: collects notes from all tasks and writes them by the page, each page one fenced transaction
 //! with events, links, references, escrow and the job's counters together. A cycle that lost its lease writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Cycle;
 use super::notes::{Note, Notes, Reader, pad};
 use super::outcome::{Builder, Rows};
-use super::turn::Turn;
+use super::turn::{Key, Turn, key};
 use crate::error::EngineError;
 use crate::guard::{self, Exceeded, Intended};
 use crate::progress::Progress;
@@ -30,6 +30,8 @@ pub(crate) struct Recorder {
 pub(super) struct Ledger {
     linked: Arc<Mutex<BTreeMap<ClassName, i64>>>,
     intended: Arc<Mutex<Intended>>,
+    /// Whom the cycle means to take something from.
+    leaving: Arc<Mutex<HashSet<Key>>>,
 }
 
 impl Ledger {
@@ -38,12 +40,24 @@ impl Ledger {
         linked.iter().map(|(class, count)| (class.clone(), u64::try_from(*count).unwrap_or(0))).collect()
     }
 
-    /// Books one more operation, unless the guards or a wish for approval forbid it beside all that is booked.
-    pub async fn admit(&self, job: &Job, rule: usize, action: Action) -> Result<(), Exceeded> {
+    /// Books what the cycle will do once everything is read.
+    pub async fn plan(&self, rule: usize, id: &ObjectId, action: Action) {
+        self.intended.lock().await.add(rule, action);
+        if action.is_destructive() {
+            self.leaving.lock().await.insert(key(rule, id));
+        }
+    }
+
+    /// Books what cannot wait, unless the guards or a wish for approval forbid it beside all that is booked. Nobody is counted
+    /// twice.
+    pub async fn admit(&self, job: &Job, rule: usize, id: &ObjectId, action: Action) -> Result<(), Exceeded> {
         let linked = self.linked().await;
+        let is_planned = self.leaving.lock().await.contains(&key(rule, id));
         let mut intended = self.intended.lock().await;
         let mut more = intended.clone();
-        more.add(rule, action);
+        if !is_planned {
+            more.add(rule, action);
+        }
         guard::check(job, &more, &linked)?;
         *intended = more;
         Ok(())
@@ -127,7 +141,7 @@ impl Writer {
                 Note::Fault(place, fault) => builder.fault(&place, &fault),
                 Note::ReadFault(rule, fault) => builder.read_fault(rule, &fault),
                 Note::Planned(intent) => {
-                    self.ledger.intended.lock().await.add(intent.rule, intent.act.action);
+                    self.ledger.plan(intent.rule, &intent.source_id, intent.act.action).await;
                     builder.planned(&intent);
                 }
                 Note::Superseded(seq) => builder.finish_event(0, seq, EventStatus::Discarded, None, None, None),
@@ -205,5 +219,25 @@ impl Writer {
         self.laid_out.append(&mut rows.rules);
         self.ledger.linked.lock().await.clone_from(&self.job.linked);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cycle::job_for_tests;
+    use crate::spec::LimitSpec;
+
+    #[tokio::test]
+    async fn a_leaver_who_overtakes_his_own_plan_is_counted_once() {
+        let mut job = job_for_tests();
+        job.guards.leavers = LimitSpec { count: Some(2), percent: None, from: 20 };
+        let (ledger, [ada, bea, cem]) = (Ledger::default(), ["ada", "bea", "cem"].map(ObjectId::from));
+        ledger.plan(0, &ada, Action::Disable).await;
+        ledger.admit(&job, 0, &ada, Action::Disable).await.unwrap();
+        ledger.admit(&job, 0, &bea, Action::Delete).await.unwrap();
+        let exceeded = ledger.admit(&job, 0, &cem, Action::Disable).await.unwrap_err();
+        assert_eq!(exceeded.guard, "leavers");
+        assert_eq!(ledger.intended.lock().await.list(), [(Action::Disable, 1), (Action::Delete, 1)]);
     }
 }

@@ -229,7 +229,7 @@ impl Watch {
     }
 
     async fn is_admitted(&self, intent: &Intent) -> bool {
-        match self.ledger.admit(&self.cycle.job, intent.rule, intent.act.action).await {
+        match self.ledger.admit(&self.cycle.job, intent.rule, &intent.source_id, intent.act.action).await {
             Ok(()) => true,
             Err(exceeded) => {
                 tracing::info!(source.id = %intent.source_id, reason = exceeded.message, "a leaver waits for the guard");

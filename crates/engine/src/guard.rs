@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use provost_model::{Action, ClassName};
 
-use crate::rule::Job;
+use crate::rule::{Job, Rule};
 use crate::spec::{ApprovalSpec, ClassGuardsSpec, LimitSpec};
 
 /// A limit that is exceeded, in words for the administrator.
@@ -49,9 +49,23 @@ impl Intended {
     }
 }
 
-/// Whether the plan passes. `linked` is how many objects the job has at the target, by source class. A limit weighs more than
-/// the wish to look at everything, so it is told first.
-pub fn check(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) -> Result<(), Exceeded> {
+/// What a whole read of a class gave, and the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Size<'c> {
+    pub class: &'c ClassName,
+    /// None when nobody knows.
+    pub last: Option<u64>,
+    pub now: u64,
+}
+
+/// Whether the plan passes. `linked` is how many objects the job has at the target, by source class; `sizes` are of the classes
+/// that were read as a whole. A limit weighs more than the wish to look at everything, so it is told first.
+pub fn check(
+    job: &Job,
+    intended: &Intended,
+    linked: &BTreeMap<ClassName, u64>,
+    sizes: &[Size<'_>],
+) -> Result<(), Exceeded> {
     let Job { guards, approval, rules, .. } = job;
     let limits = ClassGuardsSpec {
         create: guards.create,
@@ -59,16 +73,46 @@ pub fn check(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) 
         disable: guards.disable,
         delete: guards.delete,
         leavers: Some(guards.leavers),
+        shrink: None,
     };
     within(&limits, &|action| intended.get(action), linked.values().sum(), "")?;
     for (class, limits) in &guards.classes {
-        let of_class = |action| {
-            let rules = rules.iter().enumerate().filter(|(_, rule)| rule.from == *class);
-            rules.map(|(at, _)| intended.of(at, action)).sum()
-        };
-        within(limits, &of_class, linked.get(class).copied().unwrap_or(0), &format!(" of class `{class}`"))?;
+        let count = |action| of_class(rules, intended, class, action);
+        within(limits, &count, linked.get(class).copied().unwrap_or(0), &format!(" of class `{class}`"))?;
     }
+    sizes.iter().try_for_each(|size| plausible(job, intended, size))?;
     approved(approval, intended)
+}
+
+fn of_class(rules: &[Rule], intended: &Intended, class: &ClassName, action: Action) -> u64 {
+    let rules = rules.iter().enumerate().filter(|(_, rule)| rule.from == *class);
+    rules.map(|(at, _)| intended.of(at, action)).sum()
+}
+
+/// Whether a read that says of itself that it is whole can be believed when it takes somebody away. A source of which nothing is
+/// left is somebody's to confirm, however few it had and whatever the limits say.
+fn plausible(job: &Job, intended: &Intended, size: &Size<'_>) -> Result<(), Exceeded> {
+    let Size { class, last, now } = *size;
+    let all = intended.get(Action::Disable) + intended.get(Action::Delete);
+    if now == 0 && all > 0 {
+        let message = format!("the source has no object of class `{class}` any more; {all} accounts would leave");
+        return Err(Exceeded { guard: "empty", message });
+    }
+    let leavers: u64 =
+        [Action::Disable, Action::Delete].map(|action| of_class(&job.rules, intended, class, action)).iter().sum();
+    let Some(fewer) = last.and_then(|last| last.checked_sub(now)).filter(|fewer| *fewer > 0 && leavers > 0) else {
+        return Ok(());
+    };
+    match over(job.guards.shrink_of(class).into(), fewer, now + fewer) {
+        Some(why) => {
+            let message = format!(
+                "the source has {now} objects of class `{class}`, {fewer} fewer than at its last whole read, which exceeds the \
+                 guard `shrink` ({why}); {leavers} account(s) would leave"
+            );
+            Err(Exceeded { guard: "shrink", message })
+        }
+        None => Ok(()),
+    }
 }
 
 fn within(
@@ -143,7 +187,7 @@ mod tests {
 
     fn verdict(job: &Job, counts: &[(usize, Action, u64)], linked: u64) -> String {
         let linked = BTreeMap::from([("person".into(), linked)]);
-        check(job, &intended(counts), &linked).map_or_else(|exceeded| exceeded.message, |()| "passes".to_owned())
+        check(job, &intended(counts), &linked, &[]).map_or_else(|exceeded| exceeded.message, |()| "passes".to_owned())
     }
 
     #[test]
@@ -177,6 +221,48 @@ mod tests {
         assert_eq!(verdict(&job, &[(0, Action::Delete, 2), (1, Action::Delete, 7)], 9), told);
         assert_eq!(verdict(&job, &[(0, Action::Delete, 1), (1, Action::Delete, 7)], 9), "passes");
         assert!(!job.guards.limits_growth());
+    }
+
+    #[test]
+    fn a_read_of_less_than_half_the_last_one_holds() {
+        let mut job = job_for_tests();
+        let class = ClassName::from("person");
+        for (guards, last, now, leavers, held) in [
+            // Small classes, of which no share of the linked objects is told.
+            ("{}", Some(10), 4, 1, true),
+            ("{}", Some(10), 5, 1, false),
+            ("{}", Some(5), 2, 3, true),
+            ("{}", Some(4), 1, 3, false),
+            ("{}", Some(10), 12, 1, false),
+            // Nobody would leave: most of what is missing was never in scope.
+            ("{}", Some(100_000), 10, 0, false),
+            ("{}", Some(100_000), 49_999, 1, true),
+            // Nobody knows what there was.
+            ("{}", None, 1, 3, false),
+            // Switching one guard off leaves the other.
+            (r#"{"leavers":{}}"#, Some(100), 49, 51, true),
+            (r#"{"leavers":{},"shrink":{}}"#, Some(100), 1, 99, false),
+            (r#"{"leavers":{},"shrink":{}}"#, Some(100), 0, 100, true),
+            (r#"{"shrink":{"percent":90}}"#, Some(10), 2, 1, false),
+            (r#"{"shrink":{"percent":90}}"#, Some(100), 9, 1, true),
+            (r#"{"shrink":{"count":3}}"#, Some(1000), 996, 1, true),
+            (r#"{"shrink":{"percent":10,"from":50}}"#, Some(49), 9, 1, false),
+            // One of the class stands in place of that of the job.
+            (r#"{"classes":{"person":{"shrink":{"percent":95}}}}"#, Some(100), 10, 1, false),
+        ] {
+            job.guards = serde_json::from_str(guards).unwrap();
+            let intended = intended(&[(0, Action::Disable, leavers)]);
+            let linked = BTreeMap::from([(class.clone(), 1_000)]);
+            let sizes = [Size { class: &class, last, now }];
+            let told = check(&job, &intended, &linked, &sizes).map_or_else(|why| why.message, |()| "passes".to_owned());
+            assert_eq!(told != "passes", held, "{guards}: {last:?} -> {now}, {leavers} leavers: {told}");
+        }
+        let told = "the source has 4 objects of class `person`, 6 fewer than at its last whole read, which exceeds the guard \
+                    `shrink` (at most 50 %, and these are 60.0 %); 1 account(s) would leave";
+        job.guards = GuardsSpec::default();
+        let sizes = [Size { class: &class, last: Some(10), now: 4 }];
+        let held = check(&job, &intended(&[(0, Action::Delete, 1)]), &BTreeMap::new(), &sizes).unwrap_err();
+        assert_eq!((held.guard, held.guard_code(), held.message.as_str()), ("shrink", "PRV-0531", told));
     }
 
     #[test]

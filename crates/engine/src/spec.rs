@@ -383,6 +383,8 @@ pub struct GuardsSpec {
     pub delete: Option<LimitSpec>,
     /// Disables and deletes together: the guard that is on by default.
     pub leavers: LimitSpec,
+    /// How much smaller than the last one a whole read may be before somebody has to look: on by default as well.
+    pub shrink: ShrinkSpec,
     /// Further limits for single classes of the source, against the linked objects of that class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub classes: BTreeMap<ClassName, ClassGuardsSpec>,
@@ -402,9 +404,17 @@ pub struct ClassGuardsSpec {
     pub delete: Option<LimitSpec>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leavers: Option<LimitSpec>,
+    /// In place of that of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shrink: Option<ShrinkSpec>,
 }
 
 impl GuardsSpec {
+    /// How much smaller a read of the class may be.
+    pub fn shrink_of(&self, class: &ClassName) -> ShrinkSpec {
+        self.classes.get(class).and_then(|guards| guards.shrink).unwrap_or(self.shrink)
+    }
+
     /// Whether creates or updates are limited, so that none may go out before all are known.
     pub fn limits_growth(&self) -> bool {
         let of_class = |guards: &ClassGuardsSpec| guards.create.is_some() || guards.update.is_some();
@@ -481,7 +491,8 @@ impl<'de> Deserialize<'de> for ApprovalSpec {
 impl Default for GuardsSpec {
     fn default() -> Self {
         let leavers = LimitSpec { count: None, percent: Some(20.0), from: 20 };
-        Self { create: None, update: None, disable: None, delete: None, leavers, classes: BTreeMap::new() }
+        let shrink = ShrinkSpec { count: None, percent: Some(50.0), from: five() };
+        Self { create: None, update: None, disable: None, delete: None, leavers, shrink, classes: BTreeMap::new() }
     }
 }
 
@@ -500,6 +511,30 @@ pub struct LimitSpec {
 
 fn twenty() -> u64 {
     20
+}
+
+/// More than `count` objects fewer than at the last whole read of the class, or more than `percent` of that read, are too many
+/// for leavers to be believed unseen. The percentage counts only from `from` objects up: a few, since the small classes are
+/// those that no share of the linked objects protects.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShrinkSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    #[serde(default = "five")]
+    pub from: u64,
+}
+
+impl From<ShrinkSpec> for LimitSpec {
+    fn from(ShrinkSpec { count, percent, from }: ShrinkSpec) -> Self {
+        Self { count, percent, from }
+    }
+}
+
+fn five() -> u64 {
+    5
 }
 
 /// When a failed object is tried again, and for how long.

@@ -3,7 +3,8 @@
 
 mod support;
 
-use provost_engine::{CycleReport, CycleStatus};
+use provost_engine::{CycleReport, RunOptions};
+use provost_store::{CycleStatus, EventStatus};
 use support::{DAY_MS, Fixture, person, spec};
 
 /// Thirty people, of whom `p0` has left; tomorrow his grace period is over.
@@ -25,7 +26,7 @@ async fn one_left(leavers: &str) -> Fixture {
 
 async fn run(fixture: &Fixture) -> CycleReport {
     let report = fixture.run().await.unwrap();
-    assert_eq!(report.status, CycleStatus::Done, "{report:?}");
+    assert_eq!(report.status, provost_engine::CycleStatus::Done, "{report:?}");
     report
 }
 
@@ -104,5 +105,53 @@ async fn a_rule_that_only_disables_by_now_deletes_nobody() {
             assert_eq!(report.counts.deleted, 0, "{leavers}: {report:?}");
         }
         assert_eq!(fixture.app_lines(), 30, "{leavers}");
+    }
+}
+
+/// `p0` has left and is switched off. Then a cycle was interrupted that had planned this for him.
+async fn interrupted(action: &str) -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.write_people(30);
+    run(&fixture).await;
+    fixture.write_hr(fixture.people(30, |at| if at == 0 { None } else { person(at) }));
+    let left = run(&fixture).await;
+    assert_eq!(left.counts.disabled, 1);
+    let store = fixture.engine.store();
+    let mut cycle = store.cycle(&left.cycle).await.unwrap().unwrap();
+    (cycle.id, cycle.status, cycle.finished) = ("interrupted".into(), CycleStatus::Running, None);
+    let mut event = fixture.events().await.into_iter().find(|event| event.action == "disable").unwrap();
+    (event.seq, event.cycle, event.status) = (0, cycle.id.clone(), EventStatus::Planned);
+    event.action = action.into();
+    let mut tx = store.begin().await.unwrap();
+    tx.save_cycle(&cycle).await.unwrap();
+    tx.append_events(&mut [event]).await.unwrap();
+    tx.commit().await.unwrap();
+    fixture
+}
+
+/// Nobody knows whether it was done; that is no reason to write the doubt to the target.
+#[tokio::test]
+async fn a_leaver_in_doubt_stays_off() {
+    for action in ["update", "disable", "enable"] {
+        let fixture = interrupted(action).await;
+        for reconcile in [true, false, true] {
+            let report = fixture.run_with(RunOptions { full: false, reconcile }).await.unwrap();
+            assert_eq!(report.counts.failed, 0, "{report:?}");
+            assert_eq!(fixture.app().matches(",false").count(), 1, "{action}: {report:?}\n{}", fixture.app());
+        }
+        assert_eq!(run(&fixture).await.counts.writes(), 0, "{action}");
+    }
+}
+
+/// He was being switched on when Provost died, which was done and not recorded; by now he is gone again.
+#[tokio::test]
+async fn a_leaver_who_may_be_on_is_switched_off() {
+    for reconcile in [false, true] {
+        let fixture = interrupted("enable").await;
+        std::fs::write(fixture.path("app.csv"), fixture.app().replace(",false", ",true")).unwrap();
+        let report = fixture.run_with(RunOptions { full: false, reconcile }).await.unwrap();
+        assert_eq!((report.counts.disabled, report.counts.writes()), (1, 1), "{report:?}");
+        assert_eq!(fixture.app().matches(",false").count(), 1, "{}", fixture.app());
+        assert_eq!(run(&fixture).await.counts.writes(), 0);
     }
 }

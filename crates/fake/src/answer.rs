@@ -115,8 +115,17 @@ pub(crate) async fn answer(
         Fault::DropAfter => Err(Dropped),
         Fault::Cut => Ok(answer.map(Sending::cut)),
         Fault::Torn => Ok(answer.map(Sending::torn)),
+        Fault::Html => Ok(instead(answer, "text/html; charset=utf-8", "<!doctype html><title>Sign in</title>\n")),
+        Fault::Blank => Ok(instead(answer, "application/scim+json", "")),
         _ => Ok(answer),
     }
+}
+
+/// Something else as the answer, with a status that says that all is well.
+fn instead(mut answer: Response<Sending>, kind: &'static str, text: &'static str) -> Response<Sending> {
+    *answer.status_mut() = StatusCode::OK;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer.map(|_| Sending::new(text))
 }
 
 /// A create whose answer the client still waits for; if it goes before, hyper drops this.

@@ -276,7 +276,7 @@ impl Conduct {
         // Whether it was done is not for the client to know. What the service refused cannot have been.
         let unsure = match got.fault {
             Fault::DropBefore => true,
-            Fault::DropAfter | Fault::Cut | Fault::Torn => got.status == 201,
+            Fault::DropAfter | Fault::Cut | Fault::Torn | Fault::Html | Fault::Blank => got.status == 201,
             Fault::Status(500 | 502 | 504, _) | Fault::StatusUntil(500 | 502 | 504, _) => true,
             _ => false,
         };

@@ -25,8 +25,16 @@ pub enum Fault {
     Cut,
     /// The answer ends in its middle, and HTTP says that this is all of it: a proxy that gave up.
     Torn,
+    /// A page of HTML with status 200, as a proxy or a login form answers.
+    Html,
+    /// Status 200 and no body.
+    Blank,
     /// The last resource of a page is left out; `totalResults` counts it.
     ShortList,
+    /// The first resource of a page stands in the place of the last; all numbers agree.
+    Twice,
+    /// Nobody is listed: `totalResults` is 0.
+    EmptyList,
     /// The list is said to end with this page.
     EarlyEnd,
     /// A page is the one that was given before it.
@@ -56,7 +64,7 @@ pub enum Fault {
 }
 
 /// How faults are written, and what each does.
-pub const FAULTS: [(&str, &str); 21] = [
+pub const FAULTS: [(&str, &str); 25] = [
     ("pass", "nothing: shields requests from the faults after it"),
     ("drop-before", "the connection closes, nothing was done"),
     ("drop-after", "it was done, and the connection closes without an answer"),
@@ -64,7 +72,11 @@ pub const FAULTS: [(&str, &str); 21] = [
     ("slow=MS", "the answer comes later"),
     ("cut", "the connection breaks in the middle of the answer"),
     ("torn", "the answer ends in its middle, and says that it is whole"),
+    ("html", "a page of HTML with status 200, as from a proxy"),
+    ("blank", "status 200 and no body"),
     ("short-list", "the last resource of a page is left out; totalResults counts it"),
+    ("twice", "the first resource of a page stands in the place of the last; all numbers agree"),
+    ("empty-list", "nobody is listed; totalResults is 0"),
     ("early-end", "the list is said to end with this page"),
     ("repeat-page", "the page before is given once more"),
     ("skip-page", "the page after is given in its place"),
@@ -103,7 +115,7 @@ impl Fault {
         let writes = matches!(method, "POST" | "PUT" | "PATCH") && !searches;
         let has = |name: &str| crate::address::parameter(query, name).filter(|value| !value.is_empty());
         match self {
-            Fault::ShortList | Fault::EarlyEnd => lists || searches,
+            Fault::ShortList | Fault::Twice | Fault::EmptyList | Fault::EarlyEnd => lists || searches,
             Fault::SkipPage => lists,
             Fault::RepeatPage => {
                 lists && (has("cursor").is_some() || has("startIndex").is_some_and(|start| start != "1"))
@@ -131,7 +143,11 @@ impl Fault {
             ("drop-after", None) => Fault::DropAfter,
             ("cut", None) => Fault::Cut,
             ("torn", None) => Fault::Torn,
+            ("html", None) => Fault::Html,
+            ("blank", None) => Fault::Blank,
             ("short-list", None) => Fault::ShortList,
+            ("twice", None) => Fault::Twice,
+            ("empty-list", None) => Fault::EmptyList,
             ("early-end", None) => Fault::EarlyEnd,
             ("repeat-page", None) => Fault::RepeatPage,
             ("skip-page", None) => Fault::SkipPage,
@@ -176,7 +192,11 @@ impl fmt::Display for Fault {
             Fault::DropAfter => "drop-after",
             Fault::Cut => "cut",
             Fault::Torn => "torn",
+            Fault::Html => "html",
+            Fault::Blank => "blank",
             Fault::ShortList => "short-list",
+            Fault::Twice => "twice",
+            Fault::EmptyList => "empty-list",
             Fault::EarlyEnd => "early-end",
             Fault::RepeatPage => "repeat-page",
             Fault::SkipPage => "skip-page",

@@ -46,6 +46,20 @@ pub(crate) fn broken(shared: &Shared, fault: Fault, place: &str, body: &mut Valu
     if fault == Fault::ShortList {
         resources.pop();
     }
+    if fault == Fault::Twice
+        && let [first, .., last] = resources.as_mut_slice()
+    {
+        last.clone_from(first);
+    }
+    if fault == Fault::EmptyList {
+        resources.clear();
+        if let Some(list) = body.as_object_mut() {
+            list.remove("nextCursor");
+            list.insert("totalResults".to_owned(), 0.into());
+            list.insert("itemsPerPage".to_owned(), 0.into());
+        }
+        return;
+    }
     if fault == Fault::EarlyEnd {
         let start = number(body, "startIndex").unwrap_or(1);
         if let Some(list) = body.as_object_mut() {

@@ -38,13 +38,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{Context, Cursor, Session};
-use provost_model::{Action, ClassName, CycleId, Record, Text, Timestamp};
+use provost_model::{ClassName, CycleId, Record, Text, Timestamp};
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
 
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::EngineError;
-use crate::guard::Intended;
+use crate::guard::{Intended, Size};
 use crate::progress::Progress;
 use crate::quarantine;
 use crate::report::{CycleKind, CycleReport, CycleStatus};
@@ -120,6 +120,8 @@ pub(crate) struct ClassRead {
     pub more: bool,
     /// The whole class was read, not only its changes.
     pub full: bool,
+    /// By how many objects the class has grown, or shrunk, as far as its changes tell.
+    pub grown: i64,
     /// Accounts at the target that nobody is linked with (reconcile).
     pub orphans: u64,
 }
@@ -197,7 +199,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     tx.save_cycle(&cycle_row).await?;
     tx.commit().await?;
 
-    let cursors = job_row.cursors.clone();
+    let job_before = job_row.clone();
     let pauses = (!cycle.plan_only).then(|| halt::watch(&cycle, known));
     let recorder = Recorder::start(cycle.clone(), job_row);
     let pool = Pool::start(&cycle, recorder.notes());
@@ -207,7 +209,7 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
     let reverts = if let Work::Revert(of) = &work { Some(marked(of)) } else { None };
     let objects = async {
         match work {
-            Work::Source => steps(&cycle, &recorder, &pool, &cursors).await,
+            Work::Source => steps(&cycle, &recorder, &pool, &job_before).await,
             Work::Plan(plan) => send_plan(&cycle, &recorder, &pool, &plan).await,
             Work::Revert(of) => undo(&cycle, &recorder, &pool, &of).await,
             Work::Records(records) => send_records(&cycle, &recorder, &pool, records).await,
@@ -250,6 +252,13 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         tracing::warn!(error = %error, "what the failed cycle had planned could not be discarded");
     }
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if sends_plan && result.is_ok() {
+        // Somebody has confirmed that the source is as small as it was read.
+        let present = cycle.store.count_present(&cycle.job.name).await?;
+        for (class, count) in &mut job_row.counts {
+            *count = present.get(class).copied().unwrap_or(0).min(*count);
+        }
+    }
     let before = cycle.store.quarantine(&cycle.job.name).await?;
     let mut finished = finish(&cycle, &mut job_row, result, partial);
     let quarantine = judge(&cycle, &job_row, &mut finished, partial, before.as_ref());
@@ -354,16 +363,11 @@ struct Found {
     sends_references: bool,
 }
 
-async fn steps(
-    cycle: &Arc<Cycle>,
-    recorder: &Recorder,
-    pool: &Pool,
-    cursors: &BTreeMap<ClassName, Text>,
-) -> Result<Found, EngineError> {
+async fn steps(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, before: &JobRow) -> Result<Found, EngineError> {
     let notes = recorder.notes();
     let mut found = Found::default();
     for at in 0..cycle.job.rules.len() {
-        let mut read = planner::class(cycle, &notes, pool, cursors, at).await?;
+        let mut read = planner::class(cycle, &notes, pool, &before.cursors, at).await?;
         if cycle.kind == CycleKind::Reconcile {
             let reconciled = reconcile::class(cycle, &notes, pool, at).await?;
             read.orphans = reconciled.orphans;
@@ -374,13 +378,13 @@ async fn steps(
     notes.flush().await?;
     found.intended = recorder.intended().await;
     if cycle.plan_only {
-        found.held = guard(cycle, &found, &recorder.linked().await).err();
+        found.held = guard(cycle, &found, &recorder.linked().await, before).err();
         return Ok(found);
     }
     if found.reads.values().any(|read| read.incomplete.is_some()) {
         // What would take something away rests on a read that proved nothing; the next good read decides anew.
         discard(cycle, &cycle.id).await?;
-    } else if let Err(exceeded) = guard(cycle, &found, &recorder.linked().await) {
+    } else if let Err(exceeded) = guard(cycle, &found, &recorder.linked().await, before) {
         found.held = Some(exceeded);
     } else {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
@@ -389,19 +393,17 @@ async fn steps(
     Ok(found)
 }
 
-/// The configured limits, and one that is always on: a class of which nothing is left is somebody's to confirm, however
-/// few it had.
-fn guard(cycle: &Cycle, found: &Found, linked: &BTreeMap<ClassName, u64>) -> Result<(), crate::guard::Exceeded> {
-    crate::guard::check(&cycle.job, &found.intended, linked)?;
-    let leavers = found.intended.get(Action::Disable) + found.intended.get(Action::Delete);
-    match found.reads.iter().find(|(_, read)| read.full && read.count == 0) {
-        Some((class, _)) if leavers > 0 => {
-            let message =
-                format!("the source has no object of class `{class}` any more; {leavers} accounts would leave");
-            Err(crate::guard::Exceeded { guard: "empty", message })
-        }
-        _ => Ok(()),
-    }
+/// The limits, by what was read and by what is `before` the cycle known of the source.
+fn guard(
+    cycle: &Cycle,
+    found: &Found,
+    linked: &BTreeMap<ClassName, u64>,
+    before: &JobRow,
+) -> Result<(), crate::guard::Exceeded> {
+    let last = |class| before.counts.get(class).map(|count| u64::try_from(*count).unwrap_or(0));
+    let whole = found.reads.iter().filter(|(_, read)| read.full);
+    let sizes: Vec<Size<'_>> = whole.map(|(class, read)| Size { class, last: last(class), now: read.count }).collect();
+    crate::guard::check(&cycle.job, &found.intended, linked, &sizes)
 }
 
 async fn send_plan(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, plan: &str) -> Result<Found, EngineError> {
@@ -415,7 +417,7 @@ async fn undo(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, of: &str) ->
     revert::intend(cycle, &notes, of).await?;
     notes.flush().await?;
     let mut found = Found { intended: recorder.intended().await, ..Found::default() };
-    found.held = crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await).err();
+    found.held = crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await, &[]).err();
     if !cycle.plan_only && found.held.is_none() {
         apply_planned(cycle, &notes, pool, &cycle.id).await?;
         found.sends_references = true;
@@ -435,7 +437,7 @@ async fn send_records(
     }
     notes.flush().await?;
     let mut found = Found { intended: recorder.intended().await, ..Found::default() };
-    match crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await) {
+    match crate::guard::check(&cycle.job, &found.intended, &recorder.linked().await, &[]) {
         Ok(()) => apply_planned(cycle, &notes, pool, &cycle.id).await?,
         Err(exceeded) => found.held = Some(exceeded),
     }
@@ -582,6 +584,8 @@ fn finish(cycle: &Cycle, job: &mut JobRow, result: Result<Found, EngineError>, p
             }
             if read.full {
                 job.counts.insert(class, i64::try_from(read.count).unwrap_or(i64::MAX));
+            } else if let Some(count) = job.counts.get_mut(&class) {
+                *count = count.saturating_add(read.grown).max(0);
             }
         }
     }

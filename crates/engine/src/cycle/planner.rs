@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
 use provost_model::{AttributePath, ObjectId, Record, Text};
-use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
+use provost_store::{GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
 use tokio::sync::mpsc;
 
 use super::find::{Finder, look_up_page, matching_values};
@@ -60,6 +60,7 @@ pub(super) async fn class(
                     count: end.count,
                     cursor: cycle.turns.resume(at).or(end.cursor),
                     more: end.more,
+                    grown: planner.grown,
                     ..ClassRead::default()
                 });
             }
@@ -142,6 +143,8 @@ struct Planner<'c> {
     finder: Option<Finder>,
     batch: Vec<Intent>,
     received: u64,
+    /// By how many objects the class has grown, as the feed tells.
+    grown: i64,
     nameless_fault: Option<String>,
 }
 
@@ -168,6 +171,7 @@ impl<'c> Planner<'c> {
             finder: None,
             batch: Vec::new(),
             received: 0,
+            grown: 0,
             nameless_fault: None,
         })
     }
@@ -279,6 +283,12 @@ impl<'c> Planner<'c> {
         }
         let ids: Vec<&str> = records.iter().map(|record| &*record.id).chain(gone.iter().map(|id| &**id)).collect();
         let known = self.links(&ids).await?;
+        if !full {
+            let is_there = |id: &ObjectId| known.get(id).is_some_and(|link| link.mark != GONE);
+            let new = records.iter().filter(|record| !is_there(&record.id)).count();
+            let left = gone.iter().filter(|id| is_there(id)).count();
+            self.grown += new as i64 - left as i64;
+        }
         unchanged += self.records(records, known.clone()).await?;
         for id in gone {
             self.gone(id, &known).await?;

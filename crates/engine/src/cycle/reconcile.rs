@@ -74,7 +74,11 @@ pub(super) async fn class(
         }
     };
     match end.gap(received).or(nameless) {
-        None => missing(cycle, notes, pool, at, &seen, &mut reconciled).await?,
+        // What is being repaired ends first: a file that is asked while it is written anew gives no answer.
+        None => {
+            pool.drain().await?;
+            missing(cycle, notes, pool, at, &seen, &mut reconciled).await?;
+        }
         Some(gap) => tracing::warn!(reason = gap, "the target was not read to its end: nobody counts as missing"),
     }
     pool.drain().await?;

@@ -337,7 +337,8 @@ pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<
     let mut base = Attributes::new();
     let mut changes = Vec::new();
     let mut check = |path: &Arc<provost_model::AttributePath>, key: &str, case_exact: bool| {
-        let Some(want) = sent.get(key) else { return };
+        // A null is a doubt: nobody knows what was sent last. The next look at the object at the source decides.
+        let Some(want) = sent.get(key).filter(|want| **want != Value::Null) else { return };
         if record.is_incomplete(&path.name) {
             return base.push(key, want.clone());
         }

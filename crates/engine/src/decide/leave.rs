@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use provost_model::{Action, Record, Text};
+use provost_model::{Action, Record, Text, Value};
 use provost_store::LinkState;
 
 use super::diff::{parse_sent, switch};
@@ -55,8 +55,10 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
                 };
             };
             let sent = parse_sent(link);
-            let is_off = sent.get(&enablement.path.to_string()) == Some(&enablement.off);
-            if is_off || link.state == LinkState::Disabled {
+            let recorded = sent.get(&enablement.path.to_string());
+            // A null is a doubt: he may have been switched on by a request of which nobody heard.
+            let is_off = recorded == Some(&enablement.off);
+            if is_off || link.state == LinkState::Disabled && recorded != Some(&Value::Null) {
                 return mark_leaver(subject, leaves, why);
             }
             if !rule.flows.update {

@@ -52,7 +52,7 @@ impl Rules {
         };
         let title = if self.prefix { "Join(\"-\", \"x\", [dept])" } else { "[dept]" };
         let spec = json!({
-            "source": "from", "target": "to", "guards": {"leavers": {}},
+            "source": "from", "target": "to", "guards": {"leavers": {}, "shrink": {}},
             "objects": [
                 {
                     "from": "person", "to": "User", "scope": "status eq \"active\"",
@@ -396,7 +396,7 @@ impl History {
             let class = if class == "User" { "person" } else { "group" };
             let links = self.engine.store().links_by_target("from-to", class, &[id.as_str()]).await.unwrap();
             if links.is_empty() {
-                self.shared.lock().objects.get_mut(&id).unwrap().unheard = true;
+                self.shared.lock().objects.get_mut(&id).unwrap().forget();
             }
         }
     }

@@ -30,6 +30,7 @@ pub fn verdict(world: &World, rules: &Rules) -> Vec<String> {
         match person.boss.as_ref().and_then(|boss| world.people.get(boss)) {
             // What an account had before it was taken over stays where the source says nothing.
             None if account.unheard || !account.touched => {}
+            None if account.made_with.is_some() && account.manager() == account.made_with.as_deref() => {}
             None => check("manager", None),
             Some(boss) if boss.active => check("manager", world.named(&boss.login)),
             // A boss who is out of scope may have an account still.

@@ -110,7 +110,11 @@ impl World {
     pub fn make(&mut self, class: &'static str, attributes: Attributes, touched: bool, unheard: bool) -> String {
         self.made += 1;
         let id = format!("t{}", self.made);
-        self.objects.insert(id.clone(), Object { class, attributes, touched, unheard });
+        let mut object = Object { class, attributes, touched, unheard: false, made_with: None };
+        if unheard {
+            object.forget();
+        }
+        self.objects.insert(id.clone(), object);
         id
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use provost_connector::{ConnectorError, ErrorCode};
-use provost_model::{Attributes, Digest};
+use provost_model::{Attributes, Digest, Value};
 use tokio::sync::Notify;
 
 use super::chance::Chance;
@@ -34,6 +34,20 @@ pub struct Object {
     pub touched: bool,
     /// Made by a request of which Provost may not have heard that it was done.
     pub unheard: bool,
+    /// The manager it was made with, unheard: whoever takes it over cannot know where that is from.
+    pub made_with: Option<String>,
+}
+
+impl Object {
+    pub fn manager(&self) -> Option<&str> {
+        self.attributes.find("manager").and_then(Value::as_text)
+    }
+
+    /// Nobody knows any more whose it is, or what it was made with.
+    pub fn forget(&mut self) {
+        self.unheard = true;
+        self.made_with = self.manager().map(str::to_owned);
+    }
 }
 
 /// A write that the target did and said so.

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use provost_connector::{
     Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, Cursor, End, FindRequest, Host,
-    LookupRequest, Page, Scan, ScanMode, ScanPage, ScanRequest, Secret, Session, Settings,
+    LookupRequest, Page, Scan, ScanItem, ScanMode, ScanPage, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
 use provost_engine::{Connections, CycleReport, Engine, EngineError, JobSpec, Progress, RunOptions};
@@ -31,6 +31,7 @@ pub struct Fixture {
 struct Files {
     files: HashMap<String, (serde_json::Value, PathBuf)>,
     way: Way,
+    changes: Changes,
 }
 
 /// What a target is like that a file is not.
@@ -41,7 +42,7 @@ enum Way {
     Askable,
     /// Of each read the first object is lost on the way, and nothing says so but the number at the end.
     Lossy,
-    /// The source tells changes since a cursor; there never are any.
+    /// The source tells changes since a cursor: those that the test says there are.
     Feeding,
 }
 
@@ -63,19 +64,24 @@ impl Scan for LossyScan {
     }
 }
 
-/// A file that tells its changes, as directories can: after the first read there are none.
+/// What changed at a source since it was last asked; what was told is forgotten.
+pub type Changes = Arc<Mutex<Vec<ScanItem>>>;
+
+/// A file that tells its changes, as directories can.
 struct Feeding {
     file: Arc<dyn Session>,
     capabilities: Capabilities,
+    changes: Changes,
 }
 
-struct NoChanges;
+struct Told(Vec<ScanItem>);
 
 #[async_trait]
-impl Scan for NoChanges {
+impl Scan for Told {
     async fn next(&mut self, _: &Context) -> Result<ScanPage, ConnectorError> {
-        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(0) };
-        Ok(ScanPage { end: Some(end), ..ScanPage::default() })
+        let items = std::mem::take(&mut self.0);
+        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(items.len() as u64) };
+        Ok(ScanPage { items, end: Some(end), ..ScanPage::default() })
     }
 }
 
@@ -101,7 +107,8 @@ impl Session for Feeding {
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         match request.mode {
-            ScanMode::Changes { .. } => Ok(Box::new(NoChanges)),
+            ScanMode::Changes { cursor: None } => Ok(Box::new(Told(Vec::new()))),
+            ScanMode::Changes { .. } => Ok(Box::new(Told(std::mem::take(&mut *self.changes.lock().unwrap())))),
             ScanMode::Full => self.file.scan(cx, request).await,
         }
     }
@@ -164,7 +171,8 @@ impl Connections for Files {
         if self.way == Way::Feeding && name == "hr" {
             let mut capabilities = file.capabilities().clone();
             capabilities.classes.iter_mut().for_each(|class| class.changes = true);
-            return Ok(Arc::new(Feeding { file, capabilities }));
+            let changes = self.changes.clone();
+            return Ok(Arc::new(Feeding { file, capabilities, changes }));
         }
         if matches!(self.way, Way::Plain | Way::Feeding) || name != "app" {
             return Ok(file);
@@ -230,13 +238,18 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let files = Arc::new(Files { files: files.into(), way });
+        let files = Arc::new(Files { files: files.into(), way, changes: Changes::default() });
         let engine = Engine::new(store, files.clone(), Arc::new(clock.clone()));
         Self { files, folder, engine, clock, job: "hr-to-app".into(), spec }
     }
 
     pub fn connections(&self) -> Arc<dyn Connections> {
         self.files.clone()
+    }
+
+    /// What the source says next of its changes.
+    pub fn changes(&self, items: Vec<ScanItem>) {
+        *self.files.changes.lock().unwrap() = items;
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

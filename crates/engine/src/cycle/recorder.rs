@@ -58,7 +58,7 @@ impl Ledger {
         if !is_planned {
             more.add(rule, action);
         }
-        guard::check(job, &more, &linked)?;
+        guard::check(job, &more, &linked, &[])?;
         *intended = more;
         Ok(())
     }

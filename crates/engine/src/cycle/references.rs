@@ -19,8 +19,11 @@ use super::pool::still_there;
 use super::text::references_text;
 use crate::error::EngineError;
 use crate::progress::Progress;
+use crate::rule::{Mapping, Rule};
 
-const PAGE: i64 = 5000;
+/// Pending references that are read at once; more where the target takes more of them in one request.
+const PAGE: usize = 5000;
+const LARGEST_PAGE: usize = 50_000;
 /// Refusals in a row after which nothing is sent in smaller pieces.
 const REFUSALS: usize = 64;
 
@@ -58,21 +61,29 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
         return Ok(());
     }
     let limits = cycle.target.capabilities();
+    let limited = cycle.job.rules.iter().map(|rule| rule.max_values).filter(|most| *most <= LARGEST_PAGE);
+    let page_size = limited.max().map_or(PAGE, |most| most.max(PAGE));
     let mut after = None;
-    loop {
-        let page = cycle.store.pending_references(&cycle.job.name, after.as_ref(), PAGE).await?;
-        let Some(last) = page.last() else { return notes.flush().await };
+    for number in 0_u64.. {
+        let page = cycle.store.pending_references(&cycle.job.name, after.as_ref(), page_size as i64).await?;
+        let Some(last) = page.last() else { break };
         let last_key = last.key.clone();
-        let mut groups = groups(&page);
-        if page.len() as i64 == PAGE && groups.len() > 1 {
-            // The last object's references may go on in the next page; it waits, so that its changes go out together.
-            groups.pop();
+        let mut groups: Vec<Vec<&[PendingReference]>> =
+            groups(&page).into_iter().map(|group| pieces(cycle, group)).collect();
+        if page.len() == page_size {
+            // The last object's references may go on in the next page: they wait, so that its changes go out together, and in
+            // as few requests as the target takes.
+            match groups.as_mut_slice() {
+                [only] if only.len() > 1 => drop(only.pop()),
+                [_] => {}
+                _ => drop(groups.pop()),
+            }
         }
-        after =
-            groups.last().and_then(|group| group.last()).map_or(Some(last_key), |pending| Some(pending.key.clone()));
+        let sent_last = groups.last().and_then(|pieces| pieces.last()?.last());
+        after = sent_last.map_or(Some(last_key), |pending| Some(pending.key.clone()));
         let mut sends = Vec::with_capacity(groups.len());
-        for group in groups {
-            prepare(cycle, group, &mut sends);
+        for (at, piece) in groups.into_iter().flatten().enumerate() {
+            sends.extend(prepare(cycle, piece, &format!("{number}.{at}")));
         }
         let mut running = FuturesUnordered::new();
         let mut result = Ok(());
@@ -94,6 +105,7 @@ pub(super) async fn second_pass(cycle: &Arc<Cycle>, notes: &Notes) -> Result<(),
             return Err(paused);
         }
     }
+    notes.flush().await
 }
 
 /// Pending references by referring object and path; they come sorted by key.
@@ -139,27 +151,57 @@ async fn send_lane(cycle: &Arc<Cycle>, notes: &Notes, mut lane: Vec<Send<'_>>) -
     Ok(())
 }
 
-fn prepare<'p>(cycle: &Cycle, group: &'p [PendingReference], sends: &mut Vec<Send<'p>>) {
-    let Some(first) = group.first() else { return };
-    let Some(rule) = cycle.job.rules.iter().find(|rule| rule.from == first.key.class) else { return };
-    let mapping = rule.mapping(&first.key.path);
-    let multi = mapping.is_some_and(|mapping| mapping.multi);
-    let Some(path) = mapping.map(|m| m.path.clone()).or_else(|| Some(Arc::new(first.key.path.parse().ok()?))) else {
-        return;
+fn mapping_of<'c>(cycle: &'c Cycle, first: &PendingReference) -> Option<(&'c Rule, Option<&'c Mapping>)> {
+    let rule = cycle.job.rules.iter().find(|rule| rule.from == first.key.class)?;
+    Some((rule, rule.mapping(&first.key.path)))
+}
+
+/// An object's references of one path, as many at once as the target takes.
+fn pieces<'p>(cycle: &Cycle, group: &'p [PendingReference]) -> Vec<&'p [PendingReference]> {
+    let most = match group.first().and_then(|first| mapping_of(cycle, first)) {
+        Some((rule, Some(mapping))) if mapping.multi => rule.max_values.max(1),
+        _ => usize::MAX,
     };
-    let chunk_size = if multi { rule.max_values.max(1) } else { group.len() };
-    for (at, chunk) in group.chunks(chunk_size).enumerate() {
-        let id = format!("{}/{}/{}/{}/{at}", cycle.id, rule.from, first.key.source_id, first.key.path);
-        let operation = Operation {
-            id: OperationId::from(id),
-            action: Action::Update,
-            class: rule.to.clone(),
-            target_id: Some(first.owner_target.clone()),
-            changes: if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) },
-            if_match: None,
-        };
-        sends.push(Send { operation, chunk, multi });
+    by_values(group, most)
+}
+
+/// Cuts so that no piece has more values than that, unless one reference alone has.
+fn by_values(mut rest: &[PendingReference], most: usize) -> Vec<&[PendingReference]> {
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        let mut values = 0;
+        let fits = rest.iter().take_while(|pending| {
+            values += values_of(pending);
+            values <= most
+        });
+        let (piece, others) = rest.split_at(fits.count().max(1));
+        pieces.push(piece);
+        rest = others;
     }
+    pieces
+}
+
+/// How many values a reference adds or removes: two where another account was sent, or may have been, before.
+fn values_of(pending: &PendingReference) -> usize {
+    let other = pending.sent_target.as_ref().filter(|sent| Some(*sent) != pending.ref_target.as_ref());
+    usize::from(pending.ref_target.is_some()) + usize::from(other.is_some())
+}
+
+fn prepare<'p>(cycle: &Cycle, chunk: &'p [PendingReference], number: &str) -> Option<Send<'p>> {
+    let first = chunk.first()?;
+    let (rule, mapping) = mapping_of(cycle, first)?;
+    let multi = mapping.is_some_and(|mapping| mapping.multi);
+    let path = mapping.map(|m| m.path.clone()).or_else(|| Some(Arc::new(first.key.path.parse().ok()?)))?;
+    let id = format!("{}/{}/{}/{}/{number}", cycle.id, rule.from, first.key.source_id, first.key.path);
+    let operation = Operation {
+        id: OperationId::from(id),
+        action: Action::Update,
+        class: rule.to.clone(),
+        target_id: Some(first.owner_target.clone()),
+        changes: if multi { member_changes(&path, chunk) } else { single_change(&path, chunk) },
+        if_match: None,
+    };
+    Some(Send { operation, chunk, multi })
 }
 
 fn member_changes(path: &Arc<AttributePath>, chunk: &[PendingReference]) -> Vec<Change> {
@@ -356,5 +398,34 @@ fn reason(chunk: &[PendingReference]) -> String {
         (_, 0) => format!("{wanted} reference(s) of `{path}` can be sent now"),
         (0, _) => format!("{unwanted} reference(s) of `{path}` are gone"),
         _ => format!("{wanted} reference(s) of `{path}` to send, {unwanted} gone"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_piece_has_more_values_than_the_target_takes() {
+        let pending = |sent: Option<&str>| PendingReference {
+            key: Default::default(),
+            state: ReferenceState::Wanted,
+            owner_target: "group".into(),
+            ref_target: Some("now".into()),
+            sent_target: sent.map(Into::into),
+        };
+        let (one, two) = (pending(Some("now")), pending(Some("before")));
+        for (pendings, most, want) in [
+            (vec![&one; 5], 2, vec![2, 2, 1]),
+            (vec![&two; 5], 4, vec![2, 2, 1]),
+            (vec![&one, &two, &one, &one], 3, vec![2, 2]),
+            (vec![&two; 3], 1, vec![1, 1, 1]),
+            (vec![&one; 5], usize::MAX, vec![5]),
+            (vec![], 3, vec![]),
+        ] {
+            let pendings: Vec<PendingReference> = pendings.into_iter().cloned().collect();
+            let sizes: Vec<usize> = by_values(&pendings, most).iter().map(|piece| piece.len()).collect();
+            assert_eq!(sizes, want, "{most}");
+        }
     }
 }

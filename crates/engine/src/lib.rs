@@ -19,6 +19,7 @@ pub mod report;
 mod revert;
 pub mod rule;
 pub mod scheduler;
+pub mod situation;
 pub mod spec;
 pub mod timetable;
 

@@ -9,6 +9,8 @@ use provost_model::{Action, ClassName, ConnectionName, Timestamp, Value};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::situation::{Situation, SituationsSpec};
+
 /// `jobs: NAME: …` of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,8 +187,11 @@ pub struct RuleSpec {
     pub attributes: BTreeMap<String, MappingSpec>,
     #[serde(default)]
     pub flows: FlowsSpec,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "LeaversSpec::is_empty")]
     pub leavers: LeaversSpec,
+    /// What is done in which situation, where that is not the usual.
+    #[serde(default, skip_serializing_if = "SituationsSpec::is_empty")]
+    pub situations: SituationsSpec,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -306,66 +311,119 @@ impl Default for FlowsSpec {
     }
 }
 
-/// What happens to accounts whose source object left.
+/// What happens to accounts whose source object left: two rows of `situations:` in short.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeaversSpec {
-    pub out_of_scope: ReactionSpec,
-    pub deleted: ReactionSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_scope: Option<Reaction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Reaction>,
 }
 
-/// `disable`, `delete`, `keep`, or `{disable: now, delete: 30d}`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub enum ReactionSpec {
+impl LeaversSpec {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is given, as rows of the table.
+    pub fn rows(&self) -> SituationsSpec {
+        let rows = [(Situation::OutOfScope, &self.out_of_scope), (Situation::Deleted, &self.deleted)];
+        rows.into_iter().filter_map(|(situation, reaction)| Some((situation, reaction.clone()?))).collect()
+    }
+}
+
+impl RuleSpec {
+    /// The rows that differ from the usual table, however they are written.
+    pub fn differing(&self) -> SituationsSpec {
+        let mut rows = self.leavers.rows();
+        rows.extend(self.situations.clone());
+        rows
+    }
+}
+
+/// What is done in a situation: a word, or `{disable: now, delete: 30d}`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reaction {
+    Create,
+    /// Take the account over.
+    Adopt,
+    Update,
     /// Switch the account off; delete it where the target cannot.
-    #[default]
     Disable,
-    Delete,
-    /// Leave the account as it is.
-    Keep,
     /// Switch it off now and delete it after the period, unless the person returns.
     DisableThenDelete(Period),
+    Delete,
+    /// Let go of the account, which stays as it is.
+    Unlink,
+    /// Leave everything as it is, and say so in the log.
+    Report,
+    /// Leave everything as it is until a person has answered.
+    Ask,
+}
+
+const WORDS: [(&str, Reaction); 9] = [
+    ("create", Reaction::Create),
+    ("adopt", Reaction::Adopt),
+    ("update", Reaction::Update),
+    ("disable", Reaction::Disable),
+    ("delete", Reaction::Delete),
+    ("unlink", Reaction::Unlink),
+    ("report", Reaction::Report),
+    ("ask", Reaction::Ask),
+    // As it was called before there was a table.
+    ("keep", Reaction::Report),
+];
+
+impl Reaction {
+    /// Its word in the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::DisableThenDelete(_) => "disable, then delete",
+            other => WORDS.iter().find(|(_, reaction)| reaction == other).map_or("", |(word, _)| word),
+        }
+    }
+}
+
+impl Serialize for Reaction {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::DisableThenDelete(period) => Graced { disable: Now::Now, delete: *period }.serialize(serializer),
+            other => serializer.serialize_str(other.word()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ReactionText {
-    Word(ReactionWord),
+    Word(String),
     Graced(Graced),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ReactionWord {
-    Disable,
-    Delete,
-    Keep,
-}
-
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Now {
     Now,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Graced {
-    #[serde(rename = "disable")]
-    _disable: Now,
+    disable: Now,
     delete: Period,
 }
 
-impl<'de> Deserialize<'de> for ReactionSpec {
+impl<'de> Deserialize<'de> for Reaction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = ReactionText::deserialize(deserializer)
-            .map_err(|_| de::Error::custom("expected `disable`, `delete`, `keep` or `{disable: now, delete: 30d}`"))?;
-        Ok(match text {
-            ReactionText::Word(ReactionWord::Disable) => ReactionSpec::Disable,
-            ReactionText::Word(ReactionWord::Delete) => ReactionSpec::Delete,
-            ReactionText::Word(ReactionWord::Keep) => ReactionSpec::Keep,
-            ReactionText::Graced(graced) => ReactionSpec::DisableThenDelete(graced.delete),
-        })
+        let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).take(8).collect();
+        let wrong = || de::Error::custom(format!("expected {} or {{disable: now, delete: 30d}}", words.join(", ")));
+        match ReactionText::deserialize(deserializer).map_err(|_| wrong())? {
+            ReactionText::Word(text) => {
+                WORDS.iter().find(|(word, _)| *word == text).map(|(_, reaction)| reaction.clone()).ok_or_else(wrong)
+            }
+            ReactionText::Graced(graced) => Ok(Self::DisableThenDelete(graced.delete)),
+        }
     }
 }
 

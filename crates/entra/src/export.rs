@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use provost_connector::{Capabilities, Enablement};
-use provost_engine::spec::{ApplySpec, GuardsSpec, JobSpec, LookupSpec, NullSpec, ReactionSpec, RuleSpec};
+use provost_engine::situation::{Reactions, Situation};
+use provost_engine::spec::{ApplySpec, GuardsSpec, JobSpec, LookupSpec, NullSpec, Reaction, RuleSpec};
 use provost_lang::Expression;
 use provost_model::{AttributePath, Digest, JobName, Schema, Value};
 use serde_json::{Value as Json, json};
@@ -121,18 +122,19 @@ impl Export<'_> {
         let (scope, is_enabled) = self.scope(rule);
         let mut flows = self.flows(rule);
         let soft_delete = self.leavers(rule, &mut flows);
-        let deletes = matches!(rule.leavers.deleted, ReactionSpec::Delete | ReactionSpec::DisableThenDelete(_));
+        let table = table(rule);
+        let deletes = matches!(table[Situation::Deleted], Reaction::Delete | Reaction::DisableThenDelete(_));
         let mut said = rule.flows;
         said.delete &= deletes;
         let words = [("Add", said.create), ("Update", said.update), ("Delete", said.delete)];
         let words: Vec<&str> = words.iter().filter(|(_, on)| *on).map(|(word, _)| *word).collect();
         let comes_back = Leaves { is_group: is_group(&rule.from, &rule.to), soft_delete, keeps: false }.reactions(said);
-        for (key, wanted, has) in [
-            ("leavers.out_of_scope", &rule.leavers.out_of_scope, comes_back.out_of_scope),
-            ("leavers.deleted", &rule.leavers.deleted, comes_back.deleted),
-        ] {
-            if *wanted != has {
-                self.note(NoteKind::Lost, key, format!("Entra will {} instead of {}", word(&has), word(wanted)));
+        let comes_back = Reactions::with(&comes_back).unwrap_or_default();
+        for situation in Situation::ALL {
+            let (wanted, has) = (&table[situation], &comes_back[situation]);
+            if wanted != has {
+                let message = format!("Entra will {} instead of {}", word(has), word(wanted));
+                self.note(NoteKind::Lost, &format!("situations.{situation}"), message);
             }
         }
         let mappings: Vec<Json> = flows.into_iter().filter_map(|flow| self.mapping(rule, flow, soft_delete)).collect();
@@ -218,7 +220,7 @@ impl Export<'_> {
 
     /// Who leaves is switched off by a mapping that reads `IsSoftDeleted`; whether there is one now.
     fn leavers(&mut self, rule: &RuleSpec, flows: &mut Vec<Flow>) -> bool {
-        let disables = matches!(rule.leavers.out_of_scope, ReactionSpec::Disable | ReactionSpec::DisableThenDelete(_));
+        let disables = matches!(table(rule)[Situation::OutOfScope], Reaction::Disable | Reaction::DisableThenDelete(_));
         if !disables || is_group(&rule.from, &rule.to) {
             return false;
         }
@@ -308,11 +310,21 @@ fn text_of(value: &Value) -> String {
     value.to_text().unwrap_or_default().into_owned()
 }
 
-fn word(reaction: &ReactionSpec) -> String {
+/// The rule's table of situations; one that cannot be is told when the job is checked.
+fn table(rule: &RuleSpec) -> Reactions {
+    Reactions::with(&rule.differing()).unwrap_or_default()
+}
+
+fn word(reaction: &Reaction) -> String {
     match reaction {
-        ReactionSpec::Disable => "switch the account off".to_owned(),
-        ReactionSpec::Delete => "delete the account".to_owned(),
-        ReactionSpec::Keep => "keep the account as it is".to_owned(),
-        ReactionSpec::DisableThenDelete(period) => format!("switch the account off and delete it after {period}"),
+        Reaction::Create => "create an account".to_owned(),
+        Reaction::Adopt => "take the account over".to_owned(),
+        Reaction::Update => "update the account".to_owned(),
+        Reaction::Disable => "switch the account off".to_owned(),
+        Reaction::Delete => "delete the account".to_owned(),
+        Reaction::Unlink => "let go of the account".to_owned(),
+        Reaction::Report => "keep the account as it is".to_owned(),
+        Reaction::Ask => "ask somebody".to_owned(),
+        Reaction::DisableThenDelete(period) => format!("switch the account off and delete it after {period}"),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use provost_engine::situation::{Situation, SituationsSpec};
 use provost_engine::spec::{
-    ApplySpec, FlowsSpec, GuardsSpec, JobSpec, LeaversSpec, LookupSpec, MappingSpec, MatchSpec, NullSpec, ReactionSpec,
+    ApplySpec, FlowsSpec, GuardsSpec, JobSpec, LeaversSpec, LookupSpec, MappingSpec, MatchSpec, NullSpec, Reaction,
     RuleSpec, ScheduleSpec,
 };
 use provost_lang::Expression;
@@ -211,7 +212,8 @@ fn read_object(reading: &mut Reading<'_>, mut object: Fields<'_>, side: &Side<'_
         lookup: LookupSpec::Auto,
         attributes: rule.attributes,
         flows,
-        leavers: leaves.reactions(flows),
+        leavers: LeaversSpec::default(),
+        situations: leaves.reactions(flows),
     })
 }
 
@@ -230,15 +232,16 @@ pub(crate) struct Leaves {
 
 impl Leaves {
     /// Entra deletes groups that leave the scope, since they cannot be switched off; so does `disable` where a target cannot.
-    pub(crate) fn reactions(&self, flows: FlowsSpec) -> LeaversSpec {
+    pub(crate) fn reactions(&self, flows: FlowsSpec) -> SituationsSpec {
         let disables = self.soft_delete || self.is_group;
-        let out_of_scope = if disables && !self.keeps { ReactionSpec::Disable } else { ReactionSpec::Keep };
+        let out_of_scope = if disables && !self.keeps { Reaction::Disable } else { Reaction::Report };
         let deleted = match (flows.delete, disables) {
-            (true, _) => ReactionSpec::Delete,
-            (false, true) => ReactionSpec::Disable,
-            (false, false) => ReactionSpec::Keep,
+            (true, _) => Reaction::Delete,
+            (false, true) => Reaction::Disable,
+            (false, false) => Reaction::Report,
         };
-        LeaversSpec { out_of_scope, deleted }
+        let rows = [(Situation::OutOfScope, out_of_scope), (Situation::Deleted, deleted)];
+        rows.into_iter().filter(|(situation, reaction)| *reaction != situation.usual()).collect()
     }
 }
 

@@ -1,12 +1,12 @@
 //! A job as people write it: short forms, no defaults, keys in the order of the documentation.
 
-use provost_engine::spec::{FlowsSpec, GuardsSpec, JobSpec, LeaversSpec};
+use provost_engine::spec::{FlowsSpec, GuardsSpec, JobSpec};
 use provost_model::JobName;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 /// Keys in the order in which they are written; others follow by name.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "source",
     "target",
     "schedule",
@@ -19,6 +19,7 @@ const ORDER: [&str; 20] = [
     "attributes",
     "flows",
     "leavers",
+    "situations",
     "out_of_scope",
     "deleted",
     "guards",
@@ -52,12 +53,9 @@ fn short(spec: &JobSpec) -> Result<Json, String> {
     drop_equal(&mut job, "schedule", &json!({}));
     drop_equal(&mut job, "guards", &as_json(serde_json::to_value(GuardsSpec::default()))?);
     let flows = as_json(serde_json::to_value(FlowsSpec::default()))?;
-    let leavers = as_json(serde_json::to_value(LeaversSpec::default()))?;
     for rule in job.get_mut("objects").and_then(Json::as_array_mut).into_iter().flatten() {
         drop_equal(rule, "lookup", &json!("auto"));
         drop_equal(rule, "flows", &flows);
-        drop_equal(rule, "leavers", &leavers);
-        reactions(rule);
         for (_, mapping) in rule.get_mut("attributes").and_then(Json::as_object_mut).into_iter().flatten() {
             drop_equal(mapping, "apply", &json!("always"));
             drop_equal(mapping, "when_null", &json!("keep"));
@@ -69,17 +67,6 @@ fn short(spec: &JobSpec) -> Result<Json, String> {
         }
     }
     Ok(job)
-}
-
-/// Reactions are written as their words.
-fn reactions(rule: &mut Json) {
-    for (_, reaction) in rule.get_mut("leavers").and_then(Json::as_object_mut).into_iter().flatten() {
-        *reaction = match &*reaction {
-            Json::String(word) => json!(word.to_lowercase()),
-            Json::Object(graced) => json!({"disable": "now", "delete": graced.values().next()}),
-            other => other.clone(),
-        };
-    }
 }
 
 fn drop_equal(object: &mut Json, key: &str, default: &Json) {

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use provost_engine::spec::{ApplySpec, JobSpec, NullSpec, ReactionSpec};
+use provost_engine::situation::{Reactions, Situation};
+use provost_engine::spec::{ApplySpec, JobSpec, NullSpec, Reaction, RuleSpec};
 use provost_entra::{Imported, Known, Names, NoteKind, decode, export, import, job_yaml};
 use provost_model::JobName;
 
@@ -53,7 +54,8 @@ fn the_default_scim_application_becomes_a_job() {
     assert_eq!(users.attributes["preferredLanguage"].default, Some("en-US".into()));
     let matched: Vec<&str> = users.matching.iter().map(|entry| entry.target.as_str()).collect();
     assert_eq!(matched, ["userName", "externalId"]);
-    assert_eq!((&users.leavers.out_of_scope, &users.leavers.deleted), (&ReactionSpec::Disable, &ReactionSpec::Delete));
+    let table = Reactions::with(&users.situations).unwrap();
+    assert_eq!((&table[Situation::OutOfScope], &table[Situation::Deleted]), (&Reaction::Disable, &Reaction::Delete));
     assert_eq!(job.objects.len(), 2, "the disabled mapping makes no rule");
     let lost: Vec<&str> =
         imported.notes.iter().filter(|note| note.kind == NoteKind::Lost).map(|note| note.path.as_str()).collect();
@@ -99,7 +101,7 @@ fn input_filters_become_scope_and_keep_the_accounts_of_who_drops_out() {
     let staff = r#"WorkerType NOT EQUALS "Contingent" and Active IS TRUE"#;
     let wanted = format!(r#"Country EQUALS "DEU" and {staff} or Country EQUALS "AUT" and {staff}"#);
     assert_eq!(rule.scope.as_deref(), Some(wanted.as_str()));
-    assert_eq!(rule.leavers.out_of_scope, ReactionSpec::Keep);
+    assert_eq!(rule.situations[&Situation::OutOfScope], Reaction::Report);
     let noted: Vec<(NoteKind, &str)> =
         imported.notes.iter().map(|note| (note.kind, note.path.rsplit('.').next().unwrap_or_default())).collect();
     assert!(noted.contains(&(NoteKind::Lost, "inputFilterGroups")), "{noted:?}");
@@ -168,8 +170,8 @@ fn the_jobs_of_the_quickstart_come_back_as_far_as_entra_can_say_them() {
             }
             assert_eq!((&rule.from, &rule.to, &rule.attributes), (&want.from, &want.to, &want.attributes), "{name}");
             assert_eq!(
-                (&rule.matching, &rule.leavers.out_of_scope),
-                (&want.matching, &want.leavers.out_of_scope),
+                (&rule.matching, &table(&rule)[Situation::OutOfScope]),
+                (&want.matching, &table(want)[Situation::OutOfScope]),
                 "{name}"
             );
         }
@@ -326,4 +328,8 @@ fn mutated_documents_never_panic_and_what_is_read_can_be_exported() {
         }
     }
     assert!(read > 0, "seed {seed}: no document was read at all");
+}
+
+fn table(rule: &RuleSpec) -> Reactions {
+    Reactions::with(&rule.differing()).unwrap()
 }

@@ -123,6 +123,7 @@ pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) 
     };
     match decision.verdict {
         Verdict::Act(act) => Some(Note::Planned(intent(compiled, place, decision.reason, act, None, &[]))),
+        Verdict::Unlink => Some(Note::Unlink(place, decision.reason.into_owned())),
         Verdict::Forget => Some(Note::Forget(rule, place.source_id)),
         Verdict::InStep if !is_marked => Some(Note::Touch(place)),
         _ => None,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use provost_connector::ScanFault;
-use provost_model::ObjectId;
+use provost_model::{ObjectId, Text};
 use provost_store::{LinkRow, ReferenceKey, ReferenceRow};
 use tokio::sync::{Notify, oneshot};
 
@@ -31,6 +31,10 @@ pub(crate) enum Note {
     Fault(Place, Fault),
     ReadFault(usize, ScanFault),
     Planned(Intent),
+    /// The account is let go.
+    Unlink(Place, String),
+    /// Something to know about an object or an account, of which nothing follows.
+    Told(Box<Told>),
     /// A planned operation that another one took the place of.
     Superseded(i64),
     Settled(Settled),
@@ -47,18 +51,33 @@ pub(crate) enum Note {
     Flush(oneshot::Sender<()>),
 }
 
+/// What is told in the log alone.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub rule: usize,
+    /// Empty for an account without owner.
+    pub source_id: ObjectId,
+    pub target_id: Option<ObjectId>,
+    pub name: Text,
+    pub action: &'static str,
+    pub reason: String,
+}
+
 impl Note {
     /// The turn with the object that the note is about; over once the note is in the store.
     pub fn turn(&self) -> Option<&Turn> {
         match self {
-            Note::Touch(place) | Note::Skip(place, _) | Note::Fault(place, _) | Note::References(place, _) => {
-                Some(&place.turn)
-            }
+            Note::Unlink(place, _)
+            | Note::Touch(place)
+            | Note::Skip(place, _)
+            | Note::Fault(place, _)
+            | Note::References(place, _) => Some(&place.turn),
             Note::Planned(intent) => Some(&intent.turn),
             Note::Settled(settled) => Some(&settled.intent.turn),
             Note::Forget(..)
             | Note::ReadFault(..)
             | Note::Superseded(_)
+            | Note::Told(_)
             | Note::Sent { .. }
             | Note::Relink(_)
             | Note::Flush(_) => None,

@@ -12,6 +12,7 @@ use provost_store::{
 };
 
 use super::intent::{Intent, ReferenceDelta};
+use super::notes::Told;
 use super::text::{changes_text, lost_text, sent_text, without};
 use super::turn::Turn;
 use super::{Cycle, retry};
@@ -156,6 +157,23 @@ impl Builder<'_> {
         }
         link.state = LinkState::Skipped;
         self.rows.links.push((link, event));
+    }
+
+    /// The link goes, the account stays.
+    pub fn unlink(&mut self, place: &Place, reason: String) {
+        let class = self.cycle.rule(place.rule).from.clone();
+        let mut event = self.event(place.rule, &place.source_id, &place.name, "unlink", reason);
+        event.target_id = place.link.as_ref().and_then(|link| link.target_id.clone());
+        *self.rows.linked.entry(class).or_default() -= i64::from(event.target_id.is_some());
+        self.rows.events.push(event);
+        self.forget(place.rule, place.source_id.clone());
+    }
+
+    pub fn told(&mut self, told: Told) {
+        let Told { rule, source_id, target_id, name, action, reason } = told;
+        let mut event = self.event(rule, &source_id, &name, action, reason);
+        (event.status, event.target_id) = (EventStatus::Skipped, target_id);
+        self.rows.events.push(event);
     }
 
     pub fn forget(&mut self, rule: usize, source_id: ObjectId) {

@@ -16,7 +16,7 @@ use super::intent::{Inline, Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled, Targets};
-use super::pool::{Ask, Decided, Pool, Unit, claim, decided, taken_targets, targets, unasked};
+use super::pool::{Ask, Decided, Instead, Pool, Unit, claim, decided, taken_targets, targets, unasked};
 use super::{ClassRead, Cycle, absent};
 use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, Wishes, decide};
 use crate::error::EngineError;
@@ -391,6 +391,7 @@ impl<'c> Planner<'c> {
                     }
                 }
                 Verdict::Skip | Verdict::Forget => self.notes.note(Note::Skip(place, reason.into_owned())).await?,
+                Verdict::Unlink => self.notes.note(Note::Unlink(place, reason.into_owned())).await?,
                 Verdict::Fault(fault) => self.notes.note(Note::Fault(place, fault)).await?,
             }
         }
@@ -477,14 +478,14 @@ impl<'c> Planner<'c> {
         // Those of earlier pages may not be in the store yet.
         taken.extend(self.claimed.iter().map(|id| (self.at, id.clone())));
         for (ask, found) in asks.into_iter().zip(found) {
-            let found = found.map_err(|error| unasked(&error));
-            let claimed = found.and_then(|found| claim(&mut taken, &ask, &found).map(|()| found));
+            let found = found.map_err(|error| Instead::Fault(unasked(&error)));
+            let claimed = found.and_then(|found| claim(rule, &mut taken, &ask, &found).map(|()| found));
             match claimed {
                 Ok(found) => {
                     self.claimed.extend(found.iter().map(|record| record.id.clone()));
                     self.carry_out(ask, &found).await?;
                 }
-                Err(fault) => self.notes.note(Note::Fault(ask.place, fault)).await?,
+                Err(note) => self.notes.note(note.about(ask.place)).await?,
             }
         }
         Ok(())

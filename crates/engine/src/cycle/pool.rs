@@ -25,6 +25,7 @@ use super::queue::Queue;
 use crate::decide::{Fault, Projection, Source, Subject, Target, Verdict, answer, project};
 use crate::error::EngineError;
 use crate::progress::Progress;
+use crate::rule::Rule;
 
 /// Objects that may wait for a worker: enough that the workers never wait for the planner's next page.
 const QUEUED: usize = 256;
@@ -477,9 +478,10 @@ async fn adopt_page(shared: &Shared, page: &mut Vec<Matched>, in_flight: usize) 
     let mut taken = taken_targets(&shared.cycle, matched).await?;
     let mut free = Vec::with_capacity(page.len());
     for matched in page.drain(..) {
-        match claim(&mut taken, &matched.ask, &matched.found) {
+        let rule = shared.cycle.rule(matched.ask.place.rule);
+        match claim(rule, &mut taken, &matched.ask, &matched.found) {
             Ok(()) => free.push(matched),
-            Err(fault) => shared.notes.note(Note::Fault(matched.ask.place, fault)).await?,
+            Err(instead) => shared.notes.note(instead.about(matched.ask.place)).await?,
         }
     }
     let mut running = FuturesUnordered::new();
@@ -523,16 +525,34 @@ pub(super) async fn taken_targets(cycle: &Cycle, by_rule: Targets) -> Result<Has
     Ok(taken)
 }
 
-/// Takes a matched account for this object; a fault when somebody else has it.
-pub(super) fn claim(taken: &mut HashSet<(usize, ObjectId)>, ask: &Ask, found: &[Record]) -> Result<(), Fault> {
+/// Why an account is not taken over.
+pub(super) enum Instead {
+    Fault(Fault),
+    Skip(String),
+}
+
+impl Instead {
+    pub fn about(self, place: Place) -> Note {
+        match self {
+            Self::Fault(fault) => Note::Fault(place, fault),
+            Self::Skip(reason) => Note::Skip(place, reason),
+        }
+    }
+}
+
+/// Takes a matched account for this object, unless somebody else has it.
+pub(super) fn claim(
+    rule: &Rule,
+    taken: &mut HashSet<(usize, ObjectId)>,
+    ask: &Ask,
+    found: &[Record],
+) -> Result<(), Instead> {
     let [record] = found else { return Ok(()) };
     if taken.insert((ask.place.rule, record.id.clone())) {
         return Ok(());
     }
-    let message = format!(
-        "the account `{}` at the target matches {}, but is linked with another source object",
-        record.id, ask.place.source_id
-    );
-    Err(Fault::new("PRV-0514", message)
-        .hint("two source objects claim one account: give them different matching values"))
+    Err(match crate::decide::taken(rule, &ask.place.source_id, &record.id) {
+        (Verdict::Fault(fault), _) => Instead::Fault(fault),
+        (_, reason) => Instead::Skip(reason.into_owned()),
+    })
 }

@@ -1,23 +1,26 @@
 //! Reads the target as a whole and compares it with what was sent: drift is repaired, a missing account is made again,
 //! accounts that nobody linked are left alone.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use provost_connector::{ScanItem, ScanRequest, Scope};
-use provost_model::{ObjectId, Record};
+use provost_model::{ObjectId, Record, Text, Value};
 use provost_store::{LinkRow, LinkState};
 
 use super::Cycle;
 use super::find::names;
 use super::known::id_hash;
-use super::notes::{Note, Notes};
+use super::notes::{Note, Notes, Told};
 use super::outcome::Place;
 use super::planner::intent;
 use super::pool::{Pool, Unit};
-use crate::decide::repair;
+use super::turn::Turn;
+use crate::decide::{Verdict, drifted, repair, vanished};
 use crate::error::EngineError;
+use crate::rule::Rule;
 
 const PAGE: usize = 1000;
 
@@ -41,12 +44,15 @@ pub(super) async fn class(
     notes.flush().await?;
     // What is compared; references are the second pass's.
     let compared = rule.mappings.iter().filter(|mapping| !mapping.reference).map(|mapping| &*mapping.path);
-    let attributes = Some(names(compared.chain(rule.enablement.iter().map(|enablement| &enablement.path))));
+    let matched = rule.matching.first().map(|matching| &matching.path);
+    let switch = rule.enablement.as_ref().map(|enablement| &enablement.path);
+    let attributes = Some(names(compared.chain(switch).chain(matched)));
     let request = ScanRequest { page_size: PAGE, attributes, ..ScanRequest::full(rule.to.clone()) };
     let mut scan = cycle.target.scan(&cycle.cx, request).await.map_err(failed)?;
     let mut seen = HashSet::new();
     let mut reconciled = Reconciled::default();
     let (mut received, mut nameless) = (0, None);
+    let (mut values, mut doubles) = (Values::default(), 0);
     let end = loop {
         let page = scan.next(&cycle.cx).await.map_err(failed)?;
         received += page.received();
@@ -66,7 +72,19 @@ pub(super) async fn class(
         for record in &records {
             match by_target.get(record.id.as_str()) {
                 Some(link) => drift(cycle, notes, pool, at, link, record).await?,
-                None => reconciled.orphans += 1,
+                None => {
+                    reconciled.orphans += 1;
+                    if reconciled.orphans <= TOLD {
+                        orphan(notes, rule, at, record).await?;
+                    }
+                }
+            }
+            if let Some((value, first)) = values.double(rule, record) {
+                doubles += 1;
+                if doubles <= TOLD {
+                    let reason = format!("the account `{first}` has the same {value}");
+                    tell(notes, rule, at, record, "duplicate", reason).await?;
+                }
             }
         }
         if let Some(end) = page.end {
@@ -86,6 +104,91 @@ pub(super) async fn class(
     Ok(reconciled)
 }
 
+fn place(rule: usize, link: LinkRow, turn: Turn) -> Place {
+    Place {
+        rule,
+        source_id: link.source_id.clone(),
+        name: link.name.as_str().into(),
+        mark: link.mark.clone(),
+        link: Some(Box::new(link)),
+        targets: Default::default(),
+        turn,
+    }
+}
+
+/// What the rule wants in place of the usual repair.
+async fn instead(
+    notes: &Notes,
+    verdict: Verdict,
+    reason: std::borrow::Cow<'static, str>,
+    place: Place,
+) -> Result<(), EngineError> {
+    let reason = reason.into_owned();
+    notes
+        .note(match verdict {
+            Verdict::Unlink => Note::Unlink(place, reason),
+            Verdict::Fault(fault) => Note::Fault(place, fault),
+            _ => Note::Told(Box::new(Told {
+                rule: place.rule,
+                source_id: place.source_id,
+                target_id: place.link.and_then(|link| link.target_id),
+                name: place.name,
+                action: "report",
+                reason,
+            })),
+        })
+        .await
+}
+
+/// Accounts that the log tells of, of each kind; all of them are counted.
+const TOLD: u64 = 1_000;
+
+/// An account that nobody is linked with.
+async fn orphan(notes: &Notes, rule: &Rule, at: usize, record: &Record) -> Result<(), EngineError> {
+    let reason = "no source object is linked with this account; it stays as it is".to_owned();
+    tell(notes, rule, at, record, "orphan", reason).await
+}
+
+async fn tell(
+    notes: &Notes,
+    rule: &Rule,
+    at: usize,
+    record: &Record,
+    action: &'static str,
+    reason: String,
+) -> Result<(), EngineError> {
+    let shown = rule.name_mapping.and_then(|at| rule.mappings[at].path.get(&record.attributes));
+    let name = shown.and_then(Value::as_text).map_or_else(|| record.id.0.clone(), Text::from);
+    let target_id = Some(record.id.clone());
+    notes
+        .note(Note::Told(Box::new(Told { rule: at, source_id: ObjectId::default(), target_id, name, action, reason })))
+        .await
+}
+
+/// The accounts of a class by the value that they are matched by, to find two of one value.
+#[derive(Default)]
+struct Values(HashMap<u64, ObjectId>);
+
+impl Values {
+    /// The account that has the record's value as well, if another one came before.
+    fn double(&mut self, rule: &Rule, record: &Record) -> Option<(String, ObjectId)> {
+        let path = &rule.matching.first()?.path;
+        let text = path.get(&record.attributes).filter(|value| !value.is_unassigned())?.to_string();
+        let folded = if rule.mapping(&path.to_string()).is_some_and(|m| m.case_exact) {
+            text.clone()
+        } else {
+            text.to_lowercase()
+        };
+        match self.0.entry(id_hash(&folded)) {
+            Entry::Vacant(free) => {
+                free.insert(record.id.clone());
+                None
+            }
+            Entry::Occupied(first) => Some((format!("{path} `{text}`"), first.get().clone())),
+        }
+    }
+}
+
 async fn drift(
     cycle: &Arc<Cycle>,
     notes: &Notes,
@@ -97,14 +200,10 @@ async fn drift(
     let rule = cycle.rule(at);
     let Some(turn) = cycle.turns.take(at, &link.source_id) else { return Ok(()) };
     let Some((act, reason)) = repair(rule, link, record) else { return Ok(()) };
-    let place = Place {
-        rule: at,
-        source_id: link.source_id.clone(),
-        name: link.name.as_str().into(),
-        mark: link.mark.clone(),
-        link: Some(Box::new(link.clone())),
-        targets: Default::default(),
-        turn,
+    let place = place(at, link.clone(), turn);
+    let (act, reason) = match drifted(rule, act, reason) {
+        (Verdict::Act(act), reason) => (act, reason),
+        (verdict, reason) => return instead(notes, verdict, reason, place).await,
     };
     let intent = intent(rule, place, reason, act, None, &[]);
     if !cycle.streams() || intent.act.action.is_destructive() {
@@ -162,7 +261,12 @@ async fn missing(
                     continue;
                 }
             }
-            let Some(_turn) = cycle.turns.take(at, &link.source_id) else { continue };
+            let Some(turn) = cycle.turns.take(at, &link.source_id) else { continue };
+            if let Some((verdict, reason)) = vanished(rule) {
+                let place = place(at, link, turn);
+                instead(notes, verdict, reason, place).await?;
+                continue;
+            }
             reconciled.missing.push(link.source_id.clone());
             if cycle.plan_only {
                 continue;

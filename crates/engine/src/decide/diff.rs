@@ -8,9 +8,10 @@ use provost_lang::Flow;
 use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
-use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes};
+use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes, leave};
 use crate::rule::{Mapping, Rule};
-use crate::spec::{ApplySpec, NullSpec};
+use crate::situation::Situation;
+use crate::spec::{ApplySpec, NullSpec, Reaction};
 
 /// What a target object holds, as far as Provost knows: by the record of what was sent, or by a fresh read.
 pub enum Sent<'a> {
@@ -42,14 +43,24 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
     let rule = subject.rule;
     match subject.target {
         Target::Unknown => (Verdict::Ask(projection), "the object has no link yet".into()),
-        Target::Matched([]) | Target::Current(_) if rule.flows.create && projection.is_open() => {
-            (Verdict::Choose(projection), "in scope, and nothing matches at the target".into())
+        Target::Matched([]) | Target::Current(_) => {
+            let why = "in scope, and nothing matches at the target";
+            match instead(rule, Situation::New, &Reaction::Create, why) {
+                Some(instead) if rule.flows.create && is_wanted(rule, &projection) => instead,
+                _ if rule.flows.create && projection.is_open() => (Verdict::Choose(projection), why.into()),
+                _ => create(rule, projection),
+            }
         }
-        Target::Matched([]) | Target::Current(_) => create(rule, projection),
-        Target::Matched([found]) => adopt(rule, found, projection),
+        Target::Matched([found]) => {
+            let why = format!("in scope, and the account {} matches at the target", found.id);
+            instead(rule, Situation::Matched, &Reaction::Adopt, &why).unwrap_or_else(|| adopt(rule, found, projection))
+        }
         Target::Matched(several) => {
             let ids: Vec<&str> = several.iter().take(5).map(|found| found.id.as_str()).collect();
             let message = format!("{} objects at the target match {}: {}", several.len(), record.id, ids.join(", "));
+            if rule.reactions[Situation::Ambiguous] == Reaction::Report {
+                return (Verdict::Skip, message.into());
+            }
             let hint = "make the matching attribute unique at the target, or add a more exact one before it";
             fault(Fault::new("PRV-0512", message).hint(hint))
         }
@@ -59,6 +70,63 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
 fn fault(fault: Fault) -> (Verdict, Cow<'static, str>) {
     let reason = fault.message.clone().into();
     (Verdict::Fault(fault), reason)
+}
+
+/// What follows where the rule does not do the `usual` in a situation: the log says so, or a person is asked.
+fn instead(rule: &Rule, situation: Situation, usual: &Reaction, why: &str) -> Option<(Verdict, Cow<'static, str>)> {
+    match &rule.reactions[situation] {
+        reaction if reaction == usual => None,
+        Reaction::Ask => Some(fault(asked(situation, why))),
+        _ => Some((Verdict::Skip, format!("{why}; the rule only reports what is `{situation}`").into())),
+    }
+}
+
+/// The linked account differs from what was left at the target, and this would repair it.
+pub fn drifted(rule: &Rule, act: Act, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {
+    instead(rule, Situation::Changed, &Reaction::Update, &reason).unwrap_or((Verdict::Act(act), reason))
+}
+
+/// The linked account is not at the target any more, as a whole read of it and a question for its id have shown. None: the link
+/// is void, and the object is looked at anew.
+pub fn vanished(rule: &Rule) -> Option<(Verdict, Cow<'static, str>)> {
+    let why = "the linked account is missing at the target";
+    match rule.reactions[Situation::Missing] {
+        Reaction::Unlink => Some((Verdict::Unlink, why.into())),
+        _ => instead(rule, Situation::Missing, &Reaction::Create, why),
+    }
+}
+
+/// A question to a person.
+fn asked(situation: Situation, why: &str) -> Fault {
+    let hint = format!("`situations: {{ {situation}: ask }}` of the rule wants a person to decide: `provost cases`");
+    Fault::new("PRV-0541", format!("{why}; what is to be done with `{situation}` is for a person to say")).hint(hint)
+}
+
+/// Whether the source wants the account on.
+fn is_wanted(rule: &Rule, projection: &Projection) -> bool {
+    !says_off(rule, projection)
+}
+
+/// Whether the source says that the account is to be off.
+fn says_off(rule: &Rule, projection: &Projection) -> bool {
+    let value = rule.enablement_mapping.and_then(|at| projection.0.get(at));
+    match (value, &rule.enablement) {
+        (Some(Projected::Value(value)), Some(enablement)) => *value == enablement.off,
+        _ => false,
+    }
+}
+
+/// The account that matches an object without link is another object's.
+pub fn taken(rule: &Rule, id: &ObjectId, account: &ObjectId) -> (Verdict, Cow<'static, str>) {
+    let message =
+        format!("the account `{account}` at the target matches {id}, but is linked with another source object");
+    if rule.reactions[Situation::Taken] == Reaction::Report {
+        return (Verdict::Skip, message.into());
+    }
+    fault(
+        Fault::new("PRV-0514", message)
+            .hint("two source objects claim one account: give them different matching values"),
+    )
 }
 
 fn create(rule: &Rule, mut projection: Projection) -> (Verdict, Cow<'static, str>) {
@@ -110,6 +178,21 @@ pub(super) fn linked(
     mut projection: Projection,
 ) -> (Verdict, Cow<'static, str>) {
     let rule = subject.rule;
+    let off = says_off(rule, &projection);
+    let disabled = &rule.reactions[Situation::Disabled];
+    if off {
+        let why = "the source says the account is not active any more";
+        let is_over = link.leaves.is_some_and(|end| end <= subject.now.as_millisecond());
+        match (disabled, rule.enablement_mapping) {
+            (Reaction::Delete, _) => return leave::delete(subject, why.into()),
+            (Reaction::DisableThenDelete(_), _) if is_over => {
+                return leave::delete(subject, format!("{why}, and the grace period is over").into());
+            }
+            (Reaction::Report, Some(at)) => projection.0[at] = Projected::Ignored,
+            _ => {}
+        }
+    }
+    let leaves = if off { leave::grace(subject, disabled) } else { None };
     let recorded = parse_sent(link);
     let sent = match subject.target {
         Target::Current(None) => return missing(rule, projection),
@@ -119,6 +202,11 @@ pub(super) fn linked(
     // Switched off, or nobody knows: the answer to that was lost.
     let in_doubt = |enablement: &Enablement| matches!(recorded.get(&enablement.path.to_string()), Some(Value::Null));
     let returned = link.state == LinkState::Disabled || rule.enablement.as_ref().is_some_and(in_doubt);
+    if link.state == LinkState::Disabled
+        && let Some(instead) = stays_off(subject, link, target_id)
+    {
+        return instead;
+    }
     let base = if let Sent::Read(record) = sent { Some(held(rule, record, &projection)) } else { None };
     let mut changes =
         if rule.flows.update || returned { changes(rule, &mut projection, &sent, false) } else { Vec::new() };
@@ -129,7 +217,7 @@ pub(super) fn linked(
     }
     let references = wishes(rule, projection);
     let read = matches!(subject.target, Target::Current(_));
-    if changes.is_empty() && references.is_none() && !returned && link.leaves.is_none() {
+    if changes.is_empty() && references.is_none() && !returned && link.leaves == leaves {
         let reason = if read { "source and target agree" } else { "nothing that is mapped changed" };
         return (Verdict::InStep, reason.into());
     }
@@ -142,14 +230,39 @@ pub(super) fn linked(
         changes,
         references,
         state: LinkState::Linked,
-        leaves: None,
+        leaves,
         base,
     };
     (Verdict::Act(act), reason)
 }
 
+/// Somebody is back whose account the rule does not switch on by itself. He is no leaver any more, whatever else.
+fn stays_off(subject: &Subject<'_>, link: &LinkRow, target_id: &ObjectId) -> Option<(Verdict, Cow<'static, str>)> {
+    let (verdict, reason) = instead(subject.rule, Situation::Returned, &Reaction::Update, "back in scope")?;
+    if matches!(verdict, Verdict::Fault(_)) {
+        return Some((verdict, reason));
+    }
+    if link.leaves.is_none() {
+        return Some((Verdict::InStep, reason));
+    }
+    let act = Act {
+        action: Action::Update,
+        target_id: Some(target_id.clone()),
+        adopted: false,
+        changes: Vec::new(),
+        references: None,
+        state: LinkState::Disabled,
+        leaves: None,
+        base: None,
+    };
+    Some((Verdict::Act(act), reason))
+}
+
 /// The linked account is not at the target any more: the link is void, so the object is created again.
 fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    if let Some(instead) = vanished(rule) {
+        return instead;
+    }
     if rule.flows.create && projection.is_open() {
         return (Verdict::Choose(projection), "the linked account is missing at the target".into());
     }

@@ -7,14 +7,15 @@ use provost_store::LinkState;
 
 use super::diff::{parse_sent, switch};
 use super::{Act, Decision, Subject, Verdict};
-use crate::spec::ReactionSpec;
+use crate::situation::Situation;
+use crate::spec::{Period, Reaction};
 
 pub(super) fn out_of_scope(subject: &Subject<'_>, record: &Record, why: &'static str) -> Decision {
     let name = subject.link.map_or_else(|| Text::from(record.id.as_str()), |link| link.name.as_str().into());
     if subject.link.is_none_or(|link| link.target_id.is_none()) {
         return Decision { verdict: Verdict::Skip, reason: why.into(), name };
     }
-    let (verdict, reason) = react(subject, &subject.rule.out_of_scope, why);
+    let (verdict, reason) = react(subject, Situation::OutOfScope, why);
     Decision { verdict, reason, name }
 }
 
@@ -27,29 +28,26 @@ pub(super) fn gone(subject: &Subject<'_>) -> Decision {
     if link.target_id.is_none() {
         return Decision { verdict: Verdict::Forget, reason: "gone, and never provisioned".into(), name };
     }
-    let (verdict, reason) = react(subject, &subject.rule.deleted, "gone from the source");
+    let (verdict, reason) = react(subject, Situation::Deleted, "gone from the source");
     Decision { verdict, reason, name }
 }
 
-fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (Verdict, Cow<'static, str>) {
+fn react(subject: &Subject<'_>, situation: Situation, why: &'static str) -> (Verdict, Cow<'static, str>) {
     let (Some(link), rule) = (subject.link, subject.rule) else { return (Verdict::InStep, why.into()) };
     let now_ms = subject.now.as_millisecond();
     // A date from an earlier version of the rule counts only while the rule knows a period of grace at all.
-    let graced = [&rule.out_of_scope, &rule.deleted].iter().any(|r| matches!(r, ReactionSpec::DisableThenDelete(_)));
-    if graced && link.leaves.is_some_and(|end| end <= now_ms) {
+    if rule.reactions.have_grace() && link.leaves.is_some_and(|end| end <= now_ms) {
         return delete(subject, format!("{why}, and the grace period is over").into());
     }
+    let reaction = &rule.reactions[situation];
     match reaction {
-        ReactionSpec::Keep => (Verdict::InStep, format!("{why}; the rule keeps the account").into()),
-        ReactionSpec::Delete => delete(subject, why.into()),
-        ReactionSpec::Disable | ReactionSpec::DisableThenDelete(_) => {
-            let leaves = match reaction {
-                ReactionSpec::DisableThenDelete(period) => link.leaves.or(Some(now_ms.saturating_add(period.ms))),
-                _ => None,
-            };
+        Reaction::Delete => delete(subject, why.into()),
+        Reaction::Unlink => (Verdict::Unlink, why.into()),
+        Reaction::Disable | Reaction::DisableThenDelete(_) => {
+            let leaves = grace(subject, reaction);
             let Some(enablement) = &rule.enablement else {
                 return match reaction {
-                    ReactionSpec::Disable => delete(subject, format!("{why}; the target cannot disable").into()),
+                    Reaction::Disable => delete(subject, format!("{why}; the target cannot disable").into()),
                     // Nothing to switch off: the account stays until its grace period ends.
                     _ => mark_leaver(subject, leaves, why),
                 };
@@ -76,7 +74,16 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
             };
             (Verdict::Act(act), why.into())
         }
+        // The table allows no other here.
+        _ => (Verdict::InStep, format!("{why}; the rule keeps the account").into()),
     }
+}
+
+/// When the account of a linked object is to be deleted, by this reaction: the date it has, or a new one.
+pub(super) fn grace(subject: &Subject<'_>, reaction: &Reaction) -> Option<i64> {
+    let Reaction::DisableThenDelete(Period { ms }) = reaction else { return None };
+    let begun = subject.link.and_then(|link| link.leaves);
+    begun.or_else(|| Some(subject.now.as_millisecond().saturating_add(*ms)))
 }
 
 /// The account is off already; only the link has to say why and until when.
@@ -98,7 +105,7 @@ fn mark_leaver(subject: &Subject<'_>, leaves: Option<i64>, why: &'static str) ->
     (Verdict::Act(act), why.into())
 }
 
-fn delete(subject: &Subject<'_>, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {
+pub(super) fn delete(subject: &Subject<'_>, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {
     if !subject.rule.flows.delete {
         return (Verdict::InStep, format!("{reason}; the rule does not delete").into());
     }

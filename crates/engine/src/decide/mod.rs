@@ -13,7 +13,7 @@ use provost_store::{LinkRow, LinkState};
 
 use crate::rule::Rule;
 
-pub use diff::{Sent, repair};
+pub use diff::{Sent, drifted, repair, taken, vanished};
 pub(crate) use diff::{classify, parse_sent, switch};
 pub(crate) use project::fit;
 pub use project::{Choice, Projected, Projection, project};
@@ -70,6 +70,8 @@ pub enum Verdict {
     Skip,
     /// The link has no meaning any more: nothing was ever provisioned for an object that is gone.
     Forget,
+    /// The account is let go, and stays as it is.
+    Unlink,
     Act(Act),
     Fault(Fault),
 }

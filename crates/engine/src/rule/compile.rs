@@ -13,6 +13,7 @@ use provost_store::Layout;
 use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
+use crate::situation::Reactions;
 use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, RuleSpec};
 use crate::timetable::Timetable;
 
@@ -156,6 +157,7 @@ impl Check<'_> {
                 mappings.push(mapping);
             }
         }
+        let reactions = self.reactions(spec);
         if self.problems.len() > before {
             return None;
         }
@@ -183,14 +185,32 @@ impl Check<'_> {
             object_filter,
             lookup: spec.lookup,
             flows: spec.flows,
-            out_of_scope: spec.leavers.out_of_scope.clone(),
-            deleted: spec.leavers.deleted.clone(),
+            reactions,
             enablement,
             enablement_mapping,
             name_mapping,
             volatile,
             references_in_create: can.is_some_and(|can| can.references_in_create),
             max_values: can.and_then(|can| can.max_values_per_change).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// The table of situations, of the rows that are given in one way or the other.
+    fn reactions(&mut self, spec: &RuleSpec) -> Reactions {
+        for situation in spec.leavers.rows().keys().filter(|situation| spec.situations.contains_key(situation)) {
+            let message = format!("`situations.{situation}` is given as `leavers.{situation}` as well");
+            let hint = Some("write it once; `leavers` is the short form of these two rows".to_owned());
+            self.problem_of_key(Code::new("PRV-0117"), &format!("situations.{situation}"), message, hint);
+        }
+        let differing = spec.differing();
+        Reactions::with(&differing).unwrap_or_else(|wrong| {
+            for situation in wrong {
+                let of = if spec.situations.contains_key(&situation) { "situations" } else { "leavers" };
+                let message = format!("`{}` is no reaction to `{situation}`", differing[&situation].word());
+                let hint = Some(format!("choose one of: {}", situation.choices().join(", ")));
+                self.problem(Code::new("PRV-0117"), &format!("{of}.{situation}"), message, hint);
+            }
+            Reactions::default()
         })
     }
 

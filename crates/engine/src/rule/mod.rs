@@ -16,9 +16,8 @@ use provost_model::{
 use provost_store::Layout;
 
 use crate::error::RuleProblem;
-use crate::spec::{
-    ApplySpec, ApprovalSpec, EscrowSpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, QuarantineSpec, ReactionSpec,
-};
+use crate::situation::Reactions;
+use crate::spec::{ApplySpec, ApprovalSpec, EscrowSpec, FlowsSpec, GuardsSpec, LookupSpec, NullSpec, QuarantineSpec};
 
 pub use compile::compile;
 pub use provost_lang::nearest;
@@ -58,8 +57,8 @@ pub struct Rule {
     pub object_filter: Option<Expression>,
     pub lookup: LookupSpec,
     pub flows: FlowsSpec,
-    pub out_of_scope: ReactionSpec,
-    pub deleted: ReactionSpec,
+    /// What is done in which situation.
+    pub reactions: Reactions,
     /// How an account is switched off at this target.
     pub enablement: Option<Enablement>,
     /// The mapping that gives the enablement attribute, if any.

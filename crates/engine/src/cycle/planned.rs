@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Cycle;
 use super::intent::{Detail, Intent};
 use super::masked::{is_masked, unmask};
-use super::notes::Notes;
+use super::notes::{Notes, announce};
 use super::pool::{Pool, Unit};
 use crate::decide::Act;
 use crate::error::EngineError;
@@ -33,7 +33,9 @@ pub(super) async fn apply_planned(
         let Some(last) = events.last() else { break };
         after = last.seq;
         let mut batch = Vec::new();
-        for intent in intents(cycle, plan, events).await? {
+        let intents = intents(cycle, plan, events).await?;
+        announce(cycle, notes, &intents).await?;
+        for intent in intents {
             batch.push(intent);
             if batch.len() >= max_batch {
                 pool.submit(Unit::Apply(std::mem::take(&mut batch))).await?;

@@ -1,11 +1,13 @@
 //! What a change of a large group costs: a joiner one request, leavers as few as the target's limit allows, and nobody else is
-//! read. A hundred thousand members are in memory at both ends; what the requests of SCIM are like the last test says.
+//! read. A hundred thousand members are in memory at both ends; one test says what the requests of SCIM are like. And what a
+//! reference becomes of which nobody heard that it was sent.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod peer_support;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ use provost_model::{
 };
 use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState, Store};
 use serde_json::json;
+use tokio::sync::Notify;
 
 const MEMBERS: usize = 100_000;
 
@@ -32,6 +35,9 @@ struct Ends {
     /// Of the target.
     reads: Mutex<Vec<String>>,
     writes: Mutex<Vec<Operation>>,
+    /// Provost dies once the target has done what it was told.
+    deadly: AtomicBool,
+    died: Notify,
 }
 
 struct Memory {
@@ -59,8 +65,13 @@ fn schema(is_source: bool) -> Schema {
         reference_classes: vec![person.into()],
         ..AttributeSchema::new("members", AttributeType::Reference)
     };
+    let boss = AttributeSchema {
+        reference_classes: vec![person.into()],
+        ..AttributeSchema::new("boss", AttributeType::Reference)
+    };
     let class = |name: &str, attributes| ClassSchema { name: name.into(), attributes, ..ClassSchema::default() };
-    Schema { classes: vec![class(person, vec![text("name")]), class(group, vec![text("name"), members])] }
+    let people = class(person, vec![text("name"), text("title"), boss]);
+    Schema { classes: vec![people, class(group, vec![text("name"), members])] }
 }
 
 #[async_trait]
@@ -102,6 +113,10 @@ impl Session for Memory {
     }
     async fn apply(&self, _: &Context, operations: &[Operation]) -> Vec<Applied> {
         self.ends.writes.lock().unwrap().extend(operations.iter().cloned());
+        if self.ends.deadly.load(Ordering::Relaxed) {
+            self.ends.died.notify_one();
+            return std::future::pending().await;
+        }
         let done = |operation: &Operation| {
             let made = || ObjectId::from(format!("t-{}", operation.id.rsplit('/').next().unwrap()));
             let target_id = operation.target_id.clone().unwrap_or_else(made);
@@ -144,7 +159,7 @@ fn group(members: Range<usize>) -> ScanItem {
 }
 
 impl World {
-    /// A job whose one group has `MEMBERS` members, all of them at the target. A target that takes `at_once` of them.
+    /// A job with a target that takes `at_once` members in a request.
     async fn new(at_once: Option<usize>) -> Self {
         let ends = Arc::<Ends>::default();
         let session = |is_source| {
@@ -176,7 +191,7 @@ impl World {
         let spec = json!({ "source": "from", "target": "to", "objects": [
             {
                 "from": "person", "to": "User", "match": [{ "target": "name", "source": "[name]" }],
-                "attributes": { "name": "[name]" },
+                "attributes": { "name": "[name]", "title": "[title]", "boss": "[boss]" },
             },
             {
                 "from": "group", "to": "Group", "match": [{ "target": "name", "source": "[name]" }],
@@ -184,12 +199,17 @@ impl World {
             },
         ]});
         let spec = serde_json::from_value(spec).unwrap();
-        let world = Self { ends, engine, clock, spec, job: "from-to".into() };
+        Self { ends, engine, clock, spec, job: "from-to".into() }
+    }
+
+    /// A job whose one group has `MEMBERS` members, all of them at the target. A target that takes `at_once` of them.
+    async fn large(at_once: Option<usize>) -> Self {
+        let world = Self::new(at_once).await;
         world.change(vec![person(0), group(0..1)]);
         assert_eq!(world.run().await.counts.created, 2);
         world.fill().await;
-        world.ends.writes.lock().unwrap().clear();
-        world.ends.reads.lock().unwrap().clear();
+        world.sent();
+        world.asked();
         world
     }
 
@@ -253,7 +273,7 @@ fn values(change: &Change, op: ChangeOp) -> &[Value] {
 
 #[tokio::test]
 async fn a_joiner_of_a_large_group_is_one_request() {
-    let world = World::new(Some(1_000)).await;
+    let world = World::large(Some(1_000)).await;
     world.change(vec![group(0..MEMBERS)]);
     world.run().await;
     assert!(world.sent().is_empty(), "nobody joined");
@@ -285,7 +305,7 @@ async fn a_joiner_of_a_large_group_is_one_request() {
 #[tokio::test]
 async fn leavers_of_a_large_group_are_as_few_requests_as_the_target_takes() {
     for (at_once, leavers) in [(Some(1_000), 5_000), (Some(300), 5_000), (Some(3_000), 9_000), (Some(8_000), 20_000)] {
-        let world = World::new(at_once).await;
+        let world = World::large(at_once).await;
         world.change(vec![group(0..MEMBERS - leavers)]);
         world.run().await;
         let sent = world.sent();
@@ -330,4 +350,49 @@ async fn a_joiner_is_one_patch() {
     world.hr.team(0).members = (0..135).collect::<BTreeSet<u32>>();
     world.settle("125 leavers").await;
     assert_eq!(since(&world, before), ["PATCH"; 3]);
+}
+
+/// A manager goes out with another change, Provost dies before it is written down, and the source thinks better of it. Nobody
+/// knows that the manager was sent; that it may have been has to be known.
+#[tokio::test]
+async fn a_reference_that_was_sent_unheard_is_taken_back() {
+    let worker = |title: &str, boss: Option<&str>| {
+        let record = Record::new("person", "p2").with("name", "Worker").with("title", title);
+        ScanItem::Upsert(match boss {
+            Some(boss) => record.with("boss", Value::reference("person", boss)),
+            None => record,
+        })
+    };
+    for (before, after) in [(None, None), (Some("p0"), Some("p0")), (Some("p0"), None), (None, Some("p1"))] {
+        let what = format!("{before:?}, {after:?}");
+        let world = World::new(None).await;
+        world.change(vec![person(0), person(1)]);
+        world.run().await;
+        world.change(vec![worker("Clerk", before)]);
+        world.run().await;
+        world.sent();
+        world.change(vec![worker("Chief", Some("p1"))]);
+        world.ends.deadly.store(true, Ordering::Relaxed);
+        let cx = Context::new("test");
+        let cycle = world.engine.run(&world.job, &world.spec, RunOptions::default(), Arc::default(), &cx);
+        tokio::select! {
+            report = cycle => panic!("{report:?}"),
+            () = world.ends.died.notified() => {}
+        }
+        world.ends.deadly.store(false, Ordering::Relaxed);
+        let sent = world.sent();
+        assert_eq!((sent.len(), sent[0].changes.len()), (1, 2), "the title and the manager in one: {sent:#?}");
+
+        world.change(vec![worker("Clerk", after)]);
+        world.clock.advance_ms(3_600_000);
+        world.run().await;
+        let last =
+            world.sent().iter().flat_map(|sent| sent.changes.clone()).rfind(|change| change.path.to_string() == "boss");
+        let last = last.unwrap_or_else(|| panic!("{what}: the manager is not mended"));
+        let want = after.map(|boss| Value::from(format!("t-{boss}")));
+        assert_eq!(last.after().cloned(), want, "{what}: {last:?}");
+        world.change(vec![worker("Clerk", after)]);
+        world.run().await;
+        assert!(world.sent().is_empty(), "{what}");
+    }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{Action, Attributes, Change, ObjectId, Operation, OperationId, Record, Text, Value};
-use provost_store::{LinkRow, LinkState, ReferenceKey};
+use provost_model::{Action, Attributes, Change, JobName, ObjectId, Operation, OperationId, Record, Text, Value};
+use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
 use serde::{Deserialize, Serialize};
 
 use super::masked::mask_base;
@@ -118,6 +118,27 @@ impl Intent {
         let place = |change: &Change| rule.mappings.iter().position(|mapping| *mapping.path == *change.path);
         changes.sort_by_cached_key(|change| place(change).unwrap_or(usize::MAX));
         Cow::Owned(changes)
+    }
+
+    /// References that go out with a change of a linked account, as they have to be written down before: should nobody hear
+    /// that they arrived, they may be there all the same. What an account is made or taken over with nobody can tell from what
+    /// it had.
+    pub fn announced(&self, job: &JobName) -> Vec<ReferenceRow> {
+        if self.act.target_id.is_none() || self.act.adopted {
+            return Vec::new();
+        }
+        let row = |key: &ReferenceKey, state, ref_target| ReferenceRow {
+            job: job.clone(),
+            key: key.clone(),
+            state,
+            ref_target,
+        };
+        let inline = &self.references.inline;
+        let replaced = self.references.dropped.iter().filter_map(|key| {
+            let with = inline.iter().find(|with| with.key.path == key.path)?;
+            Some(row(key, ReferenceState::Unwanted, with.was.clone()))
+        });
+        inline.iter().map(|with| row(&with.key, ReferenceState::Wanted, None)).chain(replaced).collect()
     }
 
     /// Nothing to send: only the link or the references change.

@@ -40,7 +40,8 @@ pub(crate) enum Note {
     Settled(Settled),
     /// Only the wished references of a linked object changed.
     References(Place, ReferenceDelta),
-    /// References that were sent or taken away at the target, with the event that says so.
+    /// References that were sent or taken away at the target, with the event that says so; or, without one, as they have to be
+    /// until that is known.
     Sent {
         event: Option<Box<provost_store::EventRow>>,
         sent: Vec<ReferenceRow>,
@@ -175,6 +176,20 @@ impl Notes {
         self.note(Note::Flush(done)).await?;
         wait.await.map_err(|_| EngineError::Cancelled)
     }
+}
+
+/// Writes down which references are about to be sent along with these changes.
+pub(super) async fn announce(
+    cycle: &super::Cycle,
+    notes: &Notes,
+    intents: &[super::intent::Intent],
+) -> Result<(), EngineError> {
+    let rows: Vec<ReferenceRow> = intents.iter().flat_map(|intent| intent.announced(&cycle.job.name)).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    notes.note(Note::Sent { event: None, sent: rows, gone: Vec::new() }).await?;
+    notes.flush().await
 }
 
 impl Reader {

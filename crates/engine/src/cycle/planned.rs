@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Cycle;
 use super::intent::{Detail, Intent};
 use super::masked::{is_masked, unmask};
-use super::notes::{Note, Notes};
+use super::notes::{Note, Notes, announce};
 use super::pool::{Pool, Unit};
 use super::turn::Turn;
 use crate::decide::Act;
@@ -34,15 +34,24 @@ pub(super) async fn apply_planned(
         let Some(last) = events.last() else { break };
         after = last.seq;
         let mut batch = Vec::new();
-        for mut intent in intents(cycle, plan, events).await? {
-            let Some(turn) = cycle.turns.take(intent.rule, &intent.source_id) else {
-                // It left meanwhile, and the lane has seen to it.
-                if let Some(seq) = intent.event {
-                    notes.note(Note::Superseded(seq)).await?;
-                }
-                continue;
-            };
-            intent.turn = turn;
+        let mut intents = intents(cycle, plan, events).await?;
+        let mut overtaken = Vec::new();
+        intents.retain_mut(|intent| match cycle.turns.take(intent.rule, &intent.source_id) {
+            Some(turn) => {
+                intent.turn = turn;
+                true
+            }
+            // It left meanwhile, and the lane has seen to it.
+            None => {
+                overtaken.extend(intent.event);
+                false
+            }
+        });
+        for seq in overtaken {
+            notes.note(Note::Superseded(seq)).await?;
+        }
+        announce(cycle, notes, &intents).await?;
+        for intent in intents {
             batch.push(intent);
             if batch.len() >= max_batch {
                 pool.submit(Unit::Apply(std::mem::take(&mut batch))).await?;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::find::{Finder, look_up_page, matching_values};
 use super::intent::{Inline, Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
-use super::notes::{Note, Notes};
+use super::notes::{Note, Notes, announce};
 use super::outcome::{Place, Settled, Targets};
 use super::pool::{Ask, Decided, Instead, Pool, Unit, claim, decided, taken_targets, targets, unasked};
 use super::{ClassRead, Cycle, absent};
@@ -142,6 +142,8 @@ struct Planner<'c> {
     claimed: HashSet<ObjectId>,
     finder: Option<Finder>,
     batch: Vec<Intent>,
+    /// Intents of this page whose references have to be written down first.
+    announced: Vec<Intent>,
     received: u64,
     /// By how many objects the class has grown, as the feed tells.
     grown: i64,
@@ -170,6 +172,7 @@ impl<'c> Planner<'c> {
             claimed: HashSet::new(),
             finder: None,
             batch: Vec::new(),
+            announced: Vec::new(),
             received: 0,
             grown: 0,
             nameless_fault: None,
@@ -396,6 +399,7 @@ impl<'c> Planner<'c> {
             }
         }
         self.asks(asks).await?;
+        self.send_announced().await?;
         Ok(unchanged)
     }
 
@@ -534,9 +538,28 @@ impl<'c> Planner<'c> {
             let done = provost_connector::Done { target_id, ..Default::default() };
             return self.notes.note(Note::Settled(Settled { intent, result: Ok(done), duration_ms: 0 })).await;
         }
+        if intent.announced(&cycle.job.name).is_empty() {
+            return self.push(intent).await;
+        }
+        self.hand_over(&intent.source_id);
+        self.announced.push(intent);
+        Ok(())
+    }
+
+    /// Sends what waited for its references to be written down: one write for a page of them.
+    async fn send_announced(&mut self) -> Result<(), EngineError> {
+        let intents = std::mem::take(&mut self.announced);
+        announce(self.cycle, self.notes, &intents).await?;
+        for intent in intents {
+            self.push(intent).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(&mut self, intent: Intent) -> Result<(), EngineError> {
         self.hand_over(&intent.source_id);
         self.batch.push(intent);
-        if self.batch.len() >= cycle.target.capabilities().max_batch {
+        if self.batch.len() >= self.cycle.target.capabilities().max_batch {
             self.send_batch().await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Links in bulk, their pages and marks.
 
 use provost_model::{ClassName, ObjectId};
-use provost_store::{LinkRow, LinkState};
+use provost_store::{GONE, LinkRow, LinkState};
 
 use crate::{Place, link};
 
@@ -39,6 +39,10 @@ async fn bulk_and_pages(place: Place) {
 
     let counts = place.store.count_links(JOB).await.unwrap();
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(ClassName::from("User"), 2_500)]);
+    let gone: Vec<_> = (0..700).map(|at| LinkRow { mark: GONE.into(), ..link(at) }).collect();
+    save(&place, &gone).await;
+    let present = place.store.count_present(JOB).await.unwrap();
+    assert_eq!(present.into_iter().collect::<Vec<_>>(), [(ClassName::from("User"), 1_800)]);
     let mut tx = place.store.begin().await.unwrap();
     assert_eq!(tx.delete_links(JOB, "User", &ids[..1_300]).await.unwrap(), 1_300);
     tx.commit().await.unwrap();

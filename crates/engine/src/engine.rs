@@ -237,7 +237,7 @@ impl Engine {
             turns: if plan_only { Turns::default() } else { Turns::shared() },
             plan_only,
             fresh,
-            ..self.new_cycle(opened, lease, cx)
+            ..self.new_cycle(opened, lease, cx).await?
         };
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run(Arc::new(cycle), row).await;
@@ -246,8 +246,8 @@ impl Engine {
     }
 
     /// A cycle that begins now. Nobody shares its objects, and it sends what it finds.
-    pub(crate) fn new_cycle(&self, opened: &Opened, lease: &Lease, cx: &Context) -> Cycle {
-        Cycle {
+    pub(crate) async fn new_cycle(&self, opened: &Opened, lease: &Lease, cx: &Context) -> Result<Cycle, EngineError> {
+        Ok(Cycle {
             id: CycleId::from(uuid::Uuid::now_v7().to_string()),
             kind: CycleKind::Incremental,
             job: opened.job.clone(),
@@ -262,10 +262,11 @@ impl Engine {
             indexes: Default::default(),
             patience: self.patience.clone(),
             halt: Default::default(),
+            answers: self.answers(&opened.job.name).await?,
             turns: Turns::default(),
             plan_only: false,
             fresh: false,
-        }
+        })
     }
 
     /// What an interrupted cycle meant to take away may be gone. Whoever is to have it back gets all of it again.

@@ -28,6 +28,10 @@ pub enum EngineError {
     OverGuard { message: String },
     #[error("job `{job}` holds nothing")]
     NothingHeld { job: JobName },
+    #[error("job `{job}` has no case `{id}`")]
+    NoCase { job: JobName, id: String },
+    #[error("the case `{id}` of job `{job}` cannot be answered so: {reason}")]
+    Answer { job: JobName, id: String, reason: String },
     #[error("filter: {message}")]
     Filter { message: String, hint: Option<String> },
     #[error("job `{job}` is paused since {}{}", since(*since_ms), reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
@@ -75,6 +79,8 @@ impl Explain for EngineError {
             EngineError::Moved { .. } => Code::new("PRV-0504"),
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
+            EngineError::NoCase { .. } => Code::new("PRV-0542"),
+            EngineError::Answer { .. } => Code::new("PRV-0543"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
             EngineError::Paused { .. } => Code::new("PRV-0532"),
             EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
@@ -93,6 +99,10 @@ impl Explain for EngineError {
                 Some("look at the plan again; with --over-guard it goes out all the same".into())
             }
             EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
+            EngineError::NoCase { job, .. } => Some(Cow::Owned(format!("`provost cases {job}` lists those there are"))),
+            EngineError::Answer { job, id, .. } => {
+                Some(Cow::Owned(format!("`provost cases show {job} {id}` shows the accounts in question")))
+            }
             EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             EngineError::Paused { job, .. } => Some(Cow::Owned(format!(
                 "`provost resume {job}` lets it run again, `provost run {job} --even-paused` runs one cycle all the same"

@@ -60,12 +60,14 @@ impl Engine {
         if !linked {
             matched = ask(opened, rule, record, now, cx, &mut matching).await?;
         }
+        let answer = self.answer_about(&opened.job.name, &rule.from, &record.id).await?;
         let subject = Subject {
             rule,
             id: &record.id,
             source: Source::Present(record),
             link: link.as_ref(),
             target: if linked { Target::Unknown } else { Target::Matched(&matched) },
+            answer: answer.as_ref(),
             now,
         };
         let decision = conclude(&*opened.target, cx, &Chosen::default(), &subject, record, decide(&subject)).await;
@@ -93,6 +95,7 @@ impl Engine {
             source: Source::Absent,
             link: Some(link),
             target: Target::Unknown,
+            answer: None,
             now: self.clock.now(),
         });
         let mut explanation = self.outline(opened, rule, &link.source_id, Some(link), decision).await?;
@@ -180,7 +183,7 @@ async fn look_up(
 }
 
 /// Asks the target by each matching attribute, and notes what was asked and found.
-async fn ask(
+pub(crate) async fn ask(
     opened: &Opened,
     rule: &Rule,
     record: &Record,

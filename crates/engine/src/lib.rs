@@ -3,6 +3,7 @@
 //! [`Engine`] is the door. [`spec`] is what a job says, [`rule`] what it means, [`decide`] the one pure decision, [`cycle`]
 //! the way of many objects through it. The engine knows sessions and the store; no connector by name, no HTTP, no SQL.
 
+pub mod cases;
 pub mod control;
 mod cycle;
 pub mod decide;
@@ -19,6 +20,7 @@ pub mod report;
 mod revert;
 pub mod rule;
 pub mod scheduler;
+mod similarity;
 pub mod situation;
 pub mod spec;
 pub mod timetable;

@@ -64,7 +64,7 @@ impl Engine {
     ) -> Result<CycleId, EngineError> {
         let job = &opened.job;
         let row = self.store.job(&job.name).await?.unwrap_or_else(|| JobRow::new(job.name.clone()));
-        let cycle = Arc::new(Cycle { kind: CycleKind::OnDemand, ..self.new_cycle(opened, lease, cx) });
+        let cycle = Arc::new(Cycle { kind: CycleKind::OnDemand, ..self.new_cycle(opened, lease, cx).await? });
         let id = cycle.id.clone();
         let _renewal = self.keep(lease.clone(), cycle.cx.clone());
         cycle::run_records(cycle, row, found).await?;

@@ -141,7 +141,7 @@ impl Engine {
         }
         let reverts = cycle::reverted(row.note.as_deref()).is_some();
         let kind = if reverts { CycleKind::Revert } else { CycleKind::Incremental };
-        let cycle = Cycle { id: row.id.clone(), kind, progress, ..self.new_cycle(opened, lease, cx) };
+        let cycle = Cycle { id: row.id.clone(), kind, progress, ..self.new_cycle(opened, lease, cx).await? };
         check_unmoved(&cycle, &row.id).await?;
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run_plan(Arc::new(cycle), job, &row.id).await;

@@ -66,7 +66,7 @@ impl Engine {
         if !plan_only {
             self.supersede(&opened.job, lease, &mut row).await?;
         }
-        let cycle = Cycle { kind: CycleKind::Revert, progress, plan_only, ..self.new_cycle(opened, lease, cx) };
+        let cycle = Cycle { kind: CycleKind::Revert, progress, plan_only, ..self.new_cycle(opened, lease, cx).await? };
         let renewal = self.keep(lease.clone(), cycle.cx.clone());
         let result = cycle::run_revert(Arc::new(cycle), row, of).await;
         drop(renewal);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use provost_connector::{Capabilities, ClassCapabilities, Enablement};
-use provost_engine::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
+use provost_engine::decide::{Act, Answer, Decision, Source, Subject, Target, Verdict, decide};
 use provost_engine::rule::{Job, compile};
 use provost_engine::spec::JobSpec;
 use provost_model::{
@@ -212,12 +212,18 @@ fn decided(case: &str) -> String {
         }
     };
     let id = ObjectId::from("7");
+    let answer = line("answer").map(|text| match text.split_once(' ') {
+        Some(("adopt", id)) => Answer::Adopt(id.into()),
+        _ if text == "create" => Answer::Create,
+        _ => Answer::Update,
+    });
     let decision = decide(&Subject {
         rule: &job.rules[0],
         id: &id,
         source: if gone { Source::Absent } else { Source::Present(&source) },
         link: link.as_ref(),
         target,
+        answer: answer.as_ref(),
         now,
     });
     told(&decision, now_ms)

@@ -4,7 +4,9 @@
 
 mod support;
 
+use provost_engine::decide::Answer;
 use provost_engine::{CycleStatus, EngineError, RunOptions};
+use provost_model::Explain;
 use serde_json::{Value as Json, json};
 use support::{Fixture, person};
 
@@ -166,4 +168,92 @@ async fn reconcile_names_two_accounts_of_one_value() {
     let told = told(&fixture, events).await;
     assert_eq!(told.len(), 3, "{told:#?}");
     assert_eq!(told[0], "duplicate  zoe2 -: the account `zoe1` has the same name `Zoe`");
+}
+
+/// A case by the object's id, with its accounts in order and their owners.
+async fn case(fixture: &Fixture, id: &str) -> (String, Vec<(String, Option<u8>, Option<String>)>) {
+    let cx = provost_connector::Context::new("test");
+    let trace = fixture.engine.case(&fixture.job, &fixture.spec, id, &cx).await.unwrap();
+    let candidates = trace.candidates.into_iter();
+    let told = candidates.map(|one| (one.target_id.to_string(), one.score, one.linked_with.map(|id| id.to_string())));
+    (trace.case.waiting.row.code.to_string(), told.collect())
+}
+
+async fn answer(fixture: &Fixture, id: &str, answer: Answer) -> Result<(), EngineError> {
+    let cx = provost_connector::Context::new("test");
+    fixture.engine.answer(&fixture.job, &fixture.spec, id, answer, "bea", &cx).await.map(drop)
+}
+
+/// Matched by the department, of which nobody has one alone.
+async fn ambiguous() -> Fixture {
+    let mut spec = support::spec();
+    spec.objects[0].matching = serde_json::from_value(json!([{ "target": "dept", "source": "[dept]" }])).unwrap();
+    let fixture = Fixture::with(spec).await;
+    let accounts = "login,name,dept,active\notto,Otto Krause,D1,true\nfirst1,FIRST1 Last-1,D1,true\n";
+    std::fs::write(fixture.path("app.csv"), accounts).unwrap();
+    fixture.write_hr(fixture.people(2, |at| (at == 1).then(|| person(1).unwrap())));
+    fixture
+}
+
+#[tokio::test]
+async fn a_case_is_listed_and_answered_and_the_next_cycle_acts_on_it() {
+    let fixture = ambiguous().await;
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.adopted, report.counts.created), (1, 0, 0), "{report:?}");
+    let cases = fixture.engine.cases(&fixture.job).await.unwrap();
+    assert_eq!(cases.len(), 1, "{cases:?}");
+    let (code, candidates) = case(&fixture, "p1").await;
+    assert_eq!(code, "PRV-0512");
+    let [likely, other] = &candidates[..] else { panic!("{candidates:?}") };
+    assert_eq!((likely.0.as_str(), other.0.as_str()), ("first1", "otto"), "{candidates:?}");
+    assert!(likely.1 > Some(60) && other.1 < Some(50), "{candidates:?}");
+
+    for (wrong, code) in [(Answer::Adopt("zoe".into()), "PRV-0543"), (Answer::Update, "PRV-0543")] {
+        let refused = answer(&fixture, "p1", wrong).await.unwrap_err();
+        assert_eq!(refused.code().as_str(), code, "{refused}");
+    }
+    assert_eq!(answer(&fixture, "p2", Answer::Create).await.unwrap_err().code().as_str(), "PRV-0542");
+    answer(&fixture, "p1", Answer::Adopt("first1".into())).await.unwrap();
+    let told = fixture.engine.cases(&fixture.job).await.unwrap();
+    assert_eq!(told[0].answer.as_ref().map(|row| (row.reaction.as_str(), row.who.as_str())), Some(("adopt", "bea")));
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.adopted, report.counts.created, report.counts.failed), (1, 0, 0), "{report:?}");
+    assert!(row(&fixture, "otto").is_some_and(|row| row.contains("Otto Krause")), "{}", fixture.app());
+    assert!(fixture.engine.cases(&fixture.job).await.unwrap().is_empty());
+    assert!(fixture.engine.store().answers(&fixture.job).await.unwrap().is_empty(), "acted on");
+    let (events, app) = (fixture.events().await.len(), fixture.app());
+    fixture.run().await.unwrap();
+    assert_eq!((fixture.events().await.len(), fixture.app()), (events, app), "silent");
+    let log = fixture.events().await;
+    assert!(log.iter().any(|e| e.action == "answer" && e.reason == "bea answered about `p1`: adopt `first1`"));
+}
+
+#[tokio::test]
+async fn none_of_the_accounts_may_be_meant() {
+    let fixture = ambiguous().await;
+    fixture.run().await.unwrap();
+    answer(&fixture, "p1", Answer::Create).await.unwrap();
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.adopted, report.counts.created, report.counts.failed), (0, 1, 0), "{report:?}");
+    assert_eq!(fixture.app_lines(), 3);
+    assert!(fixture.engine.cases(&fixture.job).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_account_of_somebody_else_is_not_given_away() {
+    let fixture = ambiguous().await;
+    fixture.run().await.unwrap();
+    answer(&fixture, "p1", Answer::Adopt("first1".into())).await.unwrap();
+    fixture.run().await.unwrap();
+    // p4 has the same department, and with it the same accounts.
+    fixture.write_hr(fixture.people(5, |at| [1, 4].contains(&at).then(|| person(at).unwrap())));
+    fixture.run().await.unwrap();
+    let (_, candidates) = case(&fixture, "p4").await;
+    assert!(candidates.contains(&(
+        "first1".into(),
+        candidates.iter().find(|c| c.0 == "first1").unwrap().1,
+        Some("p1".into())
+    )));
+    let refused = answer(&fixture, "p4", Answer::Adopt("first1".into())).await.unwrap_err();
+    assert!(refused.to_string().contains("is linked with `p1`"), "{refused}");
 }

@@ -84,6 +84,16 @@ Examples:
   provost plans diff OLD NEW
   provost plans export PLAN --format html --to plan.html")]
     Plans(PlansArgs),
+    /// What waits for a person: accounts that cannot be told apart, and what `situations:` says `ask` about
+    #[command(after_help = "\
+Examples:
+  provost cases                                        all jobs
+  provost cases show hr-to-slack E000007               the accounts in question, the likeliest first
+  provost cases resolve hr-to-slack E000007 --adopt U024BE7LH
+  provost cases resolve hr-to-slack E000007 --create
+
+The answer is kept until the next cycle acts on it, within the guards. `provost ignore` leaves an object alone.")]
+    Cases(CasesArgs),
     /// Do exactly what a stored plan says
     #[command(after_help = "\
 Example:
@@ -312,6 +322,52 @@ pub struct PlansArgs {
     /// Show at most so many, the newest ones
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct CasesArgs {
+    #[command(subcommand)]
+    pub command: Option<CasesCommand>,
+    /// Of this job; of all jobs unless given
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CasesCommand {
+    /// Show one case with the accounts in question
+    Show(CasesShowArgs),
+    /// Answer a case
+    Resolve(CasesResolveArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CasesShowArgs {
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The object's id at the source, as `provost cases` shows it
+    #[arg(value_name = "OBJECT")]
+    pub id: String,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("answer").required(true))]
+pub struct CasesResolveArgs {
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The object's id at the source, as `provost cases` shows it
+    #[arg(value_name = "OBJECT")]
+    pub id: String,
+    /// This account at the target is the object's
+    #[arg(long, value_name = "ACCOUNT", group = "answer")]
+    pub adopt: Option<String>,
+    /// It gets an account of its own, whatever matches
+    #[arg(long, group = "answer")]
+    pub create: bool,
+    /// Do what would be done without `ask`
+    #[arg(long, group = "answer")]
+    pub update: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -275,3 +275,34 @@ fn failed_objects_are_tried_or_left_alone_by_filter() {
     assert_eq!(run(&["status", "--json"])[0]["ignored"], 1);
     assert_eq!(folder.run(&["ignore", "hr-to-accounts", "--where", "nonsense ="]).status, 64);
 }
+
+#[test]
+fn a_case_is_shown_and_answered() {
+    let folder = folder();
+    let asking = CONFIGURATION.replacen("- from: person\n", "- from: person\n        situations: { new: ask }\n", 1);
+    assert_ne!(asking, CONFIGURATION);
+    folder.write("provost.yaml", &asking);
+    let run = |args: &[&str]| -> Json { serde_json::from_str(&folder.run(args).ok().stdout).unwrap() };
+    let all = |json: &Json| json.as_array().unwrap().len();
+    assert_eq!(folder.run(&["run", "hr-to-accounts"]).status, 1);
+    let cases = run(&["cases", "hr-to-accounts", "--json"]);
+    assert!(all(&cases) > 1, "{cases}");
+    let id = cases[0]["source_id"].as_str().unwrap();
+    assert_eq!(run(&["cases", "show", "hr-to-accounts", id, "--json"])["candidates"], serde_json::json!([]));
+    let shown = folder.run(&["cases", "show", "hr-to-accounts", id]).ok();
+    assert!(
+        shown.stdout.contains("[PRV-0541]") && shown.stderr.contains("--create"),
+        "{} {}",
+        shown.stdout,
+        shown.stderr
+    );
+    assert_eq!(folder.run(&["cases", "resolve", "hr-to-accounts", id]).status, 64, "which answer?");
+    let refused = folder.run(&["cases", "resolve", "hr-to-accounts", "nobody", "--create"]);
+    assert!(refused.stderr.contains("error[PRV-0542]"), "{}", refused.stderr);
+    let answered = run(&["cases", "resolve", "hr-to-accounts", id, "--create", "--json"]);
+    assert_eq!(answered["answer"]["reaction"], "create", "{answered}");
+    let cycle = folder.run(&["run", "hr-to-accounts", "--json"]);
+    let cycle: Json = serde_json::from_str(&cycle.stdout).unwrap();
+    assert_eq!(cycle["counts"]["created"], 1, "{cycle}");
+    assert_eq!(all(&run(&["cases", "--json"])), all(&cases) - 1);
+}

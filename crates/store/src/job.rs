@@ -137,6 +137,7 @@ impl Transaction {
         for text in [
             "delete from reference where job = $1",
             "delete from escrow where job = $1",
+            "delete from answer where job = $1",
             "delete from link where job = $1",
             "delete from quarantine where job = $1",
             "delete from job_control where job = $1",

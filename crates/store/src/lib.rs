@@ -8,6 +8,7 @@
 //! (but see [`layout`]). A NUL character is refused in ids and JSON ([`StoreError::Nul`]) and replaced by U+FFFD in texts for
 //! people (names, reasons, notes, messages), on both engines, because PostgreSQL cannot hold it.
 
+pub mod answer;
 pub mod audit;
 mod bell;
 pub mod config;
@@ -33,6 +34,7 @@ pub mod store;
 pub mod token;
 pub mod words;
 
+pub use answer::AnswerRow;
 pub use audit::AuditRow;
 pub use config::ConfigRow;
 pub use control::ControlRow;

@@ -102,6 +102,7 @@ pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) 
         source: Source::Absent,
         link: Some(&link),
         target: Target::Unknown,
+        answer: None,
         now: cycle.now,
     });
     // Whoever comes back is looked at again, whatever the digest says.

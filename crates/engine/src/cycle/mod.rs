@@ -33,16 +33,17 @@ mod text;
 pub(crate) mod turn;
 mod urgent;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{Context, Cursor, Session};
-use provost_model::{ClassName, CycleId, Record, Text, Timestamp};
+use provost_model::{ClassName, CycleId, ObjectId, Record, Text, Timestamp};
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
 
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::decide::Answer;
 use crate::error::EngineError;
 use crate::guard::{Intended, Size};
 use crate::progress::Progress;
@@ -59,6 +60,9 @@ use pool::Pool;
 pub(crate) use recorder::Recorder;
 pub(crate) use revert::{marked, reverted};
 pub(crate) use text::doubtful;
+
+/// By class and source id.
+pub(crate) type Answers = HashMap<ClassName, HashMap<ObjectId, Answer>>;
 
 /// What all tasks of a cycle share.
 pub(crate) struct Cycle {
@@ -81,6 +85,8 @@ pub(crate) struct Cycle {
     pub patience: Patience,
     /// Somebody pauses the job.
     pub halt: halt::Halt,
+    /// What people answered about single objects, as the cycle begins.
+    pub answers: Answers,
     /// Who works on which object, while the urgent lane is open.
     pub turns: turn::Turns,
     /// Store everything as planned and send nothing.
@@ -102,6 +108,14 @@ impl Cycle {
     /// Whether creates and updates may flow before the read is complete.
     fn streams(&self) -> bool {
         !self.plan_only && !self.job.guards.limits_growth() && !self.job.approval.limits_growth()
+    }
+
+    /// What somebody answered about an object.
+    pub fn answer(&self, rule: usize, id: &str) -> Option<&Answer> {
+        if self.answers.is_empty() {
+            return None;
+        }
+        self.answers.get(&self.rule(rule).from)?.get(id)
     }
 
     pub fn now_ms(&self) -> i64 {

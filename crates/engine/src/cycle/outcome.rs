@@ -75,6 +75,8 @@ pub(super) struct Rows {
     pub reopened: HashMap<ClassName, Vec<ObjectId>>,
     /// Objects whose account is gone, and with it what it referred to.
     pub voided: HashMap<ClassName, Vec<ObjectId>>,
+    /// Objects whose answer was acted on, or is not asked for any more.
+    pub answered: HashMap<ClassName, Vec<ObjectId>>,
     /// Links that gained or lost their target, by class.
     pub linked: HashMap<ClassName, i64>,
     /// Rules whose layout the rows may use.
@@ -452,6 +454,10 @@ impl Builder<'_> {
     }
 
     fn release(&mut self, rule: usize, id: &ObjectId) {
+        if self.cycle.answer(rule, id).is_some() {
+            let class = self.cycle.rule(rule).from.clone();
+            self.rows.answered.entry(class).or_default().push(id.clone());
+        }
         if self.escrows.is_empty() {
             return;
         }

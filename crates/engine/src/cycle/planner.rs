@@ -16,7 +16,7 @@ use super::intent::{Inline, Intent, Lost, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::notes::{Note, Notes, announce};
 use super::outcome::{Place, Settled, Targets};
-use super::pool::{Ask, Decided, Instead, Pool, Unit, claim, decided, taken_targets, targets, unasked};
+use super::pool::{Ask, Decided, Instead, Pool, Unit, claim, decided, meant, taken_targets, targets, unasked};
 use super::{ClassRead, Cycle, absent};
 use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, Wishes, decide};
 use crate::error::EngineError;
@@ -369,6 +369,7 @@ impl<'c> Planner<'c> {
                 source: Source::Present(&record),
                 link: link.as_deref(),
                 target: Target::Unknown,
+                answer: cycle.answer(self.at, &record.id),
                 now: cycle.now,
             });
             let (source_id, targets) = (record.id.clone(), targets.clone());
@@ -482,8 +483,12 @@ impl<'c> Planner<'c> {
         // Those of earlier pages may not be in the store yet.
         taken.extend(self.claimed.iter().map(|id| (self.at, id.clone())));
         for (ask, found) in asks.into_iter().zip(found) {
+            let found = found.map(|found| meant(cycle, &ask, found));
             let found = found.map_err(|error| Instead::Fault(unasked(&error)));
-            let claimed = found.and_then(|found| claim(rule, &mut taken, &ask, &found).map(|()| found));
+            let claimed = found.and_then(|found| {
+                let answer = cycle.answer(self.at, &ask.place.source_id);
+                claim(rule, &mut taken, &ask, answer, &found).map(|()| found)
+            });
             match claimed {
                 Ok(found) => {
                     self.claimed.extend(found.iter().map(|record| record.id.clone()));

@@ -22,7 +22,7 @@ use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
 use super::queue::Queue;
-use crate::decide::{Fault, Projection, Source, Subject, Target, Verdict, answer, project};
+use crate::decide::{Answer, Fault, Projection, Source, Subject, Target, Verdict, answer, project};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::rule::Rule;
@@ -228,6 +228,7 @@ async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
     match found {
         Ok(found) if found.is_empty() => carry_out(shared, ask, &[]).await,
         Ok(found) => {
+            let found = meant(cycle, &ask, found);
             shared.open.fetch_add(1, Ordering::AcqRel);
             // The adopter lives as long as the pool.
             if shared.matched.send(Matched { ask, found }).is_err() {
@@ -274,6 +275,7 @@ pub(super) async fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Result
         source: Source::Present(&ask.record),
         link: ask.place.link.as_deref(),
         target: Target::Matched(found),
+        answer: cycle.answer(ask.place.rule, &ask.record.id),
         now: cycle.now,
     };
     let decision = answer(&subject, &ask.record, ask.projection);
@@ -478,8 +480,9 @@ async fn adopt_page(shared: &Shared, page: &mut Vec<Matched>, in_flight: usize) 
     let mut taken = taken_targets(&shared.cycle, matched).await?;
     let mut free = Vec::with_capacity(page.len());
     for matched in page.drain(..) {
-        let rule = shared.cycle.rule(matched.ask.place.rule);
-        match claim(rule, &mut taken, &matched.ask, &matched.found) {
+        let place = &matched.ask.place;
+        let (rule, answer) = (shared.cycle.rule(place.rule), shared.cycle.answer(place.rule, &place.source_id));
+        match claim(rule, &mut taken, &matched.ask, answer, &matched.found) {
             Ok(()) => free.push(matched),
             Err(instead) => shared.notes.note(instead.about(matched.ask.place)).await?,
         }
@@ -525,6 +528,16 @@ pub(super) async fn taken_targets(cycle: &Cycle, by_rule: Targets) -> Result<Has
     Ok(taken)
 }
 
+/// Of several accounts the one that somebody named, if it is among them.
+pub(super) fn meant(cycle: &Cycle, ask: &Ask, mut found: Vec<Record>) -> Vec<Record> {
+    if let Some(Answer::Adopt(id)) = cycle.answer(ask.place.rule, &ask.place.source_id)
+        && let Some(at) = found.iter().position(|record| record.id == *id)
+    {
+        return vec![found.swap_remove(at)];
+    }
+    found
+}
+
 /// Why an account is not taken over.
 pub(super) enum Instead {
     Fault(Fault),
@@ -545,9 +558,13 @@ pub(super) fn claim(
     rule: &Rule,
     taken: &mut HashSet<(usize, ObjectId)>,
     ask: &Ask,
+    answer: Option<&Answer>,
     found: &[Record],
 ) -> Result<(), Instead> {
     let [record] = found else { return Ok(()) };
+    if answer == Some(&Answer::Create) {
+        return Ok(());
+    }
     if taken.insert((ask.place.rule, record.id.clone())) {
         return Ok(());
     }

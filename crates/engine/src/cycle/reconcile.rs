@@ -201,7 +201,7 @@ async fn drift(
     let Some(turn) = cycle.turns.take(at, &link.source_id) else { return Ok(()) };
     let Some((act, reason)) = repair(rule, link, record) else { return Ok(()) };
     let place = place(at, link.clone(), turn);
-    let (act, reason) = match drifted(rule, act, reason) {
+    let (act, reason) = match drifted(rule, cycle.answer(at, &link.source_id), act, reason) {
         (Verdict::Act(act), reason) => (act, reason),
         (verdict, reason) => return instead(notes, verdict, reason, place).await,
     };
@@ -262,7 +262,7 @@ async fn missing(
                 }
             }
             let Some(turn) = cycle.turns.take(at, &link.source_id) else { continue };
-            if let Some((verdict, reason)) = vanished(rule) {
+            if let Some((verdict, reason)) = vanished(rule, cycle.answer(at, &link.source_id)) {
                 let place = place(at, link, turn);
                 instead(notes, verdict, reason, place).await?;
                 continue;

@@ -216,6 +216,9 @@ impl Writer {
         for (class, ids) in &rows.released {
             tx.delete_escrows(job, class, ids).await?;
         }
+        for (class, ids) in &rows.answered {
+            tx.delete_answers(job, class, ids).await?;
+        }
         if !rows.linked.is_empty() {
             for (class, change) in &rows.linked {
                 *self.job.linked.entry(class.clone()).or_default() += change;

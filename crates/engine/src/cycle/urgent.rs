@@ -305,6 +305,7 @@ fn leaver(cycle: &Cycle, at: usize, heard: &Heard, link: Option<Box<LinkRow>>, t
                 source: Source::Present(record),
                 link: Some(&link),
                 target: Target::Unknown,
+                answer: None,
                 now: cycle.now,
             };
             let decision = decide(&subject);

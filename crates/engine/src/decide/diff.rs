@@ -8,7 +8,7 @@ use provost_lang::Flow;
 use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
-use super::{Act, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes, leave};
+use super::{Act, Answer, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes, leave};
 use crate::rule::{Mapping, Rule};
 use crate::situation::Situation;
 use crate::spec::{ApplySpec, NullSpec, Reaction};
@@ -43,9 +43,24 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
     let rule = subject.rule;
     match subject.target {
         Target::Unknown => (Verdict::Ask(projection), "the object has no link yet".into()),
+        Target::Matched(found) if let Some(Answer::Adopt(id)) = subject.answer => {
+            match found.iter().find(|found| found.id == *id) {
+                Some(found) => adopt(rule, found, projection),
+                None => {
+                    let message = format!("the account {id}, which was named for {}, does not match it", record.id);
+                    fault(Fault::new("PRV-0541", message).hint("`provost cases show` lists the accounts that match"))
+                }
+            }
+        }
+        Target::Matched([_, ..]) if subject.answer == Some(&Answer::Create) && rule.flows.create => {
+            match projection.is_open() {
+                true => (Verdict::Choose(projection), ANSWERED.into()),
+                false => (create(rule, projection).0, ANSWERED.into()),
+            }
+        }
         Target::Matched([]) | Target::Current(_) => {
             let why = "in scope, and nothing matches at the target";
-            match instead(rule, Situation::New, &Reaction::Create, why) {
+            match instead(subject, Situation::New, &Reaction::Create, why) {
                 Some(instead) if rule.flows.create && is_wanted(rule, &projection) => instead,
                 _ if rule.flows.create && projection.is_open() => (Verdict::Choose(projection), why.into()),
                 _ => create(rule, projection),
@@ -53,7 +68,8 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
         }
         Target::Matched([found]) => {
             let why = format!("in scope, and the account {} matches at the target", found.id);
-            instead(rule, Situation::Matched, &Reaction::Adopt, &why).unwrap_or_else(|| adopt(rule, found, projection))
+            instead(subject, Situation::Matched, &Reaction::Adopt, &why)
+                .unwrap_or_else(|| adopt(rule, found, projection))
         }
         Target::Matched(several) => {
             let ids: Vec<&str> = several.iter().take(5).map(|found| found.id.as_str()).collect();
@@ -67,14 +83,33 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
     }
 }
 
+/// The reason of what a person wanted.
+const ANSWERED: &str = "in scope, and somebody answered that it gets an account of its own";
+
 fn fault(fault: Fault) -> (Verdict, Cow<'static, str>) {
     let reason = fault.message.clone().into();
     (Verdict::Fault(fault), reason)
 }
 
 /// What follows where the rule does not do the `usual` in a situation: the log says so, or a person is asked.
-fn instead(rule: &Rule, situation: Situation, usual: &Reaction, why: &str) -> Option<(Verdict, Cow<'static, str>)> {
+fn instead(
+    subject: &Subject<'_>,
+    situation: Situation,
+    usual: &Reaction,
+    why: &str,
+) -> Option<(Verdict, Cow<'static, str>)> {
+    otherwise(subject.rule, subject.answer, situation, usual, why)
+}
+
+fn otherwise(
+    rule: &Rule,
+    answer: Option<&Answer>,
+    situation: Situation,
+    usual: &Reaction,
+    why: &str,
+) -> Option<(Verdict, Cow<'static, str>)> {
     match &rule.reactions[situation] {
+        Reaction::Ask if answer.is_some() => None,
         reaction if reaction == usual => None,
         Reaction::Ask => Some(fault(asked(situation, why))),
         _ => Some((Verdict::Skip, format!("{why}; the rule only reports what is `{situation}`").into())),
@@ -82,17 +117,23 @@ fn instead(rule: &Rule, situation: Situation, usual: &Reaction, why: &str) -> Op
 }
 
 /// The linked account differs from what was left at the target, and this would repair it.
-pub fn drifted(rule: &Rule, act: Act, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {
-    instead(rule, Situation::Changed, &Reaction::Update, &reason).unwrap_or((Verdict::Act(act), reason))
+pub fn drifted(
+    rule: &Rule,
+    answer: Option<&Answer>,
+    act: Act,
+    reason: Cow<'static, str>,
+) -> (Verdict, Cow<'static, str>) {
+    let instead = otherwise(rule, answer, Situation::Changed, &Reaction::Update, &reason);
+    instead.unwrap_or((Verdict::Act(act), reason))
 }
 
 /// The linked account is not at the target any more, as a whole read of it and a question for its id have shown. None: the link
 /// is void, and the object is looked at anew.
-pub fn vanished(rule: &Rule) -> Option<(Verdict, Cow<'static, str>)> {
+pub fn vanished(rule: &Rule, answer: Option<&Answer>) -> Option<(Verdict, Cow<'static, str>)> {
     let why = "the linked account is missing at the target";
     match rule.reactions[Situation::Missing] {
         Reaction::Unlink => Some((Verdict::Unlink, why.into())),
-        _ => instead(rule, Situation::Missing, &Reaction::Create, why),
+        _ => otherwise(rule, answer, Situation::Missing, &Reaction::Create, why),
     }
 }
 
@@ -195,7 +236,7 @@ pub(super) fn linked(
     let leaves = if off { leave::grace(subject, disabled) } else { None };
     let recorded = parse_sent(link);
     let sent = match subject.target {
-        Target::Current(None) => return missing(rule, projection),
+        Target::Current(None) => return missing(subject, projection),
         Target::Current(Some(record)) => Sent::Read(record),
         _ => Sent::Recorded(&recorded),
     };
@@ -238,7 +279,7 @@ pub(super) fn linked(
 
 /// Somebody is back whose account the rule does not switch on by itself. He is no leaver any more, whatever else.
 fn stays_off(subject: &Subject<'_>, link: &LinkRow, target_id: &ObjectId) -> Option<(Verdict, Cow<'static, str>)> {
-    let (verdict, reason) = instead(subject.rule, Situation::Returned, &Reaction::Update, "back in scope")?;
+    let (verdict, reason) = instead(subject, Situation::Returned, &Reaction::Update, "back in scope")?;
     if matches!(verdict, Verdict::Fault(_)) {
         return Some((verdict, reason));
     }
@@ -259,8 +300,9 @@ fn stays_off(subject: &Subject<'_>, link: &LinkRow, target_id: &ObjectId) -> Opt
 }
 
 /// The linked account is not at the target any more: the link is void, so the object is created again.
-fn missing(rule: &Rule, projection: Projection) -> (Verdict, Cow<'static, str>) {
-    if let Some(instead) = vanished(rule) {
+fn missing(subject: &Subject<'_>, projection: Projection) -> (Verdict, Cow<'static, str>) {
+    let rule = subject.rule;
+    if let Some(instead) = vanished(rule, subject.answer) {
         return instead;
     }
     if rule.flows.create && projection.is_open() {

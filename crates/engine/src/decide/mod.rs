@@ -25,8 +25,21 @@ pub struct Subject<'a> {
     pub source: Source<'a>,
     pub link: Option<&'a LinkRow>,
     pub target: Target<'a>,
+    /// What somebody answered about this object.
+    pub answer: Option<&'a Answer>,
     /// The time of the cycle, for `Now()` and grace periods.
     pub now: Timestamp,
+}
+
+/// What a person wants done with one object, whatever the rule's table says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// This account is the object's.
+    Adopt(ObjectId),
+    /// An account of its own, whatever matches.
+    Create,
+    /// As the rule would do without `ask`.
+    Update,
 }
 
 /// What the source says about the object.

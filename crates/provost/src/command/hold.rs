@@ -32,7 +32,7 @@ pub async fn release(global: &Global, args: ReleaseArgs, output: Output) -> Resu
 }
 
 /// Who is at the keyboard, as the system says.
-fn user() -> Option<String> {
+pub(super) fn user() -> Option<String> {
     ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok())

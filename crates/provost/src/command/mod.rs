@@ -1,6 +1,7 @@
 //! What each command does, one file each: read what is asked, call one thing, print what it answers.
 
 mod apply;
+mod cases;
 mod config;
 mod connector;
 mod control;
@@ -55,6 +56,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Test(args) => test::run(global, args, output),
         Command::Plan(args) => plan::run(global, args, output).await,
         Command::Plans(args) => plans::run(global, args, output).await,
+        Command::Cases(args) => cases::run(global, args, output).await,
         Command::Apply(args) => apply::run(global, args, output).await,
         Command::Run(args) => cycle::run(global, args, output).await,
         Command::Provision(args) => provision::run(global, args, output).await,

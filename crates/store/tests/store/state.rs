@@ -3,12 +3,12 @@
 use provost_model::{Code, Text};
 use provost_store::escrow::NEVER;
 use provost_store::{
-    ControlRow, CycleKind, CycleRow, CycleStatus, EscrowRow, JobRow, JobState, QuarantineRow, StoreError,
+    AnswerRow, ControlRow, CycleKind, CycleRow, CycleStatus, EscrowRow, JobRow, JobState, QuarantineRow, StoreError,
 };
 
 use crate::{Place, job, link};
 
-crate::on_both!(jobs, a_corrupt_row_says_which, cycles, escrow, forgetting_a_job, pauses, quarantine);
+crate::on_both!(jobs, a_corrupt_row_says_which, cycles, escrow, forgetting_a_job, answers, pauses, quarantine);
 
 async fn jobs(place: Place) {
     let mut row = JobRow::new(job());
@@ -135,6 +135,31 @@ async fn forgetting_a_job(place: Place) {
     assert_eq!(place.store.jobs().await.unwrap().len(), 1);
     assert_eq!(place.store.count_escrows("hr-to-crm").await.unwrap(), 0);
     assert!(place.store.count_links("hr-to-crm").await.unwrap().is_empty());
+}
+
+async fn answers(place: Place) {
+    let store = &place.store;
+    let answer = |id: &str, target: Option<&str>| AnswerRow {
+        job: job(),
+        class: "person".into(),
+        source_id: id.into(),
+        reaction: if target.is_some() { "adopt".into() } else { "create".into() },
+        target_id: target.map(Into::into),
+        who: "ada \u{e9}".into(),
+        created: 7,
+    };
+    let mut tx = store.begin().await.unwrap();
+    for row in [answer("2", None), answer("1", Some("u\u{e4}1")), answer("2", Some("u2"))] {
+        tx.save_answer(&row).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(store.answers("hr-to-crm").await.unwrap(), [answer("1", Some("u\u{e4}1")), answer("2", Some("u2"))]);
+    assert!(store.answers("other").await.unwrap().is_empty());
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(tx.delete_answers("hr-to-crm", "person", &["1", "3"]).await.unwrap(), 1);
+    assert_eq!(tx.delete_answers("hr-to-crm", "group", &["2"]).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    assert_eq!(store.answers("hr-to-crm").await.unwrap(), [answer("2", Some("u2"))]);
 }
 
 /// A pause stands beside the job's row: a cycle that writes the row as it knew it takes nothing back.

@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// An event about the job itself that belongs to no cycle.
-    async fn tell(&self, job: &JobName, action: &str, reason: String) -> Result<(), EngineError> {
+    pub(crate) async fn tell(&self, job: &JobName, action: &str, reason: String) -> Result<(), EngineError> {
         let id = CycleId::from(uuid::Uuid::now_v7().to_string());
         let event = cycle::verdict(job, &id, StoredStatus::Done, "", reason, self.clock.now_ms());
         let event = EventRow { action: action.into(), status: EventStatus::Done, code: None, ..event };

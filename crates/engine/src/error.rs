@@ -28,6 +28,8 @@ pub enum EngineError {
     OverGuard { message: String },
     #[error("job `{job}` holds nothing")]
     NothingHeld { job: JobName },
+    #[error("job `{job}` holds for a reason that has no exception{}", if why.is_empty() { String::new() } else { format!(": {why}") })]
+    NoException { job: JobName, why: String },
     #[error("filter: {message}")]
     Filter { message: String, hint: Option<String> },
     #[error("job `{job}` is paused since {}{}", since(*since_ms), reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
@@ -75,6 +77,7 @@ impl Explain for EngineError {
             EngineError::Moved { .. } => Code::new("PRV-0504"),
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
+            EngineError::NoException { .. } => Code::new("PRV-0550"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
             EngineError::Paused { .. } => Code::new("PRV-0532"),
             EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
@@ -93,6 +96,9 @@ impl Explain for EngineError {
                 Some("look at the plan again; with --over-guard it goes out all the same".into())
             }
             EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
+            EngineError::NoException { .. } => {
+                Some("release it this once, without --always; what has to be approved is set by `approval:`".into())
+            }
             EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             EngineError::Paused { job, .. } => Some(Cow::Owned(format!(
                 "`provost resume {job}` lets it run again, `provost run {job} --even-paused` runs one cycle all the same"

@@ -3,15 +3,28 @@
 use std::collections::BTreeMap;
 
 use provost_model::{Action, ClassName};
+use provost_store::ExceptionRow;
 
 use crate::rule::Job;
-use crate::spec::{ApprovalSpec, ClassGuardsSpec, LimitSpec};
+use crate::spec::{ApprovalSpec, ClassGuardsSpec, GuardsSpec, LimitSpec};
 
 /// A limit that is exceeded, in words for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exceeded {
     pub guard: &'static str,
+    /// Of the source; none where the guard counts the whole job.
+    pub class: Option<ClassName>,
+    /// What was counted, and against how many linked objects.
+    pub count: u64,
+    pub linked: u64,
     pub message: String,
+}
+
+impl Exceeded {
+    /// One that is no question of a number.
+    pub fn plain(guard: &'static str, message: String) -> Self {
+        Self { guard, class: None, count: 0, linked: 0, message }
+    }
 }
 
 impl Exceeded {
@@ -28,10 +41,14 @@ pub struct Intended(Vec<[u64; Action::ALL.len()]>);
 impl Intended {
     /// One more by the rule with this index.
     pub fn add(&mut self, rule: usize, action: Action) {
+        self.add_many(rule, action, 1);
+    }
+
+    pub fn add_many(&mut self, rule: usize, action: Action, count: u64) {
         if self.0.len() <= rule {
             self.0.resize(rule + 1, Default::default());
         }
-        self.0[rule][action as usize] += 1;
+        self.0[rule][action as usize] += count;
     }
 
     /// By all rules.
@@ -52,31 +69,90 @@ impl Intended {
 /// Whether the plan passes. `linked` is how many objects the job has at the target, by source class. A limit weighs more than
 /// the wish to look at everything, so it is told first.
 pub fn check(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) -> Result<(), Exceeded> {
-    let Job { guards, approval, rules, .. } = job;
-    let limits = ClassGuardsSpec {
+    match exceeded(job, intended, linked).into_iter().find(|exceeded| !is_excepted(&job.exceptions, exceeded)) {
+        Some(exceeded) => Err(exceeded),
+        None => approved(&job.approval, intended),
+    }
+}
+
+/// Whether somebody released as much of this guard "always".
+fn is_excepted(exceptions: &[ExceptionRow], exceeded: &Exceeded) -> bool {
+    let class = exceeded.class.as_deref().unwrap_or_default();
+    let row = exceptions.iter().find(|row| row.guard == exceeded.guard && row.class == class);
+    row.is_some_and(|row| {
+        let (operations, linked) = (row.operations.max(0) as u128, row.linked.max(1) as u128);
+        let (count, of) = (u128::from(exceeded.count), u128::from(exceeded.linked.max(1)));
+        count <= operations && count * linked <= operations * of
+    })
+}
+
+/// The limit that a guard has, as text to compare; none when it has none.
+pub fn limits(guards: &GuardsSpec, guard: &str, class: &str) -> Option<String> {
+    let limit = match guards.classes.get(class) {
+        Some(of_class) if !class.is_empty() => of_class.limit(guard),
+        _ if class.is_empty() => whole(guards).limit(guard),
+        _ => None,
+    };
+    limit.and_then(|limit| serde_json::to_string(&limit).ok())
+}
+
+/// Whether the exception is from a guard that is configured as it was then.
+pub fn is_in_force(guards: &GuardsSpec, row: &ExceptionRow) -> bool {
+    limits(guards, &row.guard, &row.class).as_ref() == Some(&row.limits)
+}
+
+fn whole(guards: &GuardsSpec) -> ClassGuardsSpec {
+    ClassGuardsSpec {
         create: guards.create,
         update: guards.update,
         disable: guards.disable,
         delete: guards.delete,
         leavers: Some(guards.leavers),
-    };
-    within(&limits, &|action| intended.get(action), linked.values().sum(), "")?;
+    }
+}
+
+impl ClassGuardsSpec {
+    fn limit(&self, guard: &str) -> Option<LimitSpec> {
+        match guard {
+            "create" => self.create,
+            "update" => self.update,
+            "disable" => self.disable,
+            "delete" => self.delete,
+            "leavers" => self.leavers,
+            _ => None,
+        }
+    }
+}
+
+/// An exception in words: `10 of 40 linked objects (25.0 %) for the guard `leavers``.
+pub fn words(row: &ExceptionRow) -> String {
+    let class = if row.class.is_empty() { String::new() } else { format!(" of class `{}`", row.class) };
+    let percent = row.operations as f64 * 100.0 / row.linked.max(1) as f64;
+    format!("{} of {} linked objects{class} ({percent:.1} %) for the guard `{}`", row.operations, row.linked, row.guard)
+}
+
+/// All limits that the plan exceeds, whatever was released.
+pub fn exceeded(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) -> Vec<Exceeded> {
+    let Job { guards, rules, .. } = job;
+    let mut found = Vec::new();
+    within(&whole(guards), &|action| intended.get(action), linked.values().sum(), None, &mut found);
     for (class, limits) in &guards.classes {
         let of_class = |action| {
             let rules = rules.iter().enumerate().filter(|(_, rule)| rule.from == *class);
             rules.map(|(at, _)| intended.of(at, action)).sum()
         };
-        within(limits, &of_class, linked.get(class).copied().unwrap_or(0), &format!(" of class `{class}`"))?;
+        within(limits, &of_class, linked.get(class).copied().unwrap_or(0), Some(class), &mut found);
     }
-    approved(approval, intended)
+    found
 }
-
 fn within(
     limits: &ClassGuardsSpec,
     count: &dyn Fn(Action) -> u64,
     linked: u64,
-    of_class: &str,
-) -> Result<(), Exceeded> {
+    class: Option<&ClassName>,
+    found: &mut Vec<Exceeded>,
+) {
+    let of_class = class.map(|class| format!(" of class `{class}`")).unwrap_or_default();
     let (disables, deletes) = (count(Action::Disable), count(Action::Delete));
     let limits = [
         ("create", limits.create, count(Action::Create), "creates"),
@@ -89,17 +165,16 @@ fn within(
         if let Some(why) = limit.and_then(|limit| over(limit, count, linked)) {
             let message =
                 format!("{count} {words} of {linked} linked objects{of_class} exceed the guard `{guard}` ({why})");
-            return Err(Exceeded { guard, message });
+            found.push(Exceeded { guard, class: class.cloned(), count, linked, message });
         }
     }
-    Ok(())
 }
 
 /// The name of the guard that stands for `approval:`.
 pub const APPROVAL: &str = "approval";
 
 fn approved(approval: &ApprovalSpec, intended: &Intended) -> Result<(), Exceeded> {
-    let wait = |message| Err(Exceeded { guard: APPROVAL, message });
+    let wait = |message| Err(Exceeded::plain(APPROVAL, message));
     let asked: Vec<String> = intended
         .list()
         .into_iter()
@@ -131,7 +206,6 @@ fn over(limit: LimitSpec, count: u64, linked: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cycle::job_for_tests;
-    use crate::spec::GuardsSpec;
 
     fn intended(counts: &[(usize, Action, u64)]) -> Intended {
         let mut intended = Intended::default();
@@ -177,6 +251,36 @@ mod tests {
         assert_eq!(verdict(&job, &[(0, Action::Delete, 2), (1, Action::Delete, 7)], 9), told);
         assert_eq!(verdict(&job, &[(0, Action::Delete, 1), (1, Action::Delete, 7)], 9), "passes");
         assert!(!job.guards.limits_growth());
+    }
+
+    #[test]
+    fn what_was_released_always_ends_somewhere() {
+        let mut job = job_for_tests();
+        let row = ExceptionRow {
+            job: "job".into(),
+            guard: "leavers".into(),
+            class: "".into(),
+            operations: 30,
+            linked: 100,
+            limits: limits(&job.guards, "leavers", "").unwrap(),
+            plan: "p".into(),
+            granted_by: None,
+            created: 0,
+        };
+        job.exceptions = vec![row.clone()];
+        for (count, linked, passes) in
+            [(30, 100, true), (31, 100, false), (30, 99, false), (30, 110, true), (31, 120, false)]
+        {
+            let told = verdict(&job, &[(0, Action::Disable, count)], linked);
+            assert_eq!(told == "passes", passes, "{count} of {linked}: {told}");
+        }
+        // Of one guard, not of another, and only as long as that one is configured as it was.
+        job.guards.disable = Some(LimitSpec { count: Some(1), percent: None, from: 20 });
+        assert_ne!(verdict(&job, &[(0, Action::Disable, 30)], 100), "passes");
+        assert!(is_in_force(&job.guards, &row));
+        job.guards.leavers.percent = Some(10.0);
+        assert!(!is_in_force(&job.guards, &row));
+        assert!(!is_in_force(&job.guards, &ExceptionRow { guard: "approval".into(), ..row }));
     }
 
     #[test]

@@ -124,10 +124,17 @@ that was changed under its own name. What a plan only intends is shown with --cy
 Examples:
   provost plans                                   what waits
   provost plans export PLAN --to plan.html        for somebody else to look at
-  provost release hr-to-directory --plan PLAN     refuses when the job holds another plan by now")]
+  provost release hr-to-directory --plan PLAN     refuses when the job holds another plan by now
+  provost release hr-to-directory --always        the same number and share passes from now on
+
+--always is an exception from the guards that hold this plan, as far as this plan goes and no further. It ends with
+`provost guard reset JOB`, and when the guard is configured otherwise.")]
     Release(ReleaseArgs),
     /// Throw away what a guard held; the next cycle computes it anew
     Discard(JobArgs),
+    /// Exceptions from guards
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Keep a job from running, and end a cycle that runs
     #[command(after_help = "\
 Examples:
@@ -388,6 +395,15 @@ pub struct ReleaseArgs {
     /// Only if the job still holds this plan
     #[arg(long, value_name = "PLAN")]
     pub plan: Option<String>,
+    /// Let as much pass from now on
+    #[arg(long)]
+    pub always: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GuardCommand {
+    /// End what was released with --always
+    Reset(JobArgs),
 }
 
 #[derive(Debug, Args)]

@@ -58,7 +58,7 @@ pub(crate) use planned::check_unmoved;
 use pool::Pool;
 pub(crate) use recorder::Recorder;
 pub(crate) use revert::{marked, reverted};
-pub(crate) use text::doubtful;
+pub(crate) use text::{doubtful, veiled_text};
 
 /// What all tasks of a cycle share.
 pub(crate) struct Cycle {
@@ -398,7 +398,7 @@ fn guard(cycle: &Cycle, found: &Found, linked: &BTreeMap<ClassName, u64>) -> Res
         Some((class, _)) if leavers > 0 => {
             let message =
                 format!("the source has no object of class `{class}` any more; {leavers} accounts would leave");
-            Err(crate::guard::Exceeded { guard: "empty", message })
+            Err(crate::guard::Exceeded::plain("empty", message))
         }
         _ => Ok(()),
     }

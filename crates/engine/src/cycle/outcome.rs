@@ -214,7 +214,7 @@ impl Builder<'_> {
         self.rows.rules.insert(intent.rule);
         let rule = self.cycle.rule(intent.rule);
         event.changes = match (act.action, &intent.link) {
-            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(link)),
+            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(rule, link)),
             _ => changes_text(rule, &intent.told(rule)),
         };
         event
@@ -342,7 +342,7 @@ impl Builder<'_> {
         }
         if in_doubt && let Some(sent) = &link.sent {
             // Neither the old values nor the new ones are known to be there; what is written next is written in full.
-            link.sent = Some(without(self.cycle.rule(place.rule), sent, &touched));
+            link.sent = Some(without(self.cycle.rule(place.rule), &link.source_id, sent, &touched));
             link.mark.clear();
         }
         if link.target_id.is_none() {

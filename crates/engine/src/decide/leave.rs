@@ -54,7 +54,7 @@ fn react(subject: &Subject<'_>, reaction: &ReactionSpec, why: &'static str) -> (
                     _ => mark_leaver(subject, leaves, why),
                 };
             };
-            let sent = parse_sent(link);
+            let sent = parse_sent(rule, link);
             let is_off = sent.get(&enablement.path.to_string()) == Some(&enablement.off);
             if is_off || link.state == LinkState::Disabled {
                 return mark_leaver(subject, leaves, why);

@@ -32,8 +32,8 @@ use std::io::{self, Read};
 use provost_model::{Attributes, Filter};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, GalleryCommand, SchemaCommand, SchemaExportCommand,
-    SchemaImportCommand, SecretCommand, TokenCommand,
+    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, GalleryCommand, GuardCommand, SchemaCommand,
+    SchemaExportCommand, SchemaImportCommand, SecretCommand, TokenCommand,
 };
 use crate::error::{Error, Exit, Result};
 use crate::logging::{self, LogFormat};
@@ -62,6 +62,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Log(args) => log::run(global, args, output).await,
         Command::Release(args) => hold::release(global, args, output).await,
         Command::Discard(args) => hold::discard(global, args, output).await,
+        Command::Guard(GuardCommand::Reset(args)) => hold::reset(global, args, output).await,
         Command::Pause(args) => control::pause(global, args, output).await,
         Command::Resume(args) => control::resume(global, args, output).await,
         Command::Retry(args) => control::retry(global, args, output).await,

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0006-push.sql"),
     include_str!("../../sql/schema/0007-leavers.sql"),
     include_str!("../../sql/schema/0008-control.sql"),
+    include_str!("../../sql/schema/0010-exception.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::quarantine;
 use crate::report::{CycleKind, CycleReport};
 use crate::rule::{self, Job};
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, ScheduleSpec};
 
 /// How long a silent owner keeps a job, and how often a living one says so.
 const LEASE_MS: i64 = 30_000;
@@ -63,6 +63,7 @@ pub(crate) struct Opened {
     pub job: Arc<Job>,
     pub source: Arc<dyn Session>,
     pub target: Arc<dyn Session>,
+    pub schedule: ScheduleSpec,
 }
 
 impl Engine {
@@ -364,7 +365,7 @@ impl Engine {
             let key = self.store.master_key().await?;
             job.rules.iter_mut().for_each(|rule| rule.veil = key.clone().into());
         }
-        Ok(Opened { job: Arc::new(job), source, target })
+        Ok(Opened { job: Arc::new(job), source, target, schedule: spec.schedule.clone() })
     }
 
     /// Takes the job's lease: one that is free, one that expired, or one whose owner is known to be dead.

@@ -22,6 +22,8 @@ pub enum EngineError {
     Plan { plan: String, message: String, hint: &'static str },
     #[error("cycle `{cycle}` cannot be reverted: {message}")]
     Revert { cycle: String, message: String, hint: &'static str },
+    #[error("cycle `{cycle}` cannot be reverted: the log of that time was thrown away, it begins with {since}")]
+    Pruned { cycle: String, since: String },
     #[error("the plan is stale: {message}")]
     Moved { message: String },
     #[error("the plan is over a guard: {message}")]
@@ -74,6 +76,7 @@ impl Explain for EngineError {
             EngineError::Busy { .. } => Code::new("PRV-0502"),
             EngineError::Plan { .. } => Code::new("PRV-0503"),
             EngineError::Revert { .. } => Code::new("PRV-0507"),
+            EngineError::Pruned { .. } => Code::new("PRV-0551"),
             EngineError::Moved { .. } => Code::new("PRV-0504"),
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
@@ -91,6 +94,9 @@ impl Explain for EngineError {
             EngineError::Store(error) => error.hint(),
             EngineError::Busy { .. } => Some("wait for the running cycle, or look at `provost log --follow`".into()),
             EngineError::Plan { hint, .. } | EngineError::Revert { hint, .. } => Some(Cow::Borrowed(hint)),
+            EngineError::Pruned { .. } => {
+                Some("`provost run JOB --reconcile` brings the target to what the source says now".into())
+            }
             EngineError::Moved { .. } => Some("make a new plan and look at it again".into()),
             EngineError::OverGuard { .. } => {
                 Some("look at the plan again; with --over-guard it goes out all the same".into())

@@ -226,6 +226,14 @@ Examples:
     /// Applications that are known by name: their settings, and a job to start from
     #[command(subcommand)]
     Gallery(GalleryCommand),
+    /// Throw away what is older than `retention:` keeps it; `provost serve` does that by itself
+    #[command(after_help = "\
+Examples:
+  provost prune --dry-run
+  provost prune --json
+
+The last event of each account, and all of plans that wait, stay whatever their age.")]
+    Prune(PruneArgs),
     /// Check everything: configuration, store, connections, jobs, disk
     #[command(after_help = "Example:\n  provost doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor,
@@ -404,6 +412,13 @@ pub struct ReleaseArgs {
 pub enum GuardCommand {
     /// End what was released with --always
     Reset(JobArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,7 @@ pub mod layout;
 pub mod lease;
 pub mod link;
 pub mod memo;
+pub mod prune;
 pub mod push;
 pub mod quarantine;
 pub mod reference;

@@ -17,6 +17,7 @@ mod plan;
 mod plans;
 mod probe;
 mod provision;
+mod prune;
 mod quickstart;
 mod revert;
 mod schema;
@@ -90,6 +91,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Gallery(GalleryCommand::Show(args)) => gallery::show(global, &args, output),
         Command::Gallery(GalleryCommand::Check(args)) => gallery::check(global, &args, output),
         Command::Connector(ConnectorCommand::Fake(FakeCommand::Scim(args))) => fake::scim(args, output).await,
+        Command::Prune(args) => prune::run(global, args, output).await,
         Command::Doctor => doctor::run(global, output).await,
     }
 }

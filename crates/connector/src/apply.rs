@@ -3,7 +3,7 @@
 use provost_model::{Attributes, ObjectId, OperationId, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::ConnectorError;
+use crate::{ConnectorError, Exchange};
 
 /// The outcome of one operation; [`Session::apply`](crate::Session::apply) returns one per operation, in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Done {
     pub changed: Attributes,
     /// Requests this operation cost at the target.
     pub requests: u32,
+    /// The last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<Exchange>>,
 }
 
 impl Applied {

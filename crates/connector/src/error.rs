@@ -6,6 +6,8 @@ use std::fmt;
 use provost_model::{Code, Explain, ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
+use crate::Exchange;
+
 /// What went wrong. Each code has a page under `docs/errors/` by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +90,9 @@ pub struct ConnectorError {
     /// The object that is in the way of an [`ErrorCode::AlreadyExists`], when the target names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing_id: Option<ObjectId>,
+    /// The request that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<Exchange>>,
 }
 
 impl ConnectorError {
@@ -104,6 +109,7 @@ impl ConnectorError {
             target_code: None,
             path: None,
             existing_id: None,
+            exchange: None,
         }
     }
 
@@ -131,6 +137,11 @@ impl ConnectorError {
 
     pub fn at(mut self, path: impl Into<Text>) -> Self {
         self.path = Some(path.into());
+        self
+    }
+
+    pub fn during(mut self, exchange: Exchange) -> Self {
+        self.exchange = Some(Box::new(exchange));
         self
     }
 

@@ -12,12 +12,13 @@ use crate::cycle::halt::Halt;
 use crate::cycle::turn::Turns;
 use crate::cycle::{self, Cycle, Patience};
 use crate::error::EngineError;
+use crate::guard;
 use crate::lifesign::LifeSign;
 use crate::progress::Progress;
 use crate::quarantine;
 use crate::report::{CycleKind, CycleReport};
 use crate::rule::{self, Job};
-use crate::spec::JobSpec;
+use crate::spec::{JobSpec, ScheduleSpec};
 
 /// How long a silent owner keeps a job, and how often a living one says so.
 const LEASE_MS: i64 = 30_000;
@@ -62,6 +63,7 @@ pub(crate) struct Opened {
     pub job: Arc<Job>,
     pub source: Arc<dyn Session>,
     pub target: Arc<dyn Session>,
+    pub schedule: ScheduleSpec,
 }
 
 impl Engine {
@@ -216,7 +218,9 @@ impl Engine {
         let fresh = changed || options.full;
         if !plan_only {
             self.supersede(job, lease, &mut row).await?;
+            self.end_exceptions(job).await?;
             if fresh {
+                self.veil(job, lease).await?;
                 // In one step with the new rules, so that a cycle that dies here is taken up under them.
                 let mut tx = self.store.fenced(lease).await?;
                 tx.clear_marks(&job.name, None).await?;
@@ -267,6 +271,30 @@ impl Engine {
             plan_only: false,
             fresh: false,
         })
+    }
+
+    /// Takes out of the links what they recorded before it was sensitive.
+    async fn veil(&self, job: &Job, lease: &Lease) -> Result<(), EngineError> {
+        for rule in job.rules.iter().filter(|rule| rule.mappings.iter().any(|mapping| mapping.sensitive)) {
+            let mut after: Option<String> = None;
+            loop {
+                let mut links = self.store.link_page(&job.name, &rule.from, after.as_deref(), 500).await?;
+                let Some(last) = links.last() else { break };
+                after = Some(last.source_id.to_string());
+                links.retain_mut(|link| match cycle::veiled_text(rule, link) {
+                    Some(sent) => link.sent.replace(sent).is_some(),
+                    None => false,
+                });
+                if links.is_empty() {
+                    continue;
+                }
+                let mut tx = self.store.fenced(lease).await?;
+                tx.save_layouts(&[&rule.layout]).await?;
+                tx.save_links(&links).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(())
     }
 
     /// What an interrupted cycle meant to take away may be gone. Whoever is to have it back gets all of it again.
@@ -330,9 +358,15 @@ impl Engine {
         let target = self.connections.session(&spec.target).await.map_err(fail("target", &spec.target))?;
         let source_schema = source.schema(&cx).await.map_err(fail("source", &spec.source))?;
         let target_schema = target.schema(&cx).await.map_err(fail("target", &spec.target))?;
-        let job = rule::compile(name, spec, &source_schema, &target_schema, target.capabilities())
+        let mut job = rule::compile(name, spec, &source_schema, &target_schema, target.capabilities())
             .map_err(|problems| EngineError::Rules { job: name.clone(), problems })?;
-        Ok(Opened { job: Arc::new(job), source, target })
+        job.exceptions = self.store.exceptions(Some(name.as_str())).await?;
+        job.exceptions.retain(|row| guard::is_in_force(&job.guards, row));
+        if job.is_sensitive() {
+            let key = self.store.master_key().await?;
+            job.rules.iter_mut().for_each(|rule| rule.veil = key.clone().into());
+        }
+        Ok(Opened { job: Arc::new(job), source, target, schedule: spec.schedule.clone() })
     }
 
     /// Takes the job's lease: one that is free, one that expired, or one whose owner is known to be dead.

@@ -22,6 +22,8 @@ pub enum EngineError {
     Plan { plan: String, message: String, hint: &'static str },
     #[error("cycle `{cycle}` cannot be reverted: {message}")]
     Revert { cycle: String, message: String, hint: &'static str },
+    #[error("cycle `{cycle}` cannot be reverted: the log of that time was thrown away, it begins with {since}")]
+    Pruned { cycle: String, since: String },
     #[error("the plan is stale: {message}")]
     Moved { message: String },
     #[error("the plan is over a guard: {message}")]
@@ -32,6 +34,8 @@ pub enum EngineError {
     NoCase { job: JobName, id: String },
     #[error("the case `{id}` of job `{job}` cannot be answered so: {reason}")]
     Answer { job: JobName, id: String, reason: String },
+    #[error("job `{job}` holds for a reason that has no exception{}", if why.is_empty() { String::new() } else { format!(": {why}") })]
+    NoException { job: JobName, why: String },
     #[error("filter: {message}")]
     Filter { message: String, hint: Option<String> },
     #[error("job `{job}` is paused since {}{}", since(*since_ms), reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
@@ -76,11 +80,13 @@ impl Explain for EngineError {
             EngineError::Busy { .. } => Code::new("PRV-0502"),
             EngineError::Plan { .. } => Code::new("PRV-0503"),
             EngineError::Revert { .. } => Code::new("PRV-0507"),
+            EngineError::Pruned { .. } => Code::new("PRV-0551"),
             EngineError::Moved { .. } => Code::new("PRV-0504"),
             EngineError::OverGuard { .. } => Code::new("PRV-0531"),
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
             EngineError::NoCase { .. } => Code::new("PRV-0542"),
             EngineError::Answer { .. } => Code::new("PRV-0543"),
+            EngineError::NoException { .. } => Code::new("PRV-0550"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
             EngineError::Paused { .. } => Code::new("PRV-0532"),
             EngineError::Cancelled => Code::new(ErrorCode::Cancelled.number()),
@@ -94,6 +100,9 @@ impl Explain for EngineError {
             EngineError::Store(error) => error.hint(),
             EngineError::Busy { .. } => Some("wait for the running cycle, or look at `provost log --follow`".into()),
             EngineError::Plan { hint, .. } | EngineError::Revert { hint, .. } => Some(Cow::Borrowed(hint)),
+            EngineError::Pruned { .. } => {
+                Some("`provost run JOB --reconcile` brings the target to what the source says now".into())
+            }
             EngineError::Moved { .. } => Some("make a new plan and look at it again".into()),
             EngineError::OverGuard { .. } => {
                 Some("look at the plan again; with --over-guard it goes out all the same".into())
@@ -102,6 +111,9 @@ impl Explain for EngineError {
             EngineError::NoCase { job, .. } => Some(Cow::Owned(format!("`provost cases {job}` lists those there are"))),
             EngineError::Answer { job, id, .. } => {
                 Some(Cow::Owned(format!("`provost cases show {job} {id}` shows the accounts in question")))
+            }
+            EngineError::NoException { .. } => {
+                Some("release it this once, without --always; what has to be approved is set by `approval:`".into())
             }
             EngineError::Filter { hint, .. } => hint.as_deref().map(Cow::Borrowed),
             EngineError::Paused { job, .. } => Some(Cow::Owned(format!(

@@ -1,25 +1,42 @@
-//! Why: for one object the whole trace, from the source's values to what was done and what comes next. Reads only.
+//! Why: for one object the whole trace, from the source's values to what was done and what comes next. Reads only. What the
+//! store alone tells, also when nobody else can be asked, is in [`recorded`].
+
+mod recorded;
 
 use provost_connector::{ConnectorError, Context, LookupRequest};
 use provost_lang::{ClauseVerdict, Context as LangContext, Outcome};
 use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
-use provost_store::{EventQuery, EventRow, LinkRow};
+use provost_store::LinkRow;
 
 use crate::cycle::choose::{Chosen, conclude};
 use crate::cycle::index::Index;
 use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
-use crate::report::{ChangeTrace, ClauseTrace, Explanation, HistoryEntry, LinkTrace, MappingTrace, MatchTrace};
+use crate::report::{ChangeTrace, ClauseTrace, Explanation, LinkTrace, MappingTrace, MatchTrace};
 use crate::rule::{Mapping, Rule};
 use crate::spec::JobSpec;
 
-/// Earlier events that an explanation shows.
-const HISTORY: i64 = 20;
-
 impl Engine {
-    /// Explains the source objects that satisfy the filter; objects that left are found by their id.
+    /// Explains the source objects that satisfy the filter. Objects that left, and all when source or target cannot be asked,
+    /// are found in the record by their id or name, which the filter has to name by an `eq`.
     pub async fn explain(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        filter: &Filter,
+        cx: &Context,
+    ) -> Result<Vec<Explanation>, EngineError> {
+        match self.explain_live(name, spec, filter, cx).await {
+            Err(error @ (EngineError::Connection { .. } | EngineError::Rules { .. })) => {
+                let told = self.explain_recorded(name, spec, filter, &error.to_string()).await?;
+                if told.is_empty() { Err(error) } else { Ok(told) }
+            }
+            result => result,
+        }
+    }
+
+    async fn explain_live(
         &self,
         name: &JobName,
         spec: &JobSpec,
@@ -32,14 +49,15 @@ impl Engine {
         for (rule, record) in &found {
             explanations.push(self.explain_record(&opened, *rule, record, cx).await?);
         }
-        if explanations.is_empty()
-            && let Some(id) = named_id(filter)
-        {
-            for rule in &opened.job.rules {
-                if let Some(link) = self.store.links(name, &rule.from, &[id.as_str()]).await?.pop() {
-                    explanations.push(self.explain_gone(&opened, rule, &link).await?);
-                }
-            }
+        if !explanations.is_empty() {
+            return Ok(explanations);
+        }
+        for known in self.recorded(name, spec, filter).await? {
+            let rule = opened.job.rules.iter().find(|rule| rule.from == known.class);
+            explanations.push(match (rule, &known.link) {
+                (Some(rule), Some(link)) => self.explain_gone(&opened, rule, link).await?,
+                _ => self.explain_known(name, spec, known, rule, "the object is not in the source now").await?,
+            });
         }
         Ok(explanations)
     }
@@ -101,6 +119,7 @@ impl Engine {
         let mut explanation = self.outline(opened, rule, &link.source_id, Some(link), decision).await?;
         explanation.in_scope = false;
         explanation.reason = format!("not in the source now; {}", explanation.reason);
+        explanation.recorded_only = Some("the object is not in the source now".into());
         Ok(explanation)
     }
 
@@ -123,24 +142,12 @@ impl Engine {
             Verdict::Skip => ("skip", Vec::new()),
             Verdict::Ask(_) | Verdict::Choose(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
         };
-        let query = EventQuery {
-            job: Some(opened.job.name.clone()),
-            source_id: Some(id.clone()),
-            limit: HISTORY,
-            ..EventQuery::default()
-        };
-        let history = self.store.events(&query).await?.iter().map(history).collect();
-        let escrows = self.store.escrows(&opened.job.name).await?;
-        let escrow = escrows.into_iter().find(|row| row.class == rule.from && row.source_id == *id);
-        let next = match (escrow, link.and_then(|link| link.leaves)) {
-            (Some(row), _) if row.next_try == provost_store::escrow::NEVER => Some(format!(
-                "failed {} times and is left alone until it changes at the source; `provost retry {}` tries it again",
-                row.tries, opened.job.name
-            )),
-            (Some(row), _) => Some(format!("in escrow after {} tries, next try {}", row.tries, time(row.next_try))),
-            (None, Some(end)) => Some(format!("deleted at the target after {}", time(end))),
-            (None, None) => None,
-        };
+        let class = &rule.from;
+        let history = self.history(&opened.job.name, class, id, Some(rule)).await?;
+        let history = history.into_iter().map(|told| told.entry).collect();
+        let upcoming = self.upcoming(&opened.job.name, &opened.schedule, class, id, link).await?;
+        let next = upcoming.iter().find(|one| matches!(one.what.as_str(), "retry" | "delete" | "release"));
+        let next = next.map(|one| one.text.clone());
         Ok(Explanation {
             job: opened.job.name.clone(),
             class: rule.from.clone(),
@@ -149,11 +156,7 @@ impl Engine {
             source: Vec::new(),
             scope: Vec::new(),
             in_scope: true,
-            link: link.map(|link| LinkTrace {
-                target_id: link.target_id.clone(),
-                state: link.state.as_str().into(),
-                changed: time(link.changed),
-            }),
+            link: link.map(link_trace),
             matching: Vec::new(),
             mappings: Vec::new(),
             decision: word.into(),
@@ -161,8 +164,14 @@ impl Engine {
             changes,
             next,
             history,
+            upcoming,
+            recorded_only: None,
         })
     }
+}
+
+fn link_trace(link: &LinkRow) -> LinkTrace {
+    LinkTrace { target_id: link.target_id.clone(), state: link.state.as_str().into(), changed: time(link.changed) }
 }
 
 /// What has a value of a matching attribute. A target that cannot be asked is read as a whole.
@@ -285,45 +294,12 @@ fn change_trace(rule: &Rule, change: &provost_model::Change) -> ChangeTrace {
     ChangeTrace { path, op: op.into(), before: show(change.before.as_ref()), after: show(after) }
 }
 
-fn history(event: &EventRow) -> HistoryEntry {
-    #[derive(serde::Deserialize)]
-    struct Stored {
-        path: String,
-        #[serde(default)]
-        op: Option<Text>,
-        #[serde(default)]
-        before: Option<Value>,
-        #[serde(default)]
-        after: Option<Value>,
-        #[serde(default)]
-        value: Option<Value>,
-    }
-    let stored: Vec<Stored> = serde_json::from_str(&event.changes).unwrap_or_default();
-    HistoryEntry {
-        at: time(event.created),
-        cycle: event.cycle.clone(),
-        action: event.action.clone(),
-        status: event.status.as_str().into(),
-        code: event.code.clone(),
-        reason: event.reason.clone(),
-        changes: stored
-            .into_iter()
-            .map(|change| ChangeTrace {
-                path: change.path,
-                op: change.op.unwrap_or_else(|| "set".into()),
-                before: change.before,
-                after: change.after.or(change.value),
-            })
-            .collect(),
-    }
-}
-
-fn time(ms: i64) -> String {
+pub(super) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| format!("{time:.0}"))
 }
 
 /// The id that a filter of one `eq` names, for objects that are not in the source any more.
-fn named_id(filter: &Filter) -> Option<ObjectId> {
+pub(super) fn named_id(filter: &Filter) -> Option<ObjectId> {
     match filter {
         Filter::Term(term) if matches!(term.op, Operator::Eq | Operator::Equals) => {
             Some(ObjectId::from(term.value.to_text()?.as_ref()))

@@ -3,15 +3,28 @@
 use std::collections::BTreeMap;
 
 use provost_model::{Action, ClassName};
+use provost_store::ExceptionRow;
 
 use crate::rule::{Job, Rule};
-use crate::spec::{ApprovalSpec, ClassGuardsSpec, LimitSpec};
+use crate::spec::{ApprovalSpec, ClassGuardsSpec, GuardsSpec, LimitSpec};
 
 /// A limit that is exceeded, in words for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exceeded {
     pub guard: &'static str,
+    /// Of the source; none where the guard counts the whole job.
+    pub class: Option<ClassName>,
+    /// What was counted, and against how many linked objects.
+    pub count: u64,
+    pub linked: u64,
     pub message: String,
+}
+
+impl Exceeded {
+    /// One that is no question of a number.
+    pub fn plain(guard: &'static str, message: String) -> Self {
+        Self { guard, class: None, count: 0, linked: 0, message }
+    }
 }
 
 impl Exceeded {
@@ -28,10 +41,14 @@ pub struct Intended(Vec<[u64; Action::ALL.len()]>);
 impl Intended {
     /// One more by the rule with this index.
     pub fn add(&mut self, rule: usize, action: Action) {
+        self.add_many(rule, action, 1);
+    }
+
+    pub fn add_many(&mut self, rule: usize, action: Action, count: u64) {
         if self.0.len() <= rule {
             self.0.resize(rule + 1, Default::default());
         }
-        self.0[rule][action as usize] += 1;
+        self.0[rule][action as usize] += count;
     }
 
     /// By all rules.
@@ -66,22 +83,82 @@ pub fn check(
     linked: &BTreeMap<ClassName, u64>,
     sizes: &[Size<'_>],
 ) -> Result<(), Exceeded> {
-    let Job { guards, approval, rules, .. } = job;
-    let limits = ClassGuardsSpec {
+    match exceeded(job, intended, linked).into_iter().find(|exceeded| !is_excepted(&job.exceptions, exceeded)) {
+        Some(exceeded) => Err(exceeded),
+        None => {
+            sizes.iter().try_for_each(|size| plausible(job, intended, size))?;
+            approved(&job.approval, intended)
+        }
+    }
+}
+
+/// Whether somebody released as much of this guard "always".
+fn is_excepted(exceptions: &[ExceptionRow], exceeded: &Exceeded) -> bool {
+    let class = exceeded.class.as_deref().unwrap_or_default();
+    let row = exceptions.iter().find(|row| row.guard == exceeded.guard && row.class == class);
+    row.is_some_and(|row| {
+        let (operations, linked) = (row.operations.max(0) as u128, row.linked.max(1) as u128);
+        let (count, of) = (u128::from(exceeded.count), u128::from(exceeded.linked.max(1)));
+        count <= operations && count * linked <= operations * of
+    })
+}
+
+/// The limit that a guard has, as text to compare; none when it has none.
+pub fn limits(guards: &GuardsSpec, guard: &str, class: &str) -> Option<String> {
+    let limit = match guards.classes.get(class) {
+        Some(of_class) if !class.is_empty() => of_class.limit(guard),
+        _ if class.is_empty() => whole(guards).limit(guard),
+        _ => None,
+    };
+    limit.and_then(|limit| serde_json::to_string(&limit).ok())
+}
+
+/// Whether the exception is from a guard that is configured as it was then.
+pub fn is_in_force(guards: &GuardsSpec, row: &ExceptionRow) -> bool {
+    limits(guards, &row.guard, &row.class).as_ref() == Some(&row.limits)
+}
+
+fn whole(guards: &GuardsSpec) -> ClassGuardsSpec {
+    ClassGuardsSpec {
         create: guards.create,
         update: guards.update,
         disable: guards.disable,
         delete: guards.delete,
         leavers: Some(guards.leavers),
         shrink: None,
-    };
-    within(&limits, &|action| intended.get(action), linked.values().sum(), "")?;
+    }
+}
+
+impl ClassGuardsSpec {
+    fn limit(&self, guard: &str) -> Option<LimitSpec> {
+        match guard {
+            "create" => self.create,
+            "update" => self.update,
+            "disable" => self.disable,
+            "delete" => self.delete,
+            "leavers" => self.leavers,
+            _ => None,
+        }
+    }
+}
+
+/// An exception in words: `10 of 40 linked objects (25.0 %) for the guard `leavers``.
+pub fn words(row: &ExceptionRow) -> String {
+    let class = if row.class.is_empty() { String::new() } else { format!(" of class `{}`", row.class) };
+    let percent = row.operations as f64 * 100.0 / row.linked.max(1) as f64;
+    format!("{} of {} linked objects{class} ({percent:.1} %) for the guard `{}`", row.operations, row.linked, row.guard)
+}
+
+/// All limits that the plan exceeds, whatever was released.
+pub fn exceeded(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64>) -> Vec<Exceeded> {
+    let Job { guards, rules, .. } = job;
+    let mut found = Vec::new();
+    within(&whole(guards), &|action| intended.get(action), linked.values().sum(), None, &mut found);
     for (class, limits) in &guards.classes {
         let count = |action| of_class(rules, intended, class, action);
-        within(limits, &count, linked.get(class).copied().unwrap_or(0), &format!(" of class `{class}`"))?;
+        within(limits, &count, linked.get(class).copied().unwrap_or(0), Some(class), &mut found);
     }
-    sizes.iter().try_for_each(|size| plausible(job, intended, size))?;
-    approved(approval, intended)
+    found
 }
 
 fn of_class(rules: &[Rule], intended: &Intended, class: &ClassName, action: Action) -> u64 {
@@ -96,7 +173,7 @@ fn plausible(job: &Job, intended: &Intended, size: &Size<'_>) -> Result<(), Exce
     let all = intended.get(Action::Disable) + intended.get(Action::Delete);
     if now == 0 && all > 0 {
         let message = format!("the source has no object of class `{class}` any more; {all} accounts would leave");
-        return Err(Exceeded { guard: "empty", message });
+        return Err(Exceeded::plain("empty", message));
     }
     let leavers: u64 =
         [Action::Disable, Action::Delete].map(|action| of_class(&job.rules, intended, class, action)).iter().sum();
@@ -109,7 +186,7 @@ fn plausible(job: &Job, intended: &Intended, size: &Size<'_>) -> Result<(), Exce
                 "the source has {now} objects of class `{class}`, {fewer} fewer than at its last whole read, which exceeds the \
                  guard `shrink` ({why}); {leavers} account(s) would leave"
             );
-            Err(Exceeded { guard: "shrink", message })
+            Err(Exceeded::plain("shrink", message))
         }
         None => Ok(()),
     }
@@ -119,8 +196,10 @@ fn within(
     limits: &ClassGuardsSpec,
     count: &dyn Fn(Action) -> u64,
     linked: u64,
-    of_class: &str,
-) -> Result<(), Exceeded> {
+    class: Option<&ClassName>,
+    found: &mut Vec<Exceeded>,
+) {
+    let of_class = class.map(|class| format!(" of class `{class}`")).unwrap_or_default();
     let (disables, deletes) = (count(Action::Disable), count(Action::Delete));
     let limits = [
         ("create", limits.create, count(Action::Create), "creates"),
@@ -133,17 +212,16 @@ fn within(
         if let Some(why) = limit.and_then(|limit| over(limit, count, linked)) {
             let message =
                 format!("{count} {words} of {linked} linked objects{of_class} exceed the guard `{guard}` ({why})");
-            return Err(Exceeded { guard, message });
+            found.push(Exceeded { guard, class: class.cloned(), count, linked, message });
         }
     }
-    Ok(())
 }
 
 /// The name of the guard that stands for `approval:`.
 pub const APPROVAL: &str = "approval";
 
 fn approved(approval: &ApprovalSpec, intended: &Intended) -> Result<(), Exceeded> {
-    let wait = |message| Err(Exceeded { guard: APPROVAL, message });
+    let wait = |message| Err(Exceeded::plain(APPROVAL, message));
     let asked: Vec<String> = intended
         .list()
         .into_iter()
@@ -175,7 +253,6 @@ fn over(limit: LimitSpec, count: u64, linked: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cycle::job_for_tests;
-    use crate::spec::GuardsSpec;
 
     fn intended(counts: &[(usize, Action, u64)]) -> Intended {
         let mut intended = Intended::default();
@@ -263,6 +340,36 @@ mod tests {
         let sizes = [Size { class: &class, last: Some(10), now: 4 }];
         let held = check(&job, &intended(&[(0, Action::Delete, 1)]), &BTreeMap::new(), &sizes).unwrap_err();
         assert_eq!((held.guard, held.guard_code(), held.message.as_str()), ("shrink", "PRV-0531", told));
+    }
+
+    #[test]
+    fn what_was_released_always_ends_somewhere() {
+        let mut job = job_for_tests();
+        let row = ExceptionRow {
+            job: "job".into(),
+            guard: "leavers".into(),
+            class: "".into(),
+            operations: 30,
+            linked: 100,
+            limits: limits(&job.guards, "leavers", "").unwrap(),
+            plan: "p".into(),
+            granted_by: None,
+            created: 0,
+        };
+        job.exceptions = vec![row.clone()];
+        for (count, linked, passes) in
+            [(30, 100, true), (31, 100, false), (30, 99, false), (30, 110, true), (31, 120, false)]
+        {
+            let told = verdict(&job, &[(0, Action::Disable, count)], linked);
+            assert_eq!(told == "passes", passes, "{count} of {linked}: {told}");
+        }
+        // Of one guard, not of another, and only as long as that one is configured as it was.
+        job.guards.disable = Some(LimitSpec { count: Some(1), percent: None, from: 20 });
+        assert_ne!(verdict(&job, &[(0, Action::Disable, 30)], 100), "passes");
+        assert!(is_in_force(&job.guards, &row));
+        job.guards.leavers.percent = Some(10.0);
+        assert!(!is_in_force(&job.guards, &row));
+        assert!(!is_in_force(&job.guards, &ExceptionRow { guard: "approval".into(), ..row }));
     }
 
     #[test]

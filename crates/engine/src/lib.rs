@@ -17,6 +17,7 @@ mod plan;
 pub mod progress;
 mod quarantine;
 pub mod report;
+pub mod retention;
 mod revert;
 pub mod rule;
 pub mod scheduler;

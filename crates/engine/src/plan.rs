@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use provost_connector::Context;
-use provost_model::{Digest, JobName};
-use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState};
+use provost_model::{Action, Digest, JobName};
+use provost_store::{CycleRow, CycleStatus as StoredStatus, ExceptionRow, JobRow, JobState};
 
 use crate::cycle::{self, Cycle, check_unmoved};
 use crate::engine::{Engine, Opened, RunOptions};
 use crate::error::EngineError;
+use crate::guard::{self, Intended};
 use crate::progress::Progress;
 use crate::report::{CycleKind, CycleReport};
 use crate::rule::Job;
@@ -22,6 +23,8 @@ pub struct Approval {
     pub plan: Option<String>,
     /// Whose word, for the log.
     pub by: Option<String>,
+    /// As much passes from now on without a word.
+    pub always: bool,
 }
 
 impl Engine {
@@ -171,9 +174,16 @@ impl Engine {
             }
             let by = approval.by.as_deref().map_or_else(String::new, |by| format!(" by {by}"));
             let (status, now_ms) = (StoredStatus::Done, self.clock.now_ms());
-            let mut told = cycle::verdict(name, &row.id, status, "", format!("released{by}"), now_ms);
+            let exceptions = match approval.always {
+                true => self.exceptions_for(&opened.job, &row, approval, now_ms).await?,
+                false => Vec::new(),
+            };
+            let always = exceptions.iter().map(guard::words).collect::<Vec<_>>().join(", ");
+            let always = if always.is_empty() { always } else { format!(", and always up to {always}") };
+            let mut told = cycle::verdict(name, &row.id, status, "", format!("released{by}{always}"), now_ms);
             (told.action, told.status, told.code) = ("release".into(), provost_store::EventStatus::Done, None);
             let mut tx = self.store.fenced(&held.lease).await?;
+            tx.save_exceptions(&exceptions).await?;
             tx.append_events(&mut [told]).await?;
             tx.commit().await?;
             self.send(&row, &opened, &held.lease, progress, cx).await
@@ -181,6 +191,74 @@ impl Engine {
         let result = result.await;
         held.release(self).await;
         result
+    }
+
+    /// Exceptions from the guards that hold this plan, each as far as the plan goes.
+    async fn exceptions_for(
+        &self,
+        job: &Job,
+        row: &CycleRow,
+        approval: &Approval,
+        now_ms: i64,
+    ) -> Result<Vec<ExceptionRow>, EngineError> {
+        let mut intended = Intended::default();
+        for (class, action, count) in self.store.waiting_counts(&row.id).await? {
+            let rule = job.rules.iter().position(|rule| rule.from == class);
+            let action = Action::ALL.into_iter().find(|known| known.as_str() == action.as_str());
+            if let (Some(rule), Some(action)) = (rule, action) {
+                intended.add_many(rule, action, u64::try_from(count).unwrap_or(0));
+            }
+        }
+        let linked = self.store.job(&job.name).await?.map(|job| job.linked).unwrap_or_default();
+        let linked = linked.into_iter().map(|(class, count)| (class, u64::try_from(count).unwrap_or(0))).collect();
+        let exceptions: Vec<ExceptionRow> = guard::exceeded(job, &intended, &linked)
+            .into_iter()
+            .filter_map(|exceeded| {
+                let class = exceeded.class.clone().unwrap_or_default();
+                Some(ExceptionRow {
+                    job: job.name.clone(),
+                    guard: exceeded.guard.into(),
+                    limits: guard::limits(&job.guards, exceeded.guard, &class)?,
+                    class,
+                    operations: i64::try_from(exceeded.count).ok()?,
+                    linked: i64::try_from(exceeded.linked).ok()?,
+                    plan: row.id.clone(),
+                    granted_by: approval.by.clone(),
+                    created: now_ms,
+                })
+            })
+            .collect();
+        if exceptions.is_empty() {
+            return Err(EngineError::NoException { job: job.name.clone(), why: row.note.clone().unwrap_or_default() });
+        }
+        Ok(exceptions)
+    }
+
+    /// Ends what was released "always"; how many exceptions that were. A cycle that runs ends under them.
+    pub async fn reset_guards(&self, name: &JobName, by: Option<&str>) -> Result<u64, EngineError> {
+        let mut tx = self.store.begin().await?;
+        let ended = tx.end_exceptions(name, None).await?;
+        tx.commit().await?;
+        if ended > 0 {
+            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+            self.tell(name, "guard-reset", format!("{ended} exception(s) from guards ended{by}")).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Ends the exceptions whose guard is configured otherwise by now.
+    pub(crate) async fn end_exceptions(&self, job: &Job) -> Result<(), EngineError> {
+        for row in self.store.exceptions(Some(job.name.as_str())).await? {
+            if guard::is_in_force(&job.guards, &row) {
+                continue;
+            }
+            let mut tx = self.store.begin().await?;
+            tx.end_exceptions(&job.name, Some(&row)).await?;
+            tx.commit().await?;
+            let reason = format!("an exception ended, since its guard is configured otherwise: {}", guard::words(&row));
+            self.tell(&job.name, "guard-reset", reason).await?;
+        }
+        Ok(())
     }
 
     /// Gives up the held part of a job's last cycle. Returns how many operations that were.

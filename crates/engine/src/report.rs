@@ -1,5 +1,6 @@
 //! What a cycle, a plan or an explanation answers. Plain data: the command line, the API and the console render it.
 
+use provost_connector::Exchange;
 use provost_model::{Action, ClassName, CycleId, JobName, ObjectId, Text, Value};
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,23 @@ pub struct Explanation {
     pub next: Option<String>,
     /// Earlier events of this object, newest first.
     pub history: Vec<HistoryEntry>,
+    /// All that will happen next to the object, or keeps it from happening, soonest first where a time is known.
+    #[serde(default)]
+    pub upcoming: Vec<Upcoming>,
+    /// Why only the record is told: source or target could not be asked, or the object is not in the source. Scope, matching and
+    /// mappings are empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_only: Option<String>,
+}
+
+/// Something that will happen, or waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upcoming {
+    /// `retry`, `delete`, `release`, `pause`, `quarantine` or `cycle`.
+    pub what: Text,
+    /// RFC 3339; none when nothing but a person, or a change at the source, makes it happen.
+    pub at: Option<String>,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -167,4 +185,15 @@ pub struct HistoryEntry {
     pub code: Option<Text>,
     pub reason: String,
     pub changes: Vec<ChangeTrace>,
+    pub target_id: Option<ObjectId>,
+    /// RFC 3339.
+    pub finished: Option<String>,
+    pub duration_ms: i64,
+    /// The how manieth try in a row this was; none for what is not tried again.
+    pub tries: Option<u32>,
+    /// What the target said, cut short.
+    pub error: Option<String>,
+    pub hint: Option<String>,
+    /// The request and its answer, where the connector knows them.
+    pub exchange: Option<Exchange>,
 }

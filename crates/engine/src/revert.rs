@@ -41,6 +41,7 @@ impl Engine {
     async fn revertible(&self, of: &str) -> Result<CycleRow, EngineError> {
         let wrong = |message: &str, hint| EngineError::Revert { cycle: of.to_owned(), message: message.into(), hint };
         let row = self.store.cycle(of).await?;
+        self.refuse_pruned(of, row.as_ref()).await?;
         let row = row.ok_or_else(|| wrong("there is no such cycle", "`provost log` names the cycle of each event"))?;
         match row.status {
             StoredStatus::Planned => Err(wrong("it is a plan and did nothing", "name a cycle that ran")),
@@ -48,6 +49,24 @@ impl Engine {
                 Err(wrong("it is running, or was interrupted", "run the job once; then its end is known"))
             }
             _ => Ok(row),
+        }
+    }
+
+    /// What is left of the log of a cycle after some of it was thrown away would undo it in part. Where not even its row is left,
+    /// the time is in its id.
+    async fn refuse_pruned(&self, of: &str, row: Option<&CycleRow>) -> Result<(), EngineError> {
+        let Some(since) = self.store.pruned_before().await? else { return Ok(()) };
+        let in_id = || {
+            let (seconds, nanos) = uuid::Uuid::parse_str(of).ok()?.get_timestamp()?.to_unix();
+            i64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(i64::from(nanos / 1_000_000))
+        };
+        match row.map(|row| row.started).or_else(in_id) {
+            Some(began) if began < since => {
+                let time = provost_model::Timestamp::from_millisecond(since);
+                let since = time.map_or_else(|_| since.to_string(), |time| format!("{time:.0}"));
+                Err(EngineError::Pruned { cycle: of.to_owned(), since })
+            }
+            _ => Ok(()),
         }
     }
 

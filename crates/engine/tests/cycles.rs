@@ -164,7 +164,7 @@ async fn a_plan_waits_for_approval() {
     assert_eq!(newer.planned, [(provost_model::Action::Create, 4)]);
     let cx = provost_connector::Context::new("test");
     let approve = async |plan: &str| {
-        let approval = Approval { plan: Some(plan.to_owned()), by: Some("ada".into()) };
+        let approval = Approval { plan: Some(plan.to_owned()), by: Some("ada".into()), always: false };
         fixture.engine.release(&fixture.job, &fixture.spec, &approval, Default::default(), &cx).await
     };
     let refused = approve(&seen.cycle).await.unwrap_err();
@@ -400,4 +400,60 @@ async fn an_interrupted_plan_leaves_nothing_in_doubt() {
     fixture.spec = good;
     let report = fixture.run_with(RunOptions { full: true, reconcile: false }).await.unwrap();
     assert_eq!(report.counts.writes(), 0, "{report:?}");
+}
+
+/// Of what was released always as much passes again, and no more; until somebody ends it or the guard is another one.
+#[tokio::test]
+async fn what_is_released_always_passes_from_then_on() {
+    let mut fixture = Fixture::new().await;
+    fixture.write_people(40);
+    fixture.run().await.unwrap();
+    let leave = |fixture: &Fixture, from: usize, to: usize| {
+        fixture.write_hr(fixture.people(40, |at| if (from..to).contains(&at) { None } else { person(at) }));
+    };
+    leave(&fixture, 0, 10);
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+    let cx = provost_connector::Context::new("test");
+    let approval = provost_engine::Approval { by: Some("ada".into()), always: true, ..Default::default() };
+    let released = fixture.engine.release(&fixture.job, &fixture.spec, &approval, Default::default(), &cx).await;
+    assert_eq!(released.unwrap().counts.disabled, 10);
+    let granted = fixture.engine.store().exceptions(Some(fixture.job.as_str())).await.unwrap();
+    assert_eq!(granted.len(), 1, "{granted:?}");
+    assert_eq!((granted[0].operations, granted[0].linked, granted[0].guard.as_str()), (10, 40, "leavers"));
+    assert_eq!(granted[0].granted_by.as_deref(), Some("ada"));
+    let told = fixture.events().await.into_iter().find(|event| event.action == "release").unwrap();
+    assert!(told.reason.contains("always up to 10 of 40 linked objects (25.0 %)"), "{}", told.reason);
+
+    // All are back; the same number leaves again, then one more.
+    leave(&fixture, 0, 0);
+    fixture.run().await.unwrap();
+    leave(&fixture, 10, 20);
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.status, report.counts.disabled), (CycleStatus::Done, 10), "{report:?}");
+    leave(&fixture, 0, 0);
+    fixture.run().await.unwrap();
+    leave(&fixture, 0, 11);
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+    leave(&fixture, 0, 10);
+    assert_eq!(fixture.engine.reset_guards(&fixture.job, Some("ada")).await.unwrap(), 1);
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+
+    // Granted once more, and ended by another configuration of the guard, also when that is taken back.
+    let released = fixture.engine.release(&fixture.job, &fixture.spec, &approval, Default::default(), &cx).await;
+    assert_eq!(released.unwrap().counts.disabled, 10);
+    fixture.spec.guards.leavers.percent = Some(24.0);
+    leave(&fixture, 0, 0);
+    fixture.run().await.unwrap();
+    assert!(fixture.engine.store().exceptions(None).await.unwrap().is_empty());
+    fixture.spec.guards.leavers.percent = Some(20.0);
+    leave(&fixture, 0, 10);
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+
+    // What has no number has no exception.
+    fixture.write_hr("id,first,last,dept,status,boss\n");
+    fixture.spec.guards.leavers = serde_json::from_str("{}").unwrap();
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+    let refused = fixture.engine.release(&fixture.job, &fixture.spec, &approval, Default::default(), &cx).await;
+    assert_eq!(provost_model::Explain::code(&refused.unwrap_err()).as_str(), "PRV-0550");
+    assert!(fixture.engine.store().exceptions(None).await.unwrap().is_empty());
 }

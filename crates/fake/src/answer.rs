@@ -78,6 +78,11 @@ pub(crate) async fn answer(
         }
         wait = fault_wait(fault);
         Some(answer)
+    } else if let Fault::Echo(status) = fault {
+        let detail = format!("this is not taken: {json}");
+        let mut answer = refusal(&Refusal { status, scim_type: None, detail });
+        answer.headers_mut().insert("x-request-id", HeaderValue::from(place));
+        Some(answer)
     } else if let Err((detail, after)) = &entered {
         // Whole seconds, upwards: to wait so long is enough.
         let seconds = after.as_millis().div_ceil(1000) as u64;

@@ -19,6 +19,8 @@ pub enum Fault {
     Status(u16, Option<u32>),
     /// The same with `Retry-After` as an HTTP date, so many seconds from now (RFC 9110 section 10.2.3).
     StatusUntil(u16, u32),
+    /// This status, and `detail` repeats what was sent; the service never hears of it.
+    Echo(u16),
     /// The answer comes so many milliseconds later.
     Slow(u64),
     /// The connection breaks in the middle of the answer, which has said that it is longer.
@@ -64,11 +66,12 @@ pub enum Fault {
 }
 
 /// How faults are written, and what each does.
-pub const FAULTS: [(&str, &str); 25] = [
+pub const FAULTS: [(&str, &str); 26] = [
     ("pass", "nothing: shields requests from the faults after it"),
     ("drop-before", "the connection closes, nothing was done"),
     ("drop-after", "it was done, and the connection closes without an answer"),
     ("status=CODE[,WAIT]", "this status, nothing was done; WAIT is Retry-After: SECONDS, date:SECONDS or none"),
+    ("echo=CODE", "this status, with a request id, and the detail repeats what was sent; nothing was done"),
     ("slow=MS", "the answer comes later"),
     ("cut", "the connection breaks in the middle of the answer"),
     ("torn", "the answer ends in its middle, and says that it is whole"),
@@ -158,6 +161,7 @@ impl Fault {
             ("trim", None) => Fault::Trim,
             ("phones", None) => Fault::Phones,
             ("status", Some(value)) => status(value)?,
+            ("echo", Some(_)) => Fault::Echo(u16::try_from(number()?).ok().filter(|code| (400..=599).contains(code))?),
             ("slow", Some(_)) => Fault::Slow(number()?),
             ("lag", Some(_)) => Fault::Lag(u32::try_from(number()?).ok()?),
             ("lag-ms", Some(_)) => Fault::LagMs(number()?),
@@ -209,6 +213,7 @@ impl fmt::Display for Fault {
             Fault::Status(code, Some(wait)) => return write!(f, "status={code},{wait}"),
             Fault::Status(code, None) => return write!(f, "status={code},none"),
             Fault::StatusUntil(code, wait) => return write!(f, "status={code},date:{wait}"),
+            Fault::Echo(code) => return write!(f, "echo={code}"),
             Fault::Slow(ms) => return write!(f, "slow={ms}"),
             Fault::Lag(requests) => return write!(f, "lag={requests}"),
             Fault::LagMs(ms) => return write!(f, "lag-ms={ms}"),
@@ -225,7 +230,14 @@ mod tests {
 
     #[test]
     fn every_kind_is_read_as_it_is_written() {
-        let values = [("CODE[,WAIT]", "429,date:7"), ("MS", "20"), ("REQUESTS", "3"), ("N", "2"), ("NAME", "title")];
+        let values = [
+            ("CODE[,WAIT]", "429,date:7"),
+            ("CODE", "400"),
+            ("MS", "20"),
+            ("REQUESTS", "3"),
+            ("N", "2"),
+            ("NAME", "title"),
+        ];
         for (form, _) in FAULTS {
             let text = match form.split_once('=') {
                 None => (*form).to_owned(),

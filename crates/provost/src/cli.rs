@@ -134,10 +134,17 @@ that was changed under its own name. What a plan only intends is shown with --cy
 Examples:
   provost plans                                   what waits
   provost plans export PLAN --to plan.html        for somebody else to look at
-  provost release hr-to-directory --plan PLAN     refuses when the job holds another plan by now")]
+  provost release hr-to-directory --plan PLAN     refuses when the job holds another plan by now
+  provost release hr-to-directory --always        the same number and share passes from now on
+
+--always is an exception from the guards that hold this plan, as far as this plan goes and no further. It ends with
+`provost guard reset JOB`, and when the guard is configured otherwise.")]
     Release(ReleaseArgs),
     /// Throw away what a guard held; the next cycle computes it anew
     Discard(JobArgs),
+    /// Exceptions from guards
+    #[command(subcommand)]
+    Guard(GuardCommand),
     /// Keep a job from running, and end a cycle that runs
     #[command(after_help = "\
 Examples:
@@ -229,6 +236,14 @@ Examples:
     /// Applications that are known by name: their settings, and a job to start from
     #[command(subcommand)]
     Gallery(GalleryCommand),
+    /// Throw away what is older than `retention:` keeps it; `provost serve` does that by itself
+    #[command(after_help = "\
+Examples:
+  provost prune --dry-run
+  provost prune --json
+
+The last event of each account, and all of plans that wait, stay whatever their age.")]
+    Prune(PruneArgs),
     /// Check everything: configuration, store, connections, jobs, disk
     #[command(after_help = "Example:\n  provost doctor --json | jq '.checks[] | select(.status != \"ok\")'")]
     Doctor,
@@ -444,6 +459,22 @@ pub struct ReleaseArgs {
     /// Only if the job still holds this plan
     #[arg(long, value_name = "PLAN")]
     pub plan: Option<String>,
+    /// Let as much pass from now on
+    #[arg(long)]
+    pub always: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GuardCommand {
+    /// End what was released with --always
+    Reset(JobArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -306,3 +306,68 @@ fn a_case_is_shown_and_answered() {
     assert_eq!(cycle["counts"]["created"], 1, "{cycle}");
     assert_eq!(all(&run(&["cases", "--json"])), all(&cases) - 1);
 }
+
+#[test]
+fn what_is_released_always_is_shown_until_it_is_ended() {
+    let folder = folder();
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    people(&folder, "7,ADA,Lovelace,prospect\n8,bob,Bobson,prospect\n");
+    folder.run(&["run", "hr-to-accounts"]);
+    folder.run(&["release", "hr-to-accounts", "--always"]).ok();
+    let status = folder.run(&["status"]).ok();
+    let expected = "up to 2 of 2 linked objects (100.0 %) for the guard `disable`";
+    assert!(status.stderr.contains(expected), "{}", status.stderr);
+    let data = json(&folder.run(&["status", "--json"]).ok().stdout);
+    let exception = &data[0]["exceptions"][0];
+    assert_eq!((&exception["guard"], &exception["operations"]), (&"disable".into(), &2.into()), "{data}");
+    assert_eq!(exception["ended"], false, "{data}");
+    assert!(folder.run(&["plans"]).ok().stderr.contains(expected));
+    folder.write("provost.yaml", &CONFIGURATION.replace("{ count: 1 }", "{ count: 0 }"));
+    let data = json(&folder.run(&["status", "--json"]).ok().stdout);
+    assert_eq!(data[0]["exceptions"][0]["ended"], true, "{data}");
+    let reset = folder.run(&["guard", "reset", "hr-to-accounts"]).ok();
+    assert!(reset.stderr.contains("1 exception"), "{}", reset.stderr);
+    let data = json(&folder.run(&["status", "--json"]).ok().stdout);
+    assert_eq!(data[0]["exceptions"], Json::Array(Vec::new()), "{data}");
+}
+
+#[test]
+fn old_records_are_thrown_away_as_configured() {
+    let folder = folder();
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    let told = folder.run(&["prune"]).ok();
+    assert!(
+        told.stderr.contains("nothing is older than it is kept (log 400d, plans 90d, pushes 90d)"),
+        "{}",
+        told.stderr
+    );
+    people(&folder, "7,ADA,Byron,active\n8,bob,Bobson,active\n");
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    folder.write("provost.yaml", &format!("{CONFIGURATION}retention: {{ log: 1ms }}\n"));
+    let counted = json(&folder.run(&["prune", "--dry-run", "--json"]).ok().stdout);
+    assert_eq!(counted["dry_run"], true, "{counted}");
+    // The create of somebody who was changed since.
+    assert!(counted["events"].as_u64() > Some(0), "{counted}");
+    let gone = json(&folder.run(&["prune", "--json"]).ok().stdout);
+    assert_eq!(gone["events"], counted["events"], "{gone}");
+    folder.write("provost.yaml", &format!("{CONFIGURATION}retention: {{ logs: 1d }}\n"));
+    let wrong = folder.run(&["prune"]);
+    assert!(wrong.stderr.contains("PRV-0104") && wrong.stderr.contains("did you mean `log`"), "{}", wrong.stderr);
+}
+
+#[test]
+fn the_record_is_told_when_the_source_is_gone() {
+    let folder = folder();
+    folder.run(&["run", "hr-to-accounts"]).ok();
+    std::fs::remove_file(folder.path("people.csv")).unwrap_or_else(|error| panic!("{error}"));
+    let told = folder.run(&["explain", "hr-to-accounts", "--where", "employee_id eq \"7\""]).ok();
+    for part in
+        ["only the record is told: ", "people.csv", "history, newest first", "create done", "the job runs by hand"]
+    {
+        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
+    let data =
+        json(&folder.run(&["explain", "hr-to-accounts", "--where", "employee_id eq \"7\"", "--json"]).ok().stdout);
+    assert_eq!(data[0]["history"][0]["action"], "create", "{data}");
+    assert_eq!(data[0]["upcoming"][0]["what"], "cycle", "{data}");
+}

@@ -8,7 +8,7 @@ use provost_model::{ClassName, Code, CycleId, JobName, ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Each, Param, Record, Row};
-use crate::{EventStatus, Result, Store, StoreError, Transaction};
+use crate::{EventStatus, Result, StoreError, Transaction};
 
 const NEXT: &str = "update sequence set value = value + $1 where name = 'event' returning value";
 const DISCARD: &str = "update event set status = 'discarded' where status in ('planned', 'held') and cycle = $1
@@ -17,9 +17,6 @@ const DISCARD: &str = "update event set status = 'discarded' where status in ('p
 const DROP: &str = "delete from event where status in ('planned', 'held', 'failed') and cycle = $1
     and seq >= (select first_seq from event_span where cycle = $1)
     and seq <= (select last_seq from event_span where cycle = $1)";
-/// Where the oldest event is younger than a span's last, that span has none left.
-const PRUNE_SPANS: &str = "delete from event_span where last_seq < (select min(seq) from event)";
-const PRUNE: &str = include_str!("../sql/event_prune.sql");
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,18 +188,6 @@ impl Transaction {
     pub async fn discard_events(&mut self, cycle: &str) -> Result<u64> {
         let sql = self.fixed(DISCARD).value(cycle);
         self.run(sql).await
-    }
-}
-
-impl Store {
-    /// Deletes up to `limit` of the oldest events from before `before_ms`, but none that a plan still needs; how many they
-    /// were. Call it until it deletes fewer than `limit`.
-    pub async fn prune_events(&self, before_ms: i64, limit: i64) -> Result<u64> {
-        let deleted = self.db().write(self.db().fixed(PRUNE).value(before_ms).value(limit)).await?;
-        if (deleted as i64) < limit {
-            self.db().write(self.db().fixed(PRUNE_SPANS)).await?;
-        }
-        Ok(deleted)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading the provisioning log: by object, job, cycle, action, status and time.
 
-use provost_model::{CycleId, JobName, ObjectId, Text};
+use provost_model::{ClassName, CycleId, JobName, ObjectId, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::db::{Record, Sql};
@@ -106,6 +106,18 @@ impl Store {
         within(&mut sql, cycle, after_seq, i64::MAX);
         sql.push(" order by seq limit ").bind(limit);
         self.read_events(sql).await
+    }
+
+    /// How many operations of a cycle wait, by class and action.
+    pub async fn waiting_counts(&self, cycle: &str) -> Result<Vec<(ClassName, Text, i64)>> {
+        let sql = self.db().fixed(
+            "select class, action, count(*) from event where cycle = $1 and status in ('planned', 'held')
+            and seq >= (select first_seq from event_span where cycle = $1)
+            and seq <= (select last_seq from event_span where cycle = $1)
+            group by class, action order by class, action",
+        );
+        let rows = self.db().rows(sql.value(cycle)).await?;
+        rows.into_iter().map(|mut row| Ok((row.id()?, row.id()?, row.int()?))).collect()
     }
 
     /// How many events a cycle has of each action and status.

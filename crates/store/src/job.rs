@@ -141,6 +141,7 @@ impl Transaction {
             "delete from link where job = $1",
             "delete from quarantine where job = $1",
             "delete from job_control where job = $1",
+            "delete from guard_exception where job = $1",
             "delete from job where name = $1",
         ] {
             let sql = self.fixed(text).value(name);

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -26,6 +26,7 @@ const LENGTH: usize = 32;
 /// The key that all secrets of a store hang on.
 pub struct MasterKey {
     data: LessSafeKey,
+    mark: hmac::Key,
     id: String,
 }
 
@@ -88,7 +89,8 @@ impl MasterKey {
         };
         let data =
             UnboundKey::new(&AES_256_GCM, &*part(b"secret data key v1")).expect("the key has the cipher's length");
-        Self { data: LessSafeKey::new(data), id: hex(&part(b"key id v1")[..4]) }
+        let mark = hmac::Key::new(hmac::HMAC_SHA256, &*part(b"value digest key v1"));
+        Self { data: LessSafeKey::new(data), mark, id: hex(&part(b"key id v1")[..4]) }
     }
 
     /// Tells keys apart without saying anything about them.
@@ -105,6 +107,16 @@ impl MasterKey {
             .map_err(|_| sealed_error(name, "the cipher refused it"))?;
         let blob = [nonce.as_slice(), &sealed].concat();
         Ok(format!("{VERSION}.{}.{}", self.id, STANDARD.encode(blob)))
+    }
+
+    /// Stands for a value that is compared and never needed again: 128 bits under this key, with the key's id. The same value
+    /// in another place has another digest.
+    pub fn digest(&self, place: &str, value: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.mark);
+        context.update(&(place.len() as u64).to_be_bytes());
+        context.update(place.as_bytes());
+        context.update(value);
+        format!("{}.{}", self.id, hex(&context.sign().as_ref()[..16]))
     }
 
     /// Opens what [`seal`](Self::seal) gave for the same name.
@@ -213,6 +225,15 @@ mod tests {
             assert!(matches!(key.open(name, sealed), Err(StoreError::Sealed { .. })));
         }
         assert!(key(1).open("hr", &format!("{head}.AAAA")).is_err());
+    }
+
+    #[test]
+    fn a_digest_tells_values_places_and_keys_apart() {
+        let digest = key(1).digest("7", b"first");
+        assert_eq!(digest, key(1).digest("7", b"first"));
+        let others = [key(1).digest("7", b"second"), key(1).digest("8", b"first"), key(2).digest("7", b"first")];
+        assert!(!others.contains(&digest), "{digest} {others:?}");
+        assert_ne!(key(1).digest("ab", b"c"), key(1).digest("a", b"bc"));
     }
 
     #[test]

@@ -49,7 +49,7 @@ struct Inner {
     db: Db,
     layouts: Layouts,
     bell: Bell,
-    master_key: tokio::sync::OnceCell<MasterKey>,
+    master_key: tokio::sync::OnceCell<Arc<MasterKey>>,
     master_key_file: Option<PathBuf>,
     /// The folder of a store in memory, removed with it.
     _folder: Option<tempfile::TempDir>,
@@ -175,14 +175,15 @@ impl Store {
         self.db().write(copy).await.map(drop).map_err(|error| failed(error.to_string()))
     }
 
-    /// The key that secrets are sealed with. It is made on first use, unless there are secrets that another key sealed.
-    pub(crate) async fn master_key(&self) -> Result<&MasterKey> {
+    /// The key that secrets and sensitive values are sealed with. It is made on first use, unless there are secrets that another
+    /// key sealed.
+    pub async fn master_key(&self) -> Result<&Arc<MasterKey>> {
         let inner = &self.inner;
         inner
             .master_key
             .get_or_try_init(async || {
                 let may_create = self.secrets().await?.is_empty();
-                MasterKey::find(inner.master_key_file.as_deref(), may_create)
+                MasterKey::find(inner.master_key_file.as_deref(), may_create).map(Arc::new)
             })
             .await
     }

@@ -16,7 +16,7 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
-use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
+use provost_connector::{ConnectorError, Context, ErrorCode, Exchange, Secret};
 use tokio::time::Sleep;
 
 use super::answer::{self, Answer, BodyFault};
@@ -57,6 +57,21 @@ pub struct Options {
     /// The longest answer, in bytes.
     pub max_answer: usize,
 }
+
+/// Where services tell their own name for a request.
+const REQUEST_IDS: [&str; 10] = [
+    "x-request-id",
+    "request-id",
+    "x-correlation-id",
+    "x-ms-request-id",
+    "x-amzn-requestid",
+    "x-okta-request-id",
+    "x-slack-req-id",
+    "x-github-request-id",
+    "x-trace-id",
+    "cf-ray",
+];
+const LONGEST_ID: usize = 100;
 
 /// One request. The path starts with a slash, is encoded, and may have a query. No `Debug`: bodies are people's data.
 pub struct Call<'a> {
@@ -192,7 +207,8 @@ impl Client {
         let mut renewed = false;
         loop {
             let origin = elsewhere.as_ref().unwrap_or(&self.home);
-            let answer = self.exchange(&span, call, origin, path.clone(), token.as_deref()).await?;
+            let answer = self.exchange(&span, call, origin, path.clone(), token.as_deref()).await;
+            let answer = answer.map_err(|error| error.during(self.told(call, None)))?;
             // A token may end before its time. Once: with a new one that is not taken either, something else is wrong.
             if let (StatusCode::UNAUTHORIZED, Some(grant), Some(refused), false) =
                 (answer.status, &self.grant, &token, renewed)
@@ -387,6 +403,20 @@ impl Client {
     /// `POST example.org/scim/v2/Users`: without the query, which may hold personal data.
     pub fn name(&self, call: &Call<'_>) -> String {
         format!("{} {}{}{}", call.method, self.base.authority(), self.base.path(), without_query(call.path))
+    }
+
+    /// The call as the log keeps it.
+    pub fn told(&self, call: &Call<'_>, answer: Option<&Answer>) -> Exchange {
+        let id = |answer: &Answer| {
+            let id = REQUEST_IDS.iter().find_map(|name| answer.headers.get(*name))?.to_str().ok()?;
+            let id: String = self.presentable(id).chars().take(LONGEST_ID).collect();
+            (!id.is_empty()).then(|| id.into())
+        };
+        Exchange {
+            request: format!("{} {}", call.method, without_query(call.path)).into(),
+            status: answer.map(|answer| answer.status.as_u16()),
+            request_id: answer.and_then(id),
+        }
     }
 
     /// A text of the target, fit to be shown: one line, not endless, and without our own secrets if it repeats them.

@@ -251,13 +251,14 @@ fn outcome(target: &Target, operation: &Operation, fit: &Fit, told: Told) -> Res
         let done = operation.target_id.clone().filter(|_| gone);
         return done.map(|target_id| Done { target_id, requests: 1, ..Done::default() }).ok_or(error);
     }
+    let exchange = Some(Box::new(target.client.told(&call, Some(&answer))));
     let written = write::written(&answer.body, class).or_else(|| write::located(&answer, class).map(|id| (id, None)));
     match (operation.target_id.clone(), written) {
         (Some(target_id), written) => {
             let etag = written.and_then(|(_, version)| version);
-            Ok(Done { target_id, etag, requests: 1, ..Done::default() })
+            Ok(Done { target_id, etag, requests: 1, exchange, ..Done::default() })
         }
-        (None, Some((target_id, etag))) => Ok(Done { target_id, etag, requests: 1, ..Done::default() }),
+        (None, Some((target_id, etag))) => Ok(Done { target_id, etag, requests: 1, exchange, ..Done::default() }),
         (None, None) => {
             let message = format!("the target created an object of class `{}` and did not say which", class.name);
             Err(ConnectorError::new(ErrorCode::UnknownOutcome, message).status(status.as_u16()))

@@ -18,6 +18,7 @@ pub enum Asked {
 
 /// An answer that is no success, as an error.
 pub fn refused(client: &Client, call: &Call<'_>, asked: Asked, mut answer: Answer) -> ConnectorError {
+    let exchange = client.told(call, Some(&answer));
     let said = parse_error(answer.status.as_u16(), &answer.body);
     // The body's word counts: some targets answer 400 or 500 and mean 404.
     if let Ok(told) = StatusCode::from_u16(said.status) {
@@ -39,7 +40,7 @@ pub fn refused(client: &Client, call: &Call<'_>, asked: Asked, mut answer: Answe
     if asked == Asked::Class && matches!(error.code, ErrorCode::NotFound | ErrorCode::NotSupported) {
         error = error.scope(Scope::Class);
     }
-    error
+    error.during(exchange)
 }
 
 fn refine(

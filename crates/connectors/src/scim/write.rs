@@ -115,7 +115,8 @@ async fn create(cx: &Context, target: &Target, class: &Class, changes: &[Change]
     if !answer.is_success() {
         return Err(refused(&target.client, &call, Asked::Class, answer));
     }
-    let mut done = Done { requests: 1, ..Done::default() };
+    let exchange = Some(Box::new(target.client.told(&call, Some(&answer))));
+    let mut done = Done { requests: 1, exchange, ..Done::default() };
     match written(&answer.body, class).or_else(|| located(&answer, class).map(|id| (id, None))) {
         Some((id, version)) => {
             done.target_id = id;
@@ -173,7 +174,8 @@ async fn delete(cx: &Context, target: &Target, class: &Class, id: &ObjectId) -> 
     let path = object(&class.endpoint, id);
     let call = Call::new(Method::DELETE, &path);
     let answer = target.client.send(cx, &call).await?;
-    let done = Done { target_id: id.clone(), requests: 1, ..Done::default() };
+    let exchange = Some(Box::new(target.client.told(&call, Some(&answer))));
+    let done = Done { target_id: id.clone(), requests: 1, exchange, ..Done::default() };
     if answer.is_success() {
         return Ok(done);
     }
@@ -240,7 +242,7 @@ impl Update<'_> {
         for (at, body) in bodies.into_iter().enumerate() {
             // Only the first request can know the version.
             let version = if at == 0 { version.as_ref() } else { None };
-            let sent = self.send(Method::PATCH, body.json, version).await;
+            let sent = self.send(Method::PATCH, body.json, version, &mut done).await;
             let answer = sent.map_err(|error| {
                 if at == 0 { error } else { partial(error, &format!("{at} of {count} requests were done")) }
             })?;
@@ -263,7 +265,7 @@ impl Update<'_> {
         }
         let version = self.if_match.or(current.etag.as_ref()).cloned();
         let body = self.class.writer.replace(current.attributes, &changes);
-        let answer = self.send(Method::PUT, body, version.as_ref()).await?;
+        let answer = self.send(Method::PUT, body, version.as_ref(), &mut done).await?;
         done.requests = 2;
         self.note(&answer, &mut done);
         Ok(done)
@@ -309,7 +311,13 @@ impl Update<'_> {
         }
     }
 
-    async fn send(&self, method: Method, body: Vec<u8>, version: Option<&Text>) -> Result<Answer, ConnectorError> {
+    async fn send(
+        &self,
+        method: Method,
+        body: Vec<u8>,
+        version: Option<&Text>,
+        done: &mut Done,
+    ) -> Result<Answer, ConnectorError> {
         let path = object(&self.class.endpoint, self.id);
         let version =
             version.filter(|_| self.target.dialect.etag).and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok());
@@ -325,7 +333,11 @@ impl Update<'_> {
         };
         let call = Call::new(method, &path).prepared(headers, Some(body.into()));
         let answer = self.target.client.send(self.cx, &call).await?;
-        if answer.is_success() { Ok(answer) } else { Err(refused(&self.target.client, &call, Asked::Object, answer)) }
+        if !answer.is_success() {
+            return Err(refused(&self.target.client, &call, Asked::Object, answer));
+        }
+        done.exchange = Some(Box::new(self.target.client.told(&call, Some(&answer))));
+        Ok(answer)
     }
 
     /// Takes from the answer what it tells. That of a group may hold all members, and is only skimmed.

@@ -86,6 +86,7 @@ pub(super) async fn run(directory: &Directory, cx: &Context, operations: &[Opera
                     target_id: written.resource.id,
                     changed: Attributes::new(),
                     requests: 1,
+                    exchange: None,
                 },
             ),
             Err(error) => Applied::failed(id, to_connector(&error)),

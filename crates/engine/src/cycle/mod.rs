@@ -59,7 +59,7 @@ pub(crate) use planned::check_unmoved;
 use pool::Pool;
 pub(crate) use recorder::Recorder;
 pub(crate) use revert::{marked, reverted};
-pub(crate) use text::doubtful;
+pub(crate) use text::{doubtful, veiled_text};
 
 /// By class and source id.
 pub(crate) type Answers = HashMap<ClassName, HashMap<ObjectId, Answer>>;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use provost_connector::{ConnectorError, Done, ScanFault};
-use provost_model::{Action, AttributePath, ClassName, Code, Explain, ObjectId, Text};
+use provost_connector::{ConnectorError, Done, Exchange, ScanFault};
+use provost_model::{Action, AttributePath, ClassName, Code, Explain, ObjectId, Text, Value};
 use provost_store::escrow::NEVER;
 use provost_store::{
     EscrowRow, EventOutcome, EventRow, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow,
@@ -18,6 +18,7 @@ use super::turn::Turn;
 use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;
+use crate::rule::Rule;
 
 /// The object is not tried any more.
 const GIVEN_UP: &str = "PRV-0535";
@@ -234,7 +235,7 @@ impl Builder<'_> {
         self.rows.rules.insert(intent.rule);
         let rule = self.cycle.rule(intent.rule);
         event.changes = match (act.action, &intent.link) {
-            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(link)),
+            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(rule, link)),
             _ => changes_text(rule, &intent.told(rule)),
         };
         event
@@ -244,7 +245,10 @@ impl Builder<'_> {
         let Settled { intent, result, duration_ms } = settled;
         match result {
             Ok(done) => self.done(intent, done, duration_ms),
-            Err(error) => self.failed(intent, &error, duration_ms),
+            Err(mut error) => {
+                hide_values(self.cycle.rule(intent.rule), &intent, &mut error);
+                self.failed(intent, &error, duration_ms);
+            }
         }
     }
 
@@ -267,11 +271,13 @@ impl Builder<'_> {
                 1,
             );
         }
+        let detail = exchange_json(done.exchange.as_deref());
         let target_id = if done.target_id.is_empty() { act.target_id.clone() } else { Some(done.target_id) };
         let event = (!silent || act.adopted || intent.event.is_some()).then(|| {
             let mut event = self.intended(&intent);
             event.target_id.clone_from(&target_id);
             event.duration_ms = duration_ms;
+            event.detail.clone_from(&detail);
             if silent && act.adopted {
                 event.action = "link".into();
             }
@@ -279,7 +285,7 @@ impl Builder<'_> {
         });
         let index = match (event, intent.event) {
             (_, Some(seq)) => {
-                self.finish_event(duration_ms, seq, EventStatus::Done, None, target_id.clone(), None);
+                self.finish_event(duration_ms, seq, EventStatus::Done, None, target_id.clone(), detail);
                 None
             }
             (Some(event), None) => {
@@ -362,7 +368,7 @@ impl Builder<'_> {
         }
         if in_doubt && let Some(sent) = &link.sent {
             // Neither the old values nor the new ones are known to be there; what is written next is written in full.
-            link.sent = Some(without(self.cycle.rule(place.rule), sent, &touched));
+            link.sent = Some(without(self.cycle.rule(place.rule), &link.source_id, sent, &touched));
             link.mark.clear();
         }
         if link.target_id.is_none() {
@@ -466,6 +472,36 @@ impl Builder<'_> {
             self.rows.released.entry(class).or_default().push(id.clone());
         }
     }
+}
+
+/// A shorter value would take parts of ordinary words along.
+const SHORTEST: usize = 4;
+
+/// Takes sensitive values that were sent out of what the target says about them.
+fn hide_values(rule: &Rule, intent: &Intent, error: &mut ConnectorError) {
+    for change in &intent.act.changes {
+        let mapping = rule.mapping(&change.path.to_string()).filter(|mapping| mapping.sensitive);
+        let Some(mapping) = mapping else { continue };
+        for value in [Some(&change.value), change.before.as_ref()].into_iter().flatten().flat_map(Value::elements) {
+            let Some(text) = value.to_text().filter(|text| text.len() >= SHORTEST) else { continue };
+            for told in [Some(&mut error.message), error.hint.as_mut()].into_iter().flatten() {
+                if told.contains(text.as_ref()) {
+                    *told = told.replace(text.as_ref(), mapping.mask());
+                }
+                // What was cut short may have been cut in the middle of it.
+                let Some(end) = told.rfind('…') else { continue };
+                let ends = |at: &usize| text.is_char_boundary(*at) && told[..end].ends_with(&text[..*at]);
+                if let Some(length) = (SHORTEST..text.len()).rev().find(ends) {
+                    told.replace_range(end - length..end, mapping.mask());
+                }
+            }
+        }
+    }
+}
+
+/// What an event keeps of the request that did it.
+pub(super) fn exchange_json(exchange: Option<&Exchange>) -> Option<String> {
+    exchange.map(|exchange| serde_json::json!({ "exchange": exchange }).to_string())
 }
 
 fn hint_json(hint: Option<&str>) -> Option<String> {

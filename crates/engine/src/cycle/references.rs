@@ -15,6 +15,7 @@ use provost_store::{EventRow, EventStatus, LinkState, PendingReference, Referenc
 
 use super::Cycle;
 use super::notes::{Note, Notes};
+use super::outcome::exchange_json;
 use super::pool::still_there;
 use super::text::references_text;
 use crate::error::EngineError;
@@ -360,6 +361,9 @@ async fn note(
         }
         done => {
             Progress::add(&cycle.progress.updated, u64::from(done.is_some()));
+            if let Some(Outcome::Done(done)) = &done {
+                event.detail = exchange_json(done.exchange.as_deref());
+            }
             for pending in send.chunk {
                 match pending.state {
                     ReferenceState::Wanted => sent.push(ReferenceRow {

@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use provost_model::{AttributePath, Attributes, Change, ChangeOp, Text, Value};
+use provost_model::{AttributePath, Attributes, Change, ChangeOp, ObjectId, Text, Value};
 use provost_store::LinkRow;
 use serde::Serialize;
 
 use super::intent::Intent;
-use crate::rule::{Job, Mapping, Rule};
+use crate::decide::parse_sent;
+use crate::rule::{Job, Mapping, Rule, veil};
 
 /// A change that is told with its path.
 #[derive(Serialize)]
@@ -101,19 +102,39 @@ pub(super) fn lost_text(rule: &Rule, sent: &Attributes) -> String {
 
 /// What the link records as sent once the act succeeded.
 pub(super) fn sent_text(rule: &Rule, intent: &Intent) -> String {
-    let before = match (&intent.act.base, intent.link.as_ref().and_then(|link| link.sent.as_deref())) {
+    let before = match (&intent.act.base, &intent.link) {
         (Some(base), _) => base.clone(),
-        (None, Some(sent)) => serde_json::from_str(sent).unwrap_or_default(),
+        (None, Some(link)) => parse_sent(rule, link),
         (None, None) => Attributes::new(),
     };
-    after(rule, before, &intent.act.changes)
+    after(rule, &intent.source_id, before, &intent.act.changes)
 }
 
-fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
-    if sent.is_empty()
-        && let Some(text) = first(rule, changes, |_, value| value)
-    {
-        return text;
+/// The record of a link from before its values were sensitive, or were veiled; nothing where it may stay.
+pub(crate) fn veiled_text(rule: &Rule, link: &LinkRow) -> Option<String> {
+    let sent: Attributes = serde_json::from_str(link.sent.as_deref()?).ok()?;
+    let is_bare = |mapping: &Mapping| {
+        let value = sent.find(&mapping.key);
+        mapping.sensitive && value.is_some_and(|value| !value.is_unassigned() && !veil::is_veiled(value))
+    };
+    rule.mappings.iter().any(is_bare).then(|| after(rule, &link.source_id, sent, &[]))
+}
+
+fn after(rule: &Rule, id: &ObjectId, mut sent: Attributes, changes: &[Change]) -> String {
+    let veiled = rule.veil.of(id);
+    if sent.is_empty() {
+        let mut hidden: Vec<Option<Value>> = Vec::new();
+        for (change, at) in with_mappings(rule, changes) {
+            if let (Some(at), Some(value)) = (at, change.after())
+                && let Some(value) = veiled.cover(&rule.mappings[at], value)
+            {
+                hidden.resize(rule.mappings.len(), None);
+                hidden[at] = Some(value);
+            }
+        }
+        if let Some(text) = first(rule, changes, |at, value| hidden.get(at).and_then(Option::as_ref).unwrap_or(value)) {
+            return text;
+        }
     }
     for (change, at) in with_mappings(rule, changes) {
         let key = at.map_or_else(|| Text::from(change.path.to_string()), |at| rule.mappings[at].key.clone());
@@ -123,6 +144,11 @@ fn after(rule: &Rule, mut sent: Attributes, changes: &[Change]) -> String {
             None => {
                 sent.remove(&key);
             }
+        }
+    }
+    for mapping in &rule.mappings {
+        if let Some(hidden) = sent.find(&mapping.key).and_then(|value| veiled.cover(mapping, value)) {
+            sent.set(mapping.key.clone(), hidden);
         }
     }
     let values: Vec<Option<&Value>> = rule.mappings.iter().map(|mapping| sent.find(&mapping.key)).collect();
@@ -140,7 +166,7 @@ pub(crate) fn doubtful(job: &Job, link: &LinkRow) -> String {
 
 /// What a link records as sent, when nobody knows whether these attributes were written. What a mapping gives is written
 /// again where it is missing; whether the account is on is given by no mapping, so that the doubt has to be told.
-pub(super) fn without(rule: &Rule, sent: &str, paths: &[Arc<AttributePath>]) -> String {
+pub(super) fn without(rule: &Rule, id: &ObjectId, sent: &str, paths: &[Arc<AttributePath>]) -> String {
     let mut sent: Attributes = serde_json::from_str(sent).unwrap_or_default();
     for path in paths {
         let key = path.to_string();
@@ -149,7 +175,7 @@ pub(super) fn without(rule: &Rule, sent: &str, paths: &[Arc<AttributePath>]) -> 
             None => sent.set(key, Value::Null),
         }
     }
-    after(rule, sent, &[])
+    after(rule, id, sent, &[])
 }
 
 /// A list with the values that were added to it.
@@ -183,13 +209,15 @@ mod tests {
         );
         let changes = [change(rule, "password", "secret"), change(rule, "userName", "ada")];
         assert_eq!(changes_text(rule, &changes), laid_out(rule, [Some(MASK), None, Some("ada")]));
-        assert_eq!(after(rule, Attributes::new(), &changes), laid_out(rule, [Some("secret"), None, Some("ada")]));
+        let id = &ObjectId::from("7");
+        let first = after(rule, id, Attributes::new(), &changes);
+        assert!(first.starts_with("[\"") && first.contains("ada") && !first.contains("secret"), "{first}");
         // So does a link's record that was changed since.
         let before = Attributes::from_iter([("title", "Dr"), ("userName", "ada")]);
         let later = [change(rule, "userName", "ada.l").was(Some("ada".into()))];
-        assert_eq!(after(rule, before.clone(), &later), laid_out(rule, [None, Some("Dr"), Some("ada.l")]));
+        assert_eq!(after(rule, id, before.clone(), &later), laid_out(rule, [None, Some("Dr"), Some("ada.l")]));
         let unset = [Change::unset(rule.mappings[1].path.clone()).was(Some("Dr".into()))];
-        assert_eq!(after(rule, before, &unset), laid_out(rule, [None, None, Some("ada")]));
+        assert_eq!(after(rule, id, before, &unset), laid_out(rule, [None, None, Some("ada")]));
     }
 
     #[test]
@@ -211,7 +239,7 @@ mod tests {
         assert_eq!(told(&foreign), json!([{"path": "active", "after": false}]));
 
         let sent = |before, changes: &[Change]| {
-            serde_json::from_str::<serde_json::Value>(&after(rule, before, changes)).unwrap()
+            serde_json::from_str::<serde_json::Value>(&after(rule, &ObjectId::from("7"), before, changes)).unwrap()
         };
         assert_eq!(sent(Attributes::new(), &foreign), json!({"active": false}));
         assert_eq!(sent(Attributes::new(), &[]), json!({}));

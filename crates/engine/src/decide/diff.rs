@@ -9,6 +9,7 @@ use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Valu
 use provost_store::{LinkRow, LinkState};
 
 use super::{Act, Answer, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes, leave};
+use crate::rule::veil::{self, Veiled};
 use crate::rule::{Mapping, Rule};
 use crate::situation::Situation;
 use crate::spec::{ApplySpec, NullSpec, Reaction};
@@ -16,7 +17,7 @@ use crate::spec::{ApplySpec, NullSpec, Reaction};
 /// What a target object holds, as far as Provost knows: by the record of what was sent, or by a fresh read.
 pub enum Sent<'a> {
     Nothing,
-    Recorded(&'a Attributes),
+    Recorded(&'a Attributes, &'a Veiled<'a>),
     Read(&'a Record),
 }
 
@@ -24,7 +25,7 @@ impl Sent<'_> {
     fn get(&self, mapping: &Mapping) -> Option<&Value> {
         match self {
             Sent::Nothing => None,
-            Sent::Recorded(sent) => sent.get(&mapping.key),
+            Sent::Recorded(sent, _) => sent.get(&mapping.key),
             Sent::Read(record) => mapping.path.get(&record.attributes),
         }
     }
@@ -34,7 +35,25 @@ impl Sent<'_> {
     fn has(&self, mapping: &Mapping, have: &Value, want: &Value) -> bool {
         match self {
             Sent::Read(_) => same_at_target(have, want, mapping.case_exact),
+            Sent::Recorded(_, veiled) if mapping.sensitive => have == want || veiled.is(mapping, have, want),
             _ => have == want,
+        }
+    }
+
+    /// What a change tells as the value before; a digest is none.
+    fn told(&self, mapping: &Mapping) -> Option<Value> {
+        let value = self.get(mapping)?;
+        Some(if veil::is_veiled(value) { Value::text(mapping.mask()) } else { value.clone() })
+    }
+
+    /// Those elements that the target has not.
+    fn lacks(&self, mapping: &Mapping, want: &Value) -> Vec<Value> {
+        match (self, self.get(mapping)) {
+            (Sent::Recorded(_, veiled), Some(have)) if veil::is_veiled(have) => {
+                let is_there = |value: &&Value| have.elements().iter().any(|have| veiled.is(mapping, have, value));
+                want.elements().iter().filter(|value| !is_there(value)).cloned().collect()
+            }
+            (_, have) => missing_elements(have, want),
         }
     }
 }
@@ -234,11 +253,12 @@ pub(super) fn linked(
         }
     }
     let leaves = if off { leave::grace(subject, disabled) } else { None };
-    let recorded = parse_sent(link);
+    let recorded = parse_sent(rule, link);
+    let veiled = rule.veil.of(&link.source_id);
     let sent = match subject.target {
         Target::Current(None) => return missing(subject, projection),
         Target::Current(Some(record)) => Sent::Read(record),
-        _ => Sent::Recorded(&recorded),
+        _ => Sent::Recorded(&recorded, &veiled),
     };
     // Switched off, or nobody knows: the answer to that was lost.
     let in_doubt = |enablement: &Enablement| matches!(recorded.get(&enablement.path.to_string()), Some(Value::Null));
@@ -352,10 +372,10 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
         };
         let after = match projected {
             Projected::Value(want) if joins && !create => {
-                let missing = missing_elements(before, want);
+                let missing = sent.lacks(mapping, want);
                 if !missing.is_empty() {
                     let change = Change::new(mapping.path.clone(), ChangeOp::Add, Value::List(missing));
-                    changes.push(change.was(before.cloned()));
+                    changes.push(change.was(sent.told(mapping)));
                 }
                 continue;
             }
@@ -378,7 +398,7 @@ fn changes(rule: &Rule, projection: &mut Projection, sent: &Sent<'_>, create: bo
             None if before.is_some() => Change::unset(mapping.path.clone()),
             None => continue,
         };
-        changes.push(change.was(before.cloned()));
+        changes.push(change.was(sent.told(mapping)));
     }
     changes
 }
@@ -458,9 +478,10 @@ fn wishes(rule: &Rule, projection: Projection) -> Option<Wishes> {
     Some(wishes)
 }
 
-/// What the link recorded as sent.
-pub(crate) fn parse_sent(link: &LinkRow) -> Attributes {
-    link.sent.as_deref().and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_default()
+/// What the link recorded as sent. What can only be compared stays veiled.
+pub(crate) fn parse_sent(rule: &Rule, link: &LinkRow) -> Attributes {
+    let sent = link.sent.as_deref().and_then(|sent| serde_json::from_str(sent).ok()).unwrap_or_default();
+    rule.veil.of(&link.source_id).open(rule, sent)
 }
 
 /// Equal as a target compares: booleans and numbers by value, texts by letter case only where it counts, lists as sets.
@@ -488,7 +509,7 @@ fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
 /// What has to be set so that a drifted account holds again what was sent to it; `None` when it does. Mappings that
 /// apply on create only may differ.
 pub fn repair(rule: &Rule, link: &LinkRow, record: &Record) -> Option<(Act, Cow<'static, str>)> {
-    let sent = parse_sent(link);
+    let sent = parse_sent(rule, link);
     let mut base = Attributes::new();
     let mut changes = Vec::new();
     let mut check = |path: &Arc<provost_model::AttributePath>, key: &str, case_exact: bool| {

@@ -52,7 +52,7 @@ fn react(subject: &Subject<'_>, situation: Situation, why: &'static str) -> (Ver
                     _ => mark_leaver(subject, leaves, why),
                 };
             };
-            let sent = parse_sent(link);
+            let sent = parse_sent(rule, link);
             let recorded = sent.get(&enablement.path.to_string());
             // A null is a doubt: he may have been switched on by a request of which nobody heard.
             let is_off = recorded == Some(&enablement.off);

@@ -81,12 +81,17 @@ pub fn compile(
         // A value of a table is as much a part of the rules as one that stands in a mapping.
         text.extend(serde_json::to_vec(&environment).unwrap_or_default());
     }
+    if rules.iter().flat_map(|rule| &rule.mappings).any(|mapping| mapping.sensitive) {
+        // Links from before sensitive values were veiled are looked at, and written, once more.
+        text.extend(b"veiled");
+    }
     Ok(Job {
         name: name.clone(),
         source: spec.source.clone(),
         target: spec.target.clone(),
         rules,
         guards: spec.guards.clone(),
+        exceptions: Vec::new(),
         approval: spec.approval.clone(),
         escrow: spec.escrow.clone(),
         quarantine: spec.quarantine.clone(),
@@ -192,6 +197,7 @@ impl Check<'_> {
             volatile,
             references_in_create: can.is_some_and(|can| can.references_in_create),
             max_values: can.and_then(|can| can.max_values_per_change).unwrap_or(usize::MAX),
+            veil: Default::default(),
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod compile;
 mod source;
+pub(crate) mod veil;
 
 use std::sync::Arc;
 
@@ -13,7 +14,9 @@ use provost_model::{
     APP_ROLE_ASSIGNMENTS, AttributePath, AttributeType, Attributes, ClassName, ConnectionName, JobName, ObjectId,
     Reference, Text, Value,
 };
-use provost_store::Layout;
+use provost_store::{ExceptionRow, Layout};
+
+use veil::Veil;
 
 use crate::error::RuleProblem;
 use crate::situation::Reactions;
@@ -32,6 +35,8 @@ pub struct Job {
     /// In the order of the configuration: users before groups.
     pub rules: Vec<Rule>,
     pub guards: GuardsSpec,
+    /// What somebody released "always": how far a guard may be exceeded.
+    pub exceptions: Vec<ExceptionRow>,
     pub approval: ApprovalSpec,
     pub escrow: EscrowSpec,
     pub quarantine: QuarantineSpec,
@@ -79,6 +84,8 @@ pub struct Rule {
     pub references_in_create: bool,
     /// Values of one multi-valued attribute per operation.
     pub max_values: usize,
+    /// Keeps sensitive values out of the link's record of what was sent.
+    pub veil: Veil,
 }
 
 /// One matching attribute.
@@ -148,6 +155,13 @@ impl Mapping {
     /// What is shown instead of the value of a sensitive mapping.
     pub fn mask(&self) -> &'static str {
         if self.expression.is_redacted() { provost_lang::REDACTED } else { MASK }
+    }
+}
+
+impl Job {
+    /// Whether some mapping's values must not stand in the store.
+    pub fn is_sensitive(&self) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.mappings).any(|mapping| mapping.sensitive)
     }
 }
 

@@ -428,7 +428,7 @@ impl World {
             app: tokio::sync::OnceCell::new(),
         };
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
-        let store = Store::open("sqlite::memory:").await.unwrap();
+        let store = Store::open(&format!("sqlite:{}", folder.path().join("provost.db").display())).await.unwrap();
         let looks = [5, 20].map(Duration::from_millis).to_vec();
         let engine = Engine::new(store, Arc::new(wired), Arc::new(clock.clone())).with_patience(Patience { looks });
         Self { which, peer, fake, proxy, http, folder, engine, clock, job: "hr-to-app".into(), spec: spec(), hr }

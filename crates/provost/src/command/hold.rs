@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use provost_engine::Approval;
+use provost_engine::guard;
 use provost_engine::progress::Progress;
+use provost_engine::spec::JobSpec;
 use provost_model::JobName;
+use provost_store::ExceptionRow;
 use serde::Serialize;
 
 use super::cycle;
 use crate::cli::{Global, JobArgs, ReleaseArgs};
 use crate::error::{Exit, Result};
-use crate::output::{Output, Watch};
+use crate::output::{Output, Watch, time};
 use crate::setup::{Setup, context};
 
 #[derive(Serialize)]
@@ -22,13 +25,71 @@ struct Discarded<'j> {
 pub async fn release(global: &Global, args: ReleaseArgs, output: Output) -> Result<Exit> {
     let setup = Setup::open(global).await?;
     let (name, spec) = setup.job(&args.job.job)?;
-    let approval = Approval { plan: args.plan, by: user() };
+    let approval = Approval { plan: args.plan, by: user(), always: args.always };
     let progress = Arc::new(Progress::default());
     let watch = Watch::start(output, format!("release {name}"), progress.clone());
     let cx = context(output, name);
     let result = setup.engine.release(name, spec, &approval, progress, &cx).await;
     drop(watch);
     cycle::finish(result.map_err(|error| setup.configuration.explain(error))?, output)
+}
+
+#[derive(Serialize)]
+struct Reset<'j> {
+    job: &'j JobName,
+    ended: u64,
+}
+
+/// Ends what was released always.
+pub async fn reset(global: &Global, args: JobArgs, output: Output) -> Result<Exit> {
+    let setup = Setup::open(global).await?;
+    let (name, _) = setup.configuration.job(&args.job)?;
+    let ended = setup.engine.reset_guards(name, user().as_deref()).await?;
+    if output.json {
+        output.json(&Reset { job: name, ended })?;
+    } else {
+        output.note(format_args!("ended for job `{name}`: {}", super::counted(ended, "exception")));
+    }
+    Ok(Exit::Done)
+}
+
+/// An exception from a guard, as `status` and `plans` show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exception {
+    pub guard: String,
+    pub class: Option<String>,
+    pub operations: i64,
+    pub linked: i64,
+    pub plan: String,
+    pub by: Option<String>,
+    pub since: String,
+    /// The guard is configured otherwise by now, so that it has ended.
+    pub ended: bool,
+    #[serde(skip)]
+    words: String,
+}
+
+impl Exception {
+    pub fn new(row: &ExceptionRow, spec: Option<&JobSpec>) -> Self {
+        Self {
+            guard: row.guard.to_string(),
+            class: (!row.class.is_empty()).then(|| row.class.to_string()),
+            operations: row.operations,
+            linked: row.linked,
+            plan: row.plan.to_string(),
+            by: row.granted_by.clone(),
+            since: time(row.created),
+            ended: spec.is_some_and(|spec| !guard::is_in_force(&spec.guards, row)),
+            words: guard::words(row),
+        }
+    }
+
+    pub fn tell(&self, job: &str, output: Output) {
+        let by = self.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+        let ended = if self.ended { "; ended, the guard is configured otherwise by now" } else { "" };
+        output.note(format_args!("{job}: released always since {}{by}: up to {}{ended}", self.since, self.words));
+        output.hint(format_args!("`provost guard reset {job}` ends it"));
+    }
 }
 
 /// Who is at the keyboard, as the system says.

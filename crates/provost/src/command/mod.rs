@@ -18,6 +18,7 @@ mod plan;
 mod plans;
 mod probe;
 mod provision;
+mod prune;
 mod quickstart;
 mod revert;
 mod schema;
@@ -33,8 +34,8 @@ use std::io::{self, Read};
 use provost_model::{Attributes, Filter};
 
 use crate::cli::{
-    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, GalleryCommand, SchemaCommand, SchemaExportCommand,
-    SchemaImportCommand, SecretCommand, TokenCommand,
+    Cli, Command, ConfigCommand, ConnectorCommand, FakeCommand, GalleryCommand, GuardCommand, SchemaCommand,
+    SchemaExportCommand, SchemaImportCommand, SecretCommand, TokenCommand,
 };
 use crate::error::{Error, Exit, Result};
 use crate::logging::{self, LogFormat};
@@ -64,6 +65,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Log(args) => log::run(global, args, output).await,
         Command::Release(args) => hold::release(global, args, output).await,
         Command::Discard(args) => hold::discard(global, args, output).await,
+        Command::Guard(GuardCommand::Reset(args)) => hold::reset(global, args, output).await,
         Command::Pause(args) => control::pause(global, args, output).await,
         Command::Resume(args) => control::resume(global, args, output).await,
         Command::Retry(args) => control::retry(global, args, output).await,
@@ -91,6 +93,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Gallery(GalleryCommand::Show(args)) => gallery::show(global, &args, output),
         Command::Gallery(GalleryCommand::Check(args)) => gallery::check(global, &args, output),
         Command::Connector(ConnectorCommand::Fake(FakeCommand::Scim(args))) => fake::scim(args, output).await,
+        Command::Prune(args) => prune::run(global, args, output).await,
         Command::Doctor => doctor::run(global, output).await,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use provost_connector::Context;
 use provost_directory::Directory;
 use provost_engine::report::CycleStatus;
+use provost_engine::retention;
 use provost_engine::scheduler::{self, Listener};
 use provost_engine::spec::{JobSpec, RuleSpec};
 use provost_model::{Explain, JobName, SystemClock};
@@ -43,6 +44,13 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
     let state = ServerState::new(directory, setup.store.clone(), clock, Token::Stored).jobs(entries);
     let stop = cx.cancel.clone();
     let server = tokio::spawn(serve(listener, state, async move { stop.cancelled().await }));
+    let keep = retention::keep(
+        setup.engine.clone(),
+        setup.configuration.retention,
+        setup.configuration.jobs.clone(),
+        cx.clone(),
+    );
+    let keep = tokio::spawn(keep);
     let jobs: Vec<_> = setup.configuration.jobs.iter().map(|(name, spec)| (name.clone(), spec.clone())).collect();
     let scheduled = jobs.iter().filter(|(_, job)| job.schedule.is_some()).count();
     output.note(format_args!("{scheduled} of {} jobs run by themselves", jobs.len()));
@@ -50,6 +58,9 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
     if !cx.cancel.is_cancelled() {
         // No job is scheduled: the HTTP side is all there is to do.
         cx.cancel.cancelled().await;
+    }
+    if keep.await.is_err() {
+        output.note("the task that throws away old records has failed");
     }
     match server.await {
         Ok(Ok(())) => Ok(Exit::Done),

@@ -9,6 +9,7 @@ use provost_model::{Clock, JobName, SystemClock, Text};
 use provost_store::{JobRow, JobState, Store};
 use serde::Serialize;
 
+use super::hold::Exception;
 use crate::cli::Global;
 use crate::config::Configuration;
 use crate::error::{Exit, Result};
@@ -34,6 +35,7 @@ struct JobStatus {
     paused: Option<Pause>,
     quarantine: Option<Quarantine>,
     held_plan: Option<String>,
+    exceptions: Vec<Exception>,
     linked: u64,
     escrowed: u64,
     /// Of those, left alone until they change at the source.
@@ -117,6 +119,9 @@ fn tell(status: &JobStatus, output: Output) {
     } else if let Some(note) = &status.note {
         output.note(format_args!("{job}: {note}"));
     }
+    for exception in &status.exceptions {
+        exception.tell(job, output);
+    }
     if status.ignored > 0 {
         let count = super::counted(status.ignored, "failed object");
         output.note(format_args!("{job}: {count} left alone until a change at the source"));
@@ -165,6 +170,7 @@ async fn statuses(configuration: &Configuration, store: &Store) -> Result<Vec<Jo
     }
     let controls = store.controls().await?;
     let quarantines = store.quarantines().await?;
+    let exceptions = store.exceptions(None).await?;
     let mut statuses = Vec::with_capacity(rows.len());
     for (name, row) in rows {
         let spec = configuration.jobs.get(&name);
@@ -178,6 +184,8 @@ async fn statuses(configuration: &Configuration, store: &Store) -> Result<Vec<Jo
             Some(spec) => next_run(spec, &row, &standing, store).await?,
             None => Next { at: None, waits_for: None, shown: String::new() },
         };
+        let of_job = exceptions.iter().filter(|row| row.job == name);
+        let of_job = of_job.map(|row| Exception::new(row, spec)).collect();
         let state = match () {
             () if standing.paused().is_some() => JobState::Paused.to_string(),
             () if standing.quarantine.is_some() => JobState::Quarantined.to_string(),
@@ -203,6 +211,7 @@ async fn statuses(configuration: &Configuration, store: &Store) -> Result<Vec<Jo
             waits_for,
             paused,
             quarantine,
+            exceptions: of_job,
             held_plan: row.held_plan.map(|plan| plan.to_string()),
             linked: row.linked.values().map(|count| u64::try_from(*count).unwrap_or(0)).sum(),
             escrowed: u64::try_from(escrowed).unwrap_or(0),

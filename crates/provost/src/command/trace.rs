@@ -1,6 +1,6 @@
 //! Attribute changes and explanations as text.
 
-use provost_engine::report::{ChangeTrace, Explanation};
+use provost_engine::report::{ChangeTrace, Explanation, HistoryEntry};
 use provost_model::Value;
 
 use crate::error::Result;
@@ -58,16 +58,10 @@ pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
     let name = data.paint(Style::Bold, if trace.name.is_empty() { trace.source_id.as_str() } else { &trace.name });
     data.line(format_args!("{} {name} ({}) in job {}", trace.class, trace.source_id, trace.job))?;
 
-    section(data, "source")?;
-    for (attribute, value) in &trace.source {
-        data.line(format_args!("    {attribute} = {}", shown(Some(value))))?;
-    }
-
-    let verdict = if trace.in_scope { "in scope" } else { "out of scope" };
-    section(data, &format!("scope: {verdict}"))?;
-    for clause in &trace.scope {
-        let mark = mark(data, clause.matched);
-        data.line(format_args!("    {mark} {}   [{}]", clause.clause, shown(clause.value.as_ref())))?;
+    if let Some(why) = &trace.recorded_only {
+        section(data, &format!("only the record is told: {why}"))?;
+    } else {
+        live(data, trace)?;
     }
 
     match &trace.link {
@@ -86,6 +80,59 @@ pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
         data.line(format_args!("    {} eq {} → {found}{note}", matching.target, shown(matching.value.as_ref())))?;
     }
 
+    if trace.recorded_only.is_none() {
+        mappings(data, trace)?;
+    }
+    if trace.decision != "unknown" {
+        section(data, &format!("decision: {} — {}", trace.decision, trace.reason))?;
+        changes(data, &trace.changes)?;
+    }
+    if !trace.upcoming.is_empty() {
+        section(data, "next")?;
+        for next in &trace.upcoming {
+            data.line(format_args!("    {}", whole(Some(&Value::text(next.text.as_str())))))?;
+        }
+    }
+    if !trace.history.is_empty() {
+        section(data, "history, newest first")?;
+        trace.history.iter().try_for_each(|entry| event(data, entry))?;
+    }
+    Ok(())
+}
+
+/// One event of the log, with what was sent and answered.
+fn event(data: &mut Data, entry: &HistoryEntry) -> Result<()> {
+    let code = entry.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
+    let tries = entry.tries.filter(|tries| *tries > 1).map_or(String::new(), |tries| format!(", try {tries}"));
+    let took = if entry.duration_ms > 0 { format!(", {} ms", entry.duration_ms) } else { String::new() };
+    data.line(format_args!("    {} {} {}{code}{tries}{took}: {}", entry.at, entry.action, entry.status, entry.reason))?;
+    changes(data, &entry.changes)?;
+    if let Some(exchange) = &entry.exchange {
+        let status = exchange.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let id = exchange.request_id.as_ref().map_or(String::new(), |id| format!(", request id {id}"));
+        data.line(format_args!("        {} → {status}{id}", exchange.request))?;
+    }
+    let cycle = data.paint(Style::Dim, format!("cycle {}", entry.cycle));
+    data.line(format_args!("        {cycle}"))
+}
+
+/// What the source says now.
+fn live(data: &mut Data, trace: &Explanation) -> Result<()> {
+    section(data, "source")?;
+    for (attribute, value) in &trace.source {
+        data.line(format_args!("    {attribute} = {}", shown(Some(value))))?;
+    }
+
+    let verdict = if trace.in_scope { "in scope" } else { "out of scope" };
+    section(data, &format!("scope: {verdict}"))?;
+    for clause in &trace.scope {
+        let mark = mark(data, clause.matched);
+        data.line(format_args!("    {mark} {}   [{}]", clause.clause, shown(clause.value.as_ref())))?;
+    }
+    Ok(())
+}
+
+fn mappings(data: &mut Data, trace: &Explanation) -> Result<()> {
     section(data, "mappings")?;
     for mapping in &trace.mappings {
         let value = shown(mapping.value.as_ref());
@@ -93,19 +140,6 @@ pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
         data.line(format_args!("    {} = {value}{note}", mapping.target))?;
         let expression = data.paint(Style::Dim, &mapping.expression);
         data.line(format_args!("        {expression}"))?;
-    }
-
-    section(data, &format!("decision: {} — {}", trace.decision, trace.reason))?;
-    changes(data, &trace.changes)?;
-    if let Some(next) = &trace.next {
-        section(data, &format!("next: {next}"))?;
-    }
-    if !trace.history.is_empty() {
-        section(data, "history, newest first")?;
-        for entry in &trace.history {
-            let code = entry.code.as_ref().map_or(String::new(), |code| format!(" [{code}]"));
-            data.line(format_args!("    {} {} {}{code}: {}", entry.at, entry.action, entry.status, entry.reason))?;
-        }
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use provost_directory::Types;
 use provost_engine::error::{EngineError, RuleProblem};
+use provost_engine::retention::RetentionSpec;
 use provost_engine::rule::nearest;
 use provost_engine::spec::JobSpec;
 use provost_model::{ConnectionName, JobName, Text};
@@ -34,7 +35,7 @@ use reader::{Fault, What};
 /// The name of the connection to Provost's own store of users and groups, which is always there.
 pub const DIRECTORY: &str = "directory";
 
-const SECTIONS: [&str; 6] = ["connections", "jobs", "server", "default_domain", "tables", "directory"];
+const SECTIONS: [&str; 7] = ["connections", "jobs", "server", "retention", "default_domain", "tables", "directory"];
 
 /// A configuration file that was read.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct Configuration {
     pub connections: BTreeMap<ConnectionName, ConnectionSpec>,
     pub jobs: BTreeMap<JobName, JobSpec>,
     pub server: ServerSpec,
+    /// How long the log and what belongs to it is kept.
+    pub retention: RetentionSpec,
     /// What the directory holds.
     pub types: Types,
     source: Source,
@@ -106,12 +109,13 @@ impl Configuration {
         let Some(tree) = tree else { return (None, reading.problems) };
         let connections = reading.connections(&tree, &base);
         let (mut jobs, server) = (reading.jobs(&tree), reading.server(&tree));
+        let retention = reading.retention(&tree);
         let environment = reading.environment(&tree, &base);
         jobs.values_mut().for_each(|job| job.shared = environment.clone());
         let types = reading.directory(&tree, &base);
         reading.sections(&tree);
         let mut problems = reading.problems;
-        let configuration = Self { base, connections, jobs, server, types, source, tree };
+        let configuration = Self { base, connections, jobs, server, retention, types, source, tree };
         configuration.references(&mut problems);
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         (Some(configuration), problems)
@@ -354,6 +358,11 @@ impl Reading<'_> {
     fn server(&mut self, tree: &Node) -> ServerSpec {
         let Some(entry) = tree.entry("server") else { return ServerSpec::default() };
         self.read(&entry.value, &entry.mark, "server").unwrap_or_default()
+    }
+
+    fn retention(&mut self, tree: &Node) -> RetentionSpec {
+        let Some(entry) = tree.entry("retention") else { return RetentionSpec::default() };
+        self.read(&entry.value, &entry.mark, "retention").unwrap_or_default()
     }
 
     /// Reads a piece. What does not fit is noted and left out, so that the rest is checked too.

@@ -11,6 +11,7 @@ mod lease;
 mod link;
 mod open;
 mod plans;
+mod prune;
 mod push;
 mod reference;
 mod service;

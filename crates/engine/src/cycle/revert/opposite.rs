@@ -43,7 +43,7 @@ fn made(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Opposite {
     }
     let (action, changes, state) = match &rule.enablement {
         Some(enablement) => {
-            if parse_sent(link).get(&enablement.path.to_string()) == Some(&enablement.off) {
+            if parse_sent(rule, link).get(&enablement.path.to_string()) == Some(&enablement.off) {
                 return Opposite { act: None, left: Vec::new() };
             }
             (Action::Disable, vec![switch(enablement, false)], LinkState::Disabled)
@@ -81,7 +81,7 @@ fn changed(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Opposite {
     if deed.target_id.is_some() && deed.target_id != link.target_id {
         return stays("another account was made since");
     }
-    let sent = parse_sent(link);
+    let sent = parse_sent(rule, link);
     let mut left = Vec::new();
     let mut changes = Vec::new();
     for Touched { path, was, is } in &deed.attributes {

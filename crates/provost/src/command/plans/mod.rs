@@ -6,11 +6,14 @@ mod page;
 mod sheet;
 
 use provost_lang::ScopeFilter;
+use provost_model::JobName;
 use provost_store::{CycleRow, CycleStatus, EventCount, EventQuery, EventRow, EventStatus, Store};
 use serde::Serialize;
 
+use super::hold::Exception;
 use super::{log, plan};
 use crate::cli::{Global, PlansArgs, PlansCommand, PlansShowArgs};
+use crate::config::Configuration;
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Table, number, time};
 use crate::problem::Problem;
@@ -31,6 +34,8 @@ struct Summary {
     /// How it was made, or why it is held.
     note: Option<String>,
     operations: Vec<Count>,
+    /// What of this job was released always.
+    exceptions: Vec<Exception>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,22 +47,44 @@ struct Count {
 pub async fn run(global: &Global, args: PlansArgs, output: Output) -> Result<Exit> {
     let store = open_store(global).await?;
     match args.command {
-        None => list(&store, args.job.as_deref(), args.limit, output).await,
+        None => {
+            let exceptions = exceptions(global, &store, args.job.as_deref()).await?;
+            list(&store, args.job.as_deref(), args.limit, &exceptions, output).await
+        }
         Some(PlansCommand::Show(args)) => show(&store, &args, output).await,
         Some(PlansCommand::Diff(args)) => diff::run(&store, &args, output).await,
         Some(PlansCommand::Export(args)) => export::run(&store, &args, output).await,
     }
 }
 
-async fn list(store: &Store, job: Option<&str>, limit: u64, output: Output) -> Result<Exit> {
+/// What was released always, of a job or of all. Where there is no configuration nobody can tell which have ended.
+async fn exceptions(global: &Global, store: &Store, job: Option<&str>) -> Result<Vec<(JobName, Exception)>> {
+    let configuration = Configuration::load(&global.config).ok();
+    let spec = |name: &JobName| configuration.as_ref()?.jobs.get(name);
+    let rows = store.exceptions(job).await?;
+    Ok(rows.iter().map(|row| (row.job.clone(), Exception::new(row, spec(&row.job)))).collect())
+}
+
+async fn list(
+    store: &Store,
+    job: Option<&str>,
+    limit: u64,
+    exceptions: &[(JobName, Exception)],
+    output: Output,
+) -> Result<Exit> {
     let rows = store.plans(job, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
     let mut plans = Vec::with_capacity(rows.len());
     for row in rows {
-        plans.push(summary(store, row).await?);
+        let of_job = exceptions.iter().filter(|(name, _)| *name == row.job).map(|(_, exception)| exception.clone());
+        let exceptions = of_job.collect();
+        plans.push(Summary { exceptions, ..summary(store, row).await? });
     }
     if output.json {
         output.json(&plans)?;
         return Ok(Exit::Done);
+    }
+    for (name, exception) in exceptions {
+        exception.tell(name, output);
     }
     if plans.is_empty() {
         output.note("no plan waits");
@@ -100,6 +127,7 @@ async fn summary(store: &Store, row: CycleRow) -> Result<Summary> {
         state: row.status.to_string(),
         note: row.note,
         operations,
+        exceptions: Vec::new(),
     })
 }
 

@@ -21,7 +21,7 @@ pub struct Page;
 
 impl Format for Page {
     fn head(&mut self, out: &mut dyn Write, plan: &Summary) -> Result<()> {
-        let Summary { plan: id, job, made, state, note, operations } = plan;
+        let Summary { plan: id, job, made, state, note, operations, exceptions: _ } = plan;
         write!(
             out,
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Plan for {job}</title>\

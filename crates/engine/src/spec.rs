@@ -315,10 +315,16 @@ impl Default for FlowsSpec {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeaversSpec {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "leaver", skip_serializing_if = "Option::is_none")]
     pub out_of_scope: Option<Reaction>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "leaver", skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Reaction>,
+}
+
+/// A reaction of which an error names only what these rows can have.
+fn leaver<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reaction>, D::Error> {
+    let wrong = |_| de::Error::custom(format!("expected {}", Situation::Deleted.choices().join(", ")));
+    Reaction::deserialize(deserializer).map(Some).map_err(wrong)
 }
 
 impl LeaversSpec {

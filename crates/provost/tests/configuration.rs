@@ -111,7 +111,7 @@ fn each_mistake_has_its_place_and_hint() {
         (
             "out_of_scope: disable",
             "out_of_scope: remove",
-            &["PRV-0105", "provost.yaml:18:34", "expected `disable`, `delete`"],
+            &["PRV-0105", "provost.yaml:18:34", "expected disable, delete, {disable: now"],
         ),
         ("from: person", "from: [person]", &["PRV-0105", "provost.yaml:10:15", "expected a text, found a list"]),
         ("scope: status ne", "scope: status nee", &["PRV-0201", "provost.yaml:12:23"]),

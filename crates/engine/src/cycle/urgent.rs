@@ -160,9 +160,13 @@ impl Watch {
             let seen = cycle.source.revision(&cycle.cx, class).await.map_err(failed)?;
             let Some(feed) = self.feeds.get(&at).filter(|feed| seen.is_none() || seen != feed.seen) else { continue };
             let (changes, cursor) = read(&cycle, at, feed.cursor.clone()).await.map_err(failed)?;
-            if let Some(cursor) = cursor {
-                self.feeds.insert(at, Feed { cursor, seen });
-                self.consider(at, changes).await?;
+            match cursor {
+                Some(cursor) => {
+                    self.feeds.insert(at, Feed { cursor, seen });
+                    self.consider(at, changes).await?;
+                }
+                // Asked again from the same place, but not at once: it would still have changed.
+                None => tokio::time::sleep(LOOK).await,
             }
         }
         Ok(())

@@ -4,6 +4,7 @@
 use provost_connector::Context;
 use provost_model::{ClassName, JobName, ObjectId, Record, Text};
 use provost_store::AnswerRow;
+use provost_store::escrow::NEVER;
 use serde::Serialize;
 
 use crate::control::Waiting;
@@ -55,7 +56,8 @@ impl Engine {
     /// All cases of a job, by class and id.
     pub async fn cases(&self, job: &JobName) -> Result<Vec<Case>, EngineError> {
         let mut answers = self.store.answers(job).await?;
-        let is_case = |waiting: &Waiting| QUESTIONS.contains(&waiting.row.code.as_str());
+        let is_case =
+            |waiting: &Waiting| QUESTIONS.contains(&waiting.row.code.as_str()) && waiting.row.next_try != NEVER;
         let waiting = self.waiting(job).await?.into_iter().filter(is_case);
         Ok(waiting
             .map(|waiting| {

@@ -257,3 +257,27 @@ async fn an_account_of_somebody_else_is_not_given_away() {
     let refused = answer(&fixture, "p4", Answer::Adopt("first1".into())).await.unwrap_err();
     assert!(refused.to_string().contains("is linked with `p1`"), "{refused}");
 }
+
+#[tokio::test]
+async fn an_answer_is_to_what_was_asked_and_to_nothing_later() {
+    let fixture = Fixture::with(spec(json!({ "changed": "ask" }))).await;
+    fixture.write_people(3);
+    fixture.run().await.unwrap();
+    let (good, hacked) = (fixture.app(), fixture.app().replace("First1 ", "Hacked "));
+    assert_ne!(good, hacked);
+    std::fs::write(fixture.path("app.csv"), &hacked).unwrap();
+    fixture.run_with(RECONCILE).await.unwrap();
+    assert_eq!((fixture.app(), case(&fixture, "p1").await.0), (hacked.clone(), "PRV-0541".to_owned()));
+    answer(&fixture, "p1", Answer::Update).await.unwrap();
+    // Somebody mends it by hand: nothing is asked any more.
+    std::fs::write(fixture.path("app.csv"), &good).unwrap();
+    fixture.run_with(RECONCILE).await.unwrap();
+    assert!(fixture.engine.store().answers(&fixture.job).await.unwrap().is_empty());
+    assert!(fixture.engine.cases(&fixture.job).await.unwrap().is_empty());
+    std::fs::write(fixture.path("app.csv"), &hacked).unwrap();
+    fixture.run_with(RECONCILE).await.unwrap();
+    assert_eq!(fixture.app(), hacked, "asked again");
+    answer(&fixture, "p1", Answer::Update).await.unwrap();
+    fixture.run_with(RECONCILE).await.unwrap();
+    assert_eq!(fixture.app(), good, "answered");
+}

@@ -107,8 +107,10 @@ impl Transaction {
         self.on_objects("update escrow set next_try = 9223372036854775807", job, class, "source_id", &texts(ids)).await
     }
 
-    /// Forgets all failures of a job; how many they were.
+    /// Forgets all failures of a job, and what was answered about them; how many they were.
     pub async fn forget_escrows(&mut self, job: &str) -> Result<u64> {
+        let answers = self.fixed("delete from answer where job = $1").value(job);
+        self.run(answers).await?;
         let sql = self.fixed("delete from escrow where job = $1").value(job);
         self.run(sql).await
     }

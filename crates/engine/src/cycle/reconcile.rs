@@ -199,7 +199,13 @@ async fn drift(
 ) -> Result<(), EngineError> {
     let rule = cycle.rule(at);
     let Some(turn) = cycle.turns.take(at, &link.source_id) else { return Ok(()) };
-    let Some((act, reason)) = repair(rule, link, record) else { return Ok(()) };
+    let Some((act, reason)) = repair(rule, link, record) else {
+        if cycle.answer(at, &link.source_id).is_some() {
+            // What was asked about is over; the answer must not serve for something else later.
+            return notes.note(Note::Touch(place(at, link.clone(), turn))).await;
+        }
+        return Ok(());
+    };
     let place = place(at, link.clone(), turn);
     let (act, reason) = match drifted(rule, cycle.answer(at, &link.source_id), act, reason) {
         (Verdict::Act(act), reason) => (act, reason),

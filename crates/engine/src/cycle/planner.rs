@@ -45,6 +45,7 @@ pub(super) async fn class(
         .map(|text| provost_connector::Cursor(text.clone()));
     let mut planner = Planner::new(cycle, notes, pool, at).await?;
     if let Some(cursor) = feed {
+        let begun = cursor.clone();
         match planner.read(ScanMode::Changes { cursor: Some(cursor) }).await {
             Err(EngineError::Connection { error, .. }) if error.code == ErrorCode::CursorExpired => {
                 tracing::info!(job.name = %cycle.job.name, class = %rule.from, "the cursor expired, reading everything");
@@ -58,7 +59,8 @@ pub(super) async fn class(
                 return Ok(ClassRead {
                     incomplete,
                     count: end.count,
-                    cursor: cycle.turns.resume(at).or(end.cursor),
+                    // What was left to the lane changed after this read began; where it ended may be before the lane's start.
+                    cursor: if cycle.turns.left_some(at) { Some(begun) } else { end.cursor },
                     more: end.more,
                     grown: planner.grown,
                     ..ClassRead::default()
@@ -66,6 +68,7 @@ pub(super) async fn class(
             }
         }
     }
+    let lane_start = cycle.turns.start_of(at);
     // The cursor first, then everything: what changes while the full read runs comes with the next feed.
     let cursor = if can.changes {
         let request = planner.request(ScanMode::Changes { cursor: None });
@@ -74,7 +77,7 @@ pub(super) async fn class(
     } else {
         None
     };
-    // Asked after the cursor: one that the lane began before it may have passed what the lane was left.
+    // Where nobody can tell which place is the earlier one, the next cycle begins where this one did.
     let lane_first = cycle.turns.is_open();
     planner.load_known().await?;
     let end = planner.read(ScanMode::Full).await?;
@@ -84,7 +87,10 @@ pub(super) async fn class(
         absent::find(cycle, notes, at, &planner.known, &planner.seen).await?;
     }
     absent::leaving(cycle, notes, at, &planner.due_leavers).await?;
-    let cursor = cycle.turns.resume(at).filter(|_| lane_first).or(cursor);
+    let cursor = match cycle.turns.left_some(at) {
+        true if lane_first => lane_start,
+        _ => cursor,
+    };
     Ok(ClassRead { incomplete, count: end.count, cursor, full: true, ..ClassRead::default() })
 }
 

@@ -113,6 +113,8 @@ impl Turns {
             state.awaited.insert(key);
             return None;
         }
+        // The lane has it: it no longer waits for it, least of all for itself.
+        state.awaited.remove(&key);
         state.seized.insert(key);
         state.busy.insert(key, 1);
         Some(Turn::of(table, key))
@@ -150,10 +152,14 @@ impl Turns {
         }
     }
 
-    /// Where the next cycle has to begin, if the cycle left something of this rule to the lane.
-    pub fn resume(&self, rule: usize) -> Option<Cursor> {
-        let state = self.0.as_ref()?.state();
-        state.left.contains(&rule).then(|| state.starts.get(&rule).cloned()).flatten()
+    /// Where the lane began in the feed of the rule's class, once that is known.
+    pub fn start_of(&self, rule: usize) -> Option<Cursor> {
+        self.0.as_ref()?.state().starts.get(&rule).cloned()
+    }
+
+    /// Whether the cycle left objects of this rule to the lane: the next cycle has to begin before they changed.
+    pub fn left_some(&self, rule: usize) -> bool {
+        self.0.as_ref().is_some_and(|table| table.state().left.contains(&rule))
     }
 
     /// Waits until the cycle is done with something that the lane waits for.
@@ -185,14 +191,18 @@ mod tests {
         drop(clone);
         assert_eq!(turns.free().await, [key(0, &ada)]);
         turns.start(0, Cursor("7".into()));
-        assert_eq!(turns.resume(0), None);
+        assert!(!turns.left_some(0));
         let of_lane = turns.seize(key(0, &ada)).unwrap();
         assert!(turns.take(0, &ada).is_none());
         drop(of_lane);
         assert!(turns.take(0, &ada).is_none(), "what the cycle has read of it may be older");
-        assert_eq!((turns.resume(0), turns.resume(1)), (Some(Cursor("7".into())), None));
+        assert_eq!((turns.start_of(0), turns.start_of(1)), (Some(Cursor("7".into())), None));
+        assert!(turns.left_some(0) && !turns.left_some(1));
         turns.leave(key(0, &ada));
         assert!(turns.0.as_ref().unwrap().state().free.is_empty(), "the lane does not wait for itself");
+        drop(turns.seize(key(0, &ada)).unwrap());
+        turns.leave(key(0, &ada));
+        assert!(turns.0.as_ref().unwrap().state().free.is_empty(), "nor at the second change");
         drop(turns.take(0, &ada).unwrap());
         assert_eq!(turns.free().await, [key(0, &ada)], "whoever was left is told of again");
     }

@@ -205,7 +205,12 @@ impl Watch {
                 links.into_iter().map(|link| (link.source_id.clone(), link)).collect();
             for (heard, turn) in page {
                 let link = links.remove(heard.id()).map(Box::new);
-                match leaver(&cycle, at, heard, link, turn) {
+                let mut leaver = leaver(&cycle, at, heard, link.clone(), turn);
+                if leaver.is_some() {
+                    // The feed may be behind what the cycle has read: what the source says now counts.
+                    leaver = now(&cycle, at, heard).await?.and_then(|now| self::leaver(&cycle, at, &now, link, turn));
+                }
+                match leaver {
                     Some(intent) if self.is_admitted(&intent).await => {
                         self.passed.insert(key(at, heard.id()));
                         passing.push(intent);
@@ -292,6 +297,17 @@ async fn read(cycle: &Cycle, at: usize, cursor: Cursor) -> Result<(Vec<Heard>, O
             return Ok((last.into_values().collect(), cursor));
         }
     }
+}
+
+/// The change as the source has it now; none when it cannot tell: that somebody is not found says nothing unless the feed named
+/// him as gone.
+async fn now(cycle: &Cycle, at: usize, heard: &Heard) -> Result<Option<Heard>, EngineError> {
+    let found = cycle.source.get(&cycle.cx, &cycle.rule(at).from, heard.id()).await;
+    Ok(match (found.map_err(|error| planner::source(cycle, error))?, heard) {
+        (Some(record), _) => Some(Heard::Changed(Box::new(record))),
+        (None, Heard::Gone(_)) => Some(heard.clone()),
+        (None, Heard::Changed(_)) => None,
+    })
 }
 
 /// What is to be sent for somebody who leaves.

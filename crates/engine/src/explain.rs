@@ -4,7 +4,7 @@
 mod recorded;
 
 use provost_connector::{ConnectorError, Context, LookupRequest};
-use provost_lang::{ClauseVerdict, Context as LangContext, Outcome};
+use provost_lang::{ClauseVerdict, Context as LangContext, Outcome, Trace, Traced};
 use provost_model::{ChangeOp, Filter, JobName, ObjectId, Operator, Record, Text, Timestamp, Value};
 use provost_store::LinkRow;
 
@@ -13,9 +13,10 @@ use crate::cycle::index::Index;
 use crate::decide::{Decision, Source, Subject, Target, Verdict, decide};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
-use crate::report::{ChangeTrace, ClauseTrace, Explanation, LinkTrace, MappingTrace, MatchTrace};
+use crate::report::{ChangeTrace, ClauseTrace, Explanation, LinkTrace, MappingTrace, MatchTrace, StepTrace};
 use crate::rule::{Mapping, Rule};
 use crate::spec::JobSpec;
+use recorded::Masks;
 
 impl Engine {
     /// Explains the source objects that satisfy the filter. Objects that left, and all when source or target cannot be asked,
@@ -56,7 +57,10 @@ impl Engine {
             let rule = opened.job.rules.iter().find(|rule| rule.from == known.class);
             explanations.push(match (rule, &known.link) {
                 (Some(rule), Some(link)) => self.explain_gone(&opened, rule, link).await?,
-                _ => self.explain_known(name, spec, known, rule, "the object is not in the source now").await?,
+                _ => {
+                    let masks = rule.map_or_else(|| Masks::written(spec, &known.class), Masks::of);
+                    self.explain_known(name, spec, known, &masks, "the object is not in the source now").await?
+                }
             });
         }
         Ok(explanations)
@@ -143,7 +147,7 @@ impl Engine {
             Verdict::Ask(_) | Verdict::Choose(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
         };
         let class = &rule.from;
-        let history = self.history(&opened.job.name, class, id, Some(rule)).await?;
+        let history = self.history(&opened.job.name, class, id, &Masks::of(rule)).await?;
         let history = history.into_iter().map(|told| told.entry).collect();
         let upcoming = self.upcoming(&opened.job.name, &opened.schedule, class, id, link).await?;
         let next = upcoming.iter().find(|one| matches!(one.what.as_str(), "retry" | "delete" | "release"));
@@ -276,9 +280,33 @@ fn mappings(rule: &Rule, record: &Record, now: Timestamp) -> Vec<MappingTrace> {
                 Err(error) => (None, Some(error.to_string())),
             };
             let expression = mapping.expression.source().to_owned();
-            MappingTrace { target: mapping.key.to_string(), expression, value, note }
+            let steps = steps(rule, mapping, &context);
+            MappingTrace { target: mapping.key.to_string(), expression, value, note, steps }
         })
         .collect()
+}
+
+/// What the parts gave. Of what nobody may see at the target no part is told either; a chance has another outcome each time.
+fn steps(rule: &Rule, mapping: &Mapping, context: &LangContext<'_>) -> Vec<StepTrace> {
+    if !mapping.readable || mapping.random {
+        return Vec::new();
+    }
+    mapping.expression.trace(context).children.into_iter().map(|part| step(rule, part)).collect()
+}
+
+fn step(rule: &Rule, part: Trace) -> StepTrace {
+    let text = part.expression.to_lowercase();
+    let is_hidden = rule.redacted.iter().any(|name| text.contains(name.to_lowercase().as_str()));
+    let (value, note) = match part.result {
+        Traced::Redacted => (Some(Value::text(provost_lang::REDACTED)), None),
+        Traced::Value(_) if is_hidden => (Some(Value::text(provost_lang::REDACTED)), None),
+        Traced::Value(value) => (Some(value), None),
+        Traced::IgnoreAttribute => (None, Some("left alone".to_owned())),
+        Traced::IgnoreObject => (None, Some("ignores the object".to_owned())),
+        Traced::Error(error) => (None, Some(error.to_string())),
+    };
+    let steps = part.children.into_iter().map(|part| step(rule, part)).collect();
+    StepTrace { expression: part.expression, value, note, steps }
 }
 
 fn change_trace(rule: &Rule, change: &provost_model::Change) -> ChangeTrace {

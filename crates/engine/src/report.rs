@@ -164,6 +164,20 @@ pub struct MappingTrace {
     pub expression: String,
     pub value: Option<Value>,
     pub note: Option<String>,
+    /// What the parts of the expression gave, in the order of evaluation; what was not asked for is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepTrace>,
+}
+
+/// One part of an expression, and the parts it asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepTrace {
+    pub expression: String,
+    pub value: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepTrace>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

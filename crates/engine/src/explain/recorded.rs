@@ -2,7 +2,8 @@
 //! asked, so that it can be told for as long as the log is kept.
 
 use provost_connector::{ConnectorError, Exchange};
-use provost_model::{ClassName, Filter, JobName, ObjectId, Text, Value};
+use provost_lang::{Expression, REDACTED};
+use provost_model::{AttributePath, ClassName, Filter, JobName, ObjectId, Text, Value};
 use provost_store::escrow::NEVER;
 use provost_store::{EventQuery, EventRow, EventStatus, JobRow, LinkRow};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use super::{link_trace, named_id, time};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::report::{ChangeTrace, Explanation, HistoryEntry, Upcoming};
-use crate::rule::{Mapping, Rule};
+use crate::rule::Rule;
 use crate::scheduler::due::{self, Standing, Wait};
 use crate::spec::{JobSpec, ScheduleSpec};
 use crate::timetable::Timetable;
@@ -39,7 +40,8 @@ impl Engine {
     ) -> Result<Vec<Explanation>, EngineError> {
         let mut explanations = Vec::new();
         for known in self.recorded(name, spec, filter).await? {
-            explanations.push(self.explain_known(name, spec, known, None, why).await?);
+            let masks = Masks::written(spec, &known.class);
+            explanations.push(self.explain_known(name, spec, known, &masks, why).await?);
         }
         Ok(explanations)
     }
@@ -49,11 +51,11 @@ impl Engine {
         name: &JobName,
         spec: &JobSpec,
         known: Known,
-        rule: Option<&Rule>,
+        masks: &Masks,
         why: &str,
     ) -> Result<Explanation, EngineError> {
         let Known { class, id, link } = known;
-        let history = self.history(name, &class, &id, rule).await?;
+        let history = self.history(name, &class, &id, masks).await?;
         let upcoming = self.upcoming(name, &spec.schedule, &class, &id, link.as_ref()).await?;
         let next = upcoming.iter().find(|one| matches!(one.what.as_str(), "retry" | "delete" | "release"));
         let next = next.map(|one| one.text.clone());
@@ -127,18 +129,28 @@ impl Engine {
         Ok(found)
     }
 
-    /// What the log has of the object, newest first. The rule masks what was not sensitive yet when it was written.
+    /// What the log has of the object, newest first. The masks hide what was not sensitive yet when it was written.
     pub(super) async fn history(
         &self,
         job: &JobName,
         class: &ClassName,
         id: &ObjectId,
-        rule: Option<&Rule>,
+        masks: &Masks,
     ) -> Result<Vec<Told>, EngineError> {
-        let query =
+        let mut query =
             EventQuery { job: Some(job.clone()), source_id: Some(id.clone()), limit: HISTORY, ..EventQuery::default() };
-        let mut events = self.store.events(&query).await?;
-        events.retain(|event| event.class == *class);
+        let mut events = Vec::new();
+        // Objects of two classes may have one id.
+        loop {
+            let page = self.store.events(&query).await?;
+            let is_last = (page.len() as i64) < HISTORY;
+            query.before_seq = page.last().map(|event| event.seq);
+            events.extend(page.into_iter().filter(|event| event.class == *class));
+            if is_last || events.len() as i64 >= HISTORY {
+                break;
+            }
+        }
+        events.truncate(HISTORY as usize);
         let mut failed = 0;
         let mut told: Vec<Told> = Vec::with_capacity(events.len());
         for event in events.iter().rev() {
@@ -150,7 +162,7 @@ impl Engine {
                 EventStatus::Done => Some(std::mem::take(&mut failed) + 1),
                 _ => None,
             };
-            told.push(Told { name: event.name.clone(), entry: entry(event, tries, rule) });
+            told.push(Told { name: event.name.clone(), entry: entry(event, tries, masks) });
         }
         told.reverse();
         Ok(told)
@@ -267,7 +279,34 @@ pub(super) struct Told {
     pub entry: HistoryEntry,
 }
 
-fn entry(event: &EventRow, tries: Option<u32>, rule: Option<&Rule>) -> HistoryEntry {
+/// What stands in place of the values of attributes that are sensitive by today's rules.
+pub(super) struct Masks(Vec<(Text, &'static str)>);
+
+impl Masks {
+    pub fn of(rule: &Rule) -> Self {
+        let sensitive = rule.mappings.iter().filter(|mapping| mapping.sensitive);
+        Self(sensitive.map(|mapping| (mapping.key.clone(), mapping.mask())).collect())
+    }
+
+    /// Without source and target, whose schemas nobody can read then: those that the job's expressions redact. An expression that
+    /// cannot be read hides what it gave.
+    pub fn written(spec: &JobSpec, class: &ClassName) -> Self {
+        let rules = spec.objects.iter().filter(|rule| rule.from == *class);
+        let environment = spec.environment();
+        let redacts = |text: &str| {
+            Expression::compile_with(text, &environment).map_or(true, |expression| expression.is_redacted())
+        };
+        let attributes = rules.flat_map(|rule| &rule.attributes).filter(|(_, mapping)| redacts(&mapping.value));
+        let key = |path: &String| path.parse::<AttributePath>().map_or_else(|_| path.clone(), |path| path.to_string());
+        Self(attributes.map(|(path, _)| (Text::from(key(path)), REDACTED)).collect())
+    }
+
+    fn mask(&self, path: &str) -> Option<&'static str> {
+        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(path)).map(|(_, mask)| *mask)
+    }
+}
+
+fn entry(event: &EventRow, tries: Option<u32>, masks: &Masks) -> HistoryEntry {
     #[derive(Deserialize)]
     struct Stored {
         path: String,
@@ -293,9 +332,8 @@ fn entry(event: &EventRow, tries: Option<u32>, rule: Option<&Rule>) -> HistoryEn
     let error: Option<ConnectorError> = serde_json::from_str(detail).ok();
     let detail: Detail = serde_json::from_str(detail).unwrap_or_default();
     let change = |change: Stored| {
-        let mask = rule.and_then(|rule| rule.mapping(&change.path)).filter(|mapping| mapping.sensitive);
-        let show =
-            |value: Option<Value>| value.map(|value| mask.map_or(value, |mapping: &Mapping| mapping.mask().into()));
+        let mask = masks.mask(&change.path);
+        let show = |value: Option<Value>| value.map(|value| mask.map_or(value, Value::text));
         ChangeTrace {
             op: change.op.unwrap_or_else(|| "set".into()),
             before: show(change.before),

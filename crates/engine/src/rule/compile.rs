@@ -442,10 +442,16 @@ fn requested(
     names.filter(|name| is_read(name) || (only && name == APP_ROLE_ASSIGNMENTS)).map(of_application).collect()
 }
 
-/// The source attributes that must not be shown, because some expression of the rule redacts them.
+/// The source attributes that must not be shown: some expression of the rule redacts them, or they only go where the target's
+/// schema says that nobody reads.
 fn redacted(mappings: &[Mapping], matching: &[Matching]) -> Vec<Text> {
-    let expressions = mappings.iter().map(|mapping| &mapping.expression).chain(matching.iter().map(|m| &m.source));
-    let mut names: Vec<Text> = expressions.flat_map(Expression::redacted_attributes).cloned().collect();
+    let expressions = || mappings.iter().map(|mapping| &mapping.expression).chain(matching.iter().map(|m| &m.source));
+    let shown = mappings.iter().filter(|mapping| !mapping.sensitive).map(|mapping| &mapping.expression);
+    let shown: Vec<&Text> = shown.chain(matching.iter().map(|m| &m.source)).flat_map(Expression::attributes).collect();
+    let hidden =
+        mappings.iter().filter(|mapping| !mapping.readable).flat_map(|mapping| mapping.expression.attributes());
+    let hidden = hidden.filter(|name| !shown.contains(name));
+    let mut names: Vec<Text> = expressions().flat_map(Expression::redacted_attributes).chain(hidden).cloned().collect();
     names.sort();
     names.dedup();
     names

@@ -76,7 +76,7 @@ pub struct Rule {
     pub has_choices: bool,
     /// Source attributes that are read only on request, and some expression or the scope reads.
     pub requested: Vec<Text>,
-    /// Source attributes that some expression redacts.
+    /// Source attributes that are not shown: some expression redacts them, or they only go into what nobody may read.
     pub redacted: Vec<Text>,
     /// Whether some mapping yields references.
     pub has_references: bool,

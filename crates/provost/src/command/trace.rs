@@ -1,6 +1,6 @@
 //! Attribute changes and explanations as text.
 
-use provost_engine::report::{ChangeTrace, Explanation, HistoryEntry};
+use provost_engine::report::{ChangeTrace, Explanation, HistoryEntry, StepTrace};
 use provost_model::Value;
 
 use crate::error::Result;
@@ -140,8 +140,21 @@ fn mappings(data: &mut Data, trace: &Explanation) -> Result<()> {
         data.line(format_args!("    {} = {value}{note}", mapping.target))?;
         let expression = data.paint(Style::Dim, &mapping.expression);
         data.line(format_args!("        {expression}"))?;
+        mapping.steps.iter().try_for_each(|part| step(data, part, 3))?;
     }
     Ok(())
+}
+
+/// A part of an expression with the parts it asked for.
+fn step(data: &mut Data, part: &StepTrace, depth: usize) -> Result<()> {
+    let result = match (&part.value, &part.note) {
+        (None, Some(note)) => format!("({note})"),
+        (value, _) => shown(value.as_ref()),
+    };
+    let expression = shown(Some(&Value::text(part.expression.as_str())));
+    let line = data.paint(Style::Dim, format!("{expression} = {result}"));
+    data.line(format_args!("{:indent$}{line}", "", indent = depth * 4))?;
+    part.steps.iter().try_for_each(|part| step(data, part, depth + 1))
 }
 
 fn section(data: &mut Data, title: &str) -> Result<()> {

@@ -1,7 +1,7 @@
-//! How long the log, discarded plans and pushes are kept, and the work of throwing away what is older: by the page, with a pause
-//! after each, so that cycles hardly notice.
+//! How long the log, discarded plans, pushes and the names of the deleted are kept, and the work of throwing away what is older:
+//! by the page, with a pause after each, so that cycles hardly notice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use provost_connector::Context;
@@ -22,7 +22,7 @@ const FIRST: Duration = Duration::from_secs(5 * 60);
 const DAY_MS: i64 = 86_400_000;
 const PLANS_PLACE: &str = "discarded pruned through";
 
-/// `retention: { log: 400d, plans: 90d, pushes: 90d }`.
+/// `retention: { log: 400d, plans: 90d, pushes: 90d, deleted: 90d }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionSpec {
@@ -32,12 +32,14 @@ pub struct RetentionSpec {
     pub plans: Period,
     /// Pushed operations that every job has read, and the requests they came with.
     pub pushes: Period,
+    /// What the directory remembers of users and groups that were deleted, once every job has read past it.
+    pub deleted: Period,
 }
 
 impl Default for RetentionSpec {
     fn default() -> Self {
         let days = |days: i64| Period { ms: days * DAY_MS };
-        Self { log: days(400), plans: days(90), pushes: days(90) }
+        Self { log: days(400), plans: days(90), pushes: days(90), deleted: days(90) }
     }
 }
 
@@ -49,6 +51,16 @@ pub struct Pruned {
     pub cycles: u64,
     pub pushed: u64,
     pub push_requests: u64,
+    pub deleted: u64,
+}
+
+/// What is kept how long, and who still has to read it.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    pub spec: RetentionSpec,
+    pub jobs: BTreeMap<JobName, JobSpec>,
+    /// The connection whose objects are in this store, the directory.
+    pub directory: Option<ConnectionName>,
 }
 
 impl Pruned {
@@ -59,13 +71,8 @@ impl Pruned {
 
 impl Engine {
     /// Throws away what is older than the specification says; with `dry` only counts it, cycles excepted.
-    pub async fn prune(
-        &self,
-        keep: &RetentionSpec,
-        jobs: &BTreeMap<JobName, JobSpec>,
-        dry: bool,
-        cx: &Context,
-    ) -> Result<Pruned, EngineError> {
+    pub async fn prune(&self, records: &Records, dry: bool, cx: &Context) -> Result<Pruned, EngineError> {
+        let keep = &records.spec;
         let now = self.clock.now_ms();
         let before = |period: Period| now.saturating_sub(period.ms);
         let (log, plans, pushes) = (before(keep.log), before(keep.plans), before(keep.pushes));
@@ -80,15 +87,21 @@ impl Engine {
         if plans > log {
             let place = self.store.memo(PLANS_PLACE).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
             let cut = self.store.cut(Old::Discarded, plans).await?;
-            let (count, through) = self.walk(&cut, if dry { 0 } else { place }, dry, cx).await?;
+            // Of what is older than the log everything was counted.
+            let (count, through) = self.walk(&cut, through.max(place), dry, cx).await?;
             pruned.discarded = count;
+            // What waits may be given up later.
+            let through = through.min(self.store.first_open().await?.unwrap_or(i64::MAX));
             if !dry && through > place {
                 let mut tx = self.store.begin().await?;
                 tx.put_memo(PLANS_PLACE, &through.to_string()).await?;
                 tx.commit().await?;
             }
         }
-        self.prune_pushes(jobs, pushes, dry, &mut pruned, cx).await?;
+        self.prune_pushes(&records.jobs, pushes, dry, &mut pruned, cx).await?;
+        if let Some(directory) = &records.directory {
+            self.forget_deleted(&records.jobs, directory, before(keep.deleted), dry, &mut pruned, cx).await?;
+        }
         if !dry {
             while self.store.prune_spans(through, PAGE).await? > 0 {
                 rest(cx).await?;
@@ -127,21 +140,13 @@ impl Engine {
         pruned: &mut Pruned,
         cx: &Context,
     ) -> Result<(), EngineError> {
-        let mut read: BTreeMap<(&ConnectionName, ClassName), i64> = BTreeMap::new();
-        for (name, spec) in jobs {
-            let row = self.store.job(name).await?;
-            for rule in &spec.objects {
-                let class = ClassName::from(rule.from.as_str());
-                let cursor = row.as_ref().and_then(|row| row.cursors.get(&class)?.parse::<i64>().ok());
-                let place = read.entry((&spec.source, class)).or_insert(i64::MAX);
-                // A job without a cursor reads everything, but nobody knows from when on.
-                *place = (*place).min(cursor.unwrap_or(0));
-            }
-        }
-        for ((connection, class), through) in read {
+        let classes: BTreeSet<(&ConnectionName, &ClassName)> =
+            jobs.values().flat_map(|spec| spec.objects.iter().map(|rule| (&spec.source, &rule.from))).collect();
+        for (connection, class) in classes {
+            let through = self.read_through(jobs, connection, class).await?.unwrap_or(0);
             loop {
                 let limit = if dry { i64::MAX } else { PAGE };
-                let gone = self.store.prune_pushed(connection, &class, through, before_ms, limit, dry).await?;
+                let gone = self.store.prune_pushed(connection, class, through, before_ms, limit, dry).await?;
                 pruned.pushed += gone;
                 if dry || gone == 0 {
                     break;
@@ -161,6 +166,61 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// How far all jobs have read the feed of a class; none where no job reads it.
+    async fn read_through(
+        &self,
+        jobs: &BTreeMap<JobName, JobSpec>,
+        connection: &ConnectionName,
+        class: &str,
+    ) -> Result<Option<i64>, EngineError> {
+        let mut through = None;
+        for (name, spec) in jobs.iter().filter(|(_, spec)| spec.source == *connection) {
+            if !spec.objects.iter().any(|rule| rule.from.eq_ignore_ascii_case(class)) {
+                continue;
+            }
+            let row = self.store.job(name).await?;
+            let cursors = row.iter().flat_map(|row| &row.cursors);
+            let places = cursors.filter(|(of, _)| of.eq_ignore_ascii_case(class));
+            // A job without a cursor reads everything, but nobody knows from when on.
+            let place = places.map(|(_, cursor)| cursor.parse().unwrap_or(0)).min().unwrap_or(0);
+            through = Some(through.map_or(place, |through: i64| through.min(place)));
+        }
+        Ok(through)
+    }
+
+    /// Forgets who was deleted in the directory once every job has read past it. A reader that nobody here knows of is told by
+    /// the feed that it begins later.
+    async fn forget_deleted(
+        &self,
+        jobs: &BTreeMap<JobName, JobSpec>,
+        directory: &ConnectionName,
+        before_ms: i64,
+        dry: bool,
+        pruned: &mut Pruned,
+        cx: &Context,
+    ) -> Result<(), EngineError> {
+        for kind in self.store.tombstone_kinds().await? {
+            let through = self.read_through(jobs, directory, &kind).await?.unwrap_or(i64::MAX);
+            let Some(last) = self.store.last_tombstone(&kind, through, before_ms).await? else { continue };
+            if dry {
+                pruned.deleted += self.store.prune_tombstones(&kind, last, before_ms, i64::MAX, true).await?;
+                continue;
+            }
+            self.store.note_feed_begin(&kind, last).await?;
+            loop {
+                let gone = self.store.prune_tombstones(&kind, last, before_ms, PAGE, false).await?;
+                pruned.deleted += gone;
+                if gone == 0 {
+                    break;
+                }
+                rest(cx).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn rest(cx: &Context) -> Result<(), EngineError> {
     tokio::select! {
         () = cx.cancel.cancelled() => Err(EngineError::Cancelled),
@@ -169,7 +229,7 @@ async fn rest(cx: &Context) -> Result<(), EngineError> {
 }
 
 /// Prunes every day until `cx` is cancelled.
-pub async fn keep(engine: Engine, spec: RetentionSpec, jobs: BTreeMap<JobName, JobSpec>, cx: Context) {
+pub async fn keep(engine: Engine, records: Records, cx: Context) {
     let mut wait = FIRST;
     loop {
         tokio::select! {
@@ -177,7 +237,7 @@ pub async fn keep(engine: Engine, spec: RetentionSpec, jobs: BTreeMap<JobName, J
             () = tokio::time::sleep(wait) => {}
         }
         wait = EVERY;
-        match engine.prune(&spec, &jobs, false, &cx).await {
+        match engine.prune(&records, false, &cx).await {
             Ok(pruned) if pruned.is_nothing() => {}
             Ok(pruned) => tracing::info!(
                 events = pruned.events,
@@ -185,6 +245,7 @@ pub async fn keep(engine: Engine, spec: RetentionSpec, jobs: BTreeMap<JobName, J
                 cycles = pruned.cycles,
                 pushed = pruned.pushed,
                 requests = pruned.push_requests,
+                deleted = pruned.deleted,
                 "threw away what was older than it is kept"
             ),
             Err(EngineError::Cancelled) => return,

@@ -6,9 +6,10 @@ mod support;
 use std::collections::BTreeMap;
 
 use provost_connector::Context;
-use provost_engine::retention::{Pruned, RetentionSpec};
+use provost_engine::retention::{Pruned, Records, RetentionSpec};
 use provost_engine::{CycleStatus, EngineError};
-use provost_model::{Explain as _, Filter, JobName};
+use provost_model::{Clock as _, Explain as _, Filter, JobName};
+use provost_store::JobRow;
 use support::{DAY_MS, Fixture, person};
 
 fn kept(text: &str) -> RetentionSpec {
@@ -16,8 +17,13 @@ fn kept(text: &str) -> RetentionSpec {
 }
 
 async fn prune(fixture: &Fixture, keep: &str, dry: bool) -> Pruned {
+    prune_with(fixture, keep, dry, None).await
+}
+
+async fn prune_with(fixture: &Fixture, keep: &str, dry: bool, directory: Option<&str>) -> Pruned {
     let jobs = BTreeMap::from([(fixture.job.clone(), fixture.spec.clone())]);
-    fixture.engine.prune(&kept(keep), &jobs, dry, &Context::new("test")).await.unwrap()
+    let records = Records { spec: kept(keep), jobs, directory: directory.map(Into::into) };
+    fixture.engine.prune(&records, dry, &Context::new("test")).await.unwrap()
 }
 
 async fn revert(fixture: &Fixture, cycle: &str) -> Result<CycleStatus, EngineError> {
@@ -29,7 +35,7 @@ async fn revert(fixture: &Fixture, cycle: &str) -> Result<CycleStatus, EngineErr
 
 #[test]
 fn the_defaults_are_as_documented() {
-    assert_eq!(kept("{}"), kept(r#"{"log":"400d","plans":"90d","pushes":"90d"}"#));
+    assert_eq!(kept("{}"), kept(r#"{"log":"400d","plans":"90d","pushes":"90d","deleted":"90d"}"#));
     serde_json::from_str::<RetentionSpec>(r#"{"logs":"1d"}"#).unwrap_err();
 }
 
@@ -92,4 +98,66 @@ async fn what_was_discarded_goes_earlier() {
     assert_eq!(prune(&fixture, "{}", true).await.discarded, 20);
     assert_eq!(prune(&fixture, "{}", false).await, Pruned { discarded: 20, ..Pruned::default() });
     assert_eq!(prune(&fixture, "{}", false).await, Pruned::default());
+}
+
+/// What is older than the log is counted once, and what waited while younger plans were thrown away is not forgotten.
+#[tokio::test]
+async fn what_is_discarded_late_goes_too() {
+    let fixture = Fixture::new().await;
+    fixture.write_people(40);
+    fixture.run().await.unwrap();
+    fixture.write_hr(fixture.people(40, |at| if at < 20 { None } else { person(at) }));
+    assert_eq!(fixture.run().await.unwrap().status, CycleStatus::Held);
+    fixture.clock.advance_ms(95 * DAY_MS);
+    assert_eq!(prune(&fixture, "{}", false).await, Pruned::default());
+    fixture.engine.discard(&fixture.job).await.unwrap();
+    assert_eq!(prune(&fixture, "{}", true).await.discarded, 20);
+    fixture.clock.advance_ms(400 * DAY_MS);
+    let dry = prune(&fixture, "{}", true).await;
+    assert_eq!(dry.discarded, 0, "they are older than the log, and counted there: {dry:?}");
+    fixture.clock.advance_ms(-400 * DAY_MS);
+    assert_eq!(prune(&fixture, "{}", false).await.discarded, 20);
+}
+
+/// The directory forgets the deleted when they are old enough and the job has read past them.
+#[tokio::test]
+async fn the_deleted_are_forgotten_once_every_job_has_read_that() {
+    let fixture = Fixture::new().await;
+    let store = fixture.engine.store().clone();
+    let class = fixture.spec.objects[0].from.clone();
+    let row = |number: i64, kind: &str| provost_store::ResourceRow {
+        kind: kind.into(),
+        id: format!("r{number}").as_str().into(),
+        seq: 0,
+        version: 2,
+        name_key: String::new(),
+        external_id: None,
+        manager: None,
+        created: 0,
+        modified: 0,
+        deleted: Some(fixture.clock.now_ms()),
+        body: String::new(),
+    };
+    let mut rows: Vec<_> = (1..=6).map(|number| row(number, &class)).collect();
+    rows.push(row(7, "Role"));
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_resources(&mut rows).await.unwrap();
+    tx.commit().await.unwrap();
+    let hr = Some(fixture.spec.source.as_str());
+    assert_eq!(prune_with(&fixture, "{}", false, hr).await, Pruned::default(), "all are young");
+    fixture.clock.advance_ms(91 * DAY_MS);
+    // The job has read nothing; of roles nobody reads.
+    assert_eq!(prune_with(&fixture, "{}", true, hr).await.deleted, 1);
+    for (cursor, gone, begin) in [("4", 4, 4), ("4", 0, 4), ("9", 2, 6)] {
+        let mut job = store.job(&fixture.job).await.unwrap().unwrap_or_else(|| JobRow::new(fixture.job.clone()));
+        job.cursors.insert(class.clone(), cursor.into());
+        let mut tx = store.begin().await.unwrap();
+        tx.save_job(&job).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(prune_with(&fixture, "{}", false, None).await.deleted, 0, "its objects are not in this store");
+        let roles = u64::from(gone == 4);
+        assert_eq!(prune_with(&fixture, "{}", true, hr).await.deleted, gone + roles, "{cursor}");
+        assert_eq!(prune_with(&fixture, "{}", false, hr).await.deleted, gone + roles, "{cursor}");
+        assert_eq!(store.feed_begin(&class).await.unwrap(), begin);
+    }
 }

@@ -337,7 +337,7 @@ fn old_records_are_thrown_away_as_configured() {
     folder.run(&["run", "hr-to-accounts"]).ok();
     let told = folder.run(&["prune"]).ok();
     assert!(
-        told.stderr.contains("nothing is older than it is kept (log 400d, plans 90d, pushes 90d)"),
+        told.stderr.contains("nothing is older than it is kept (log 400d, plans 90d, pushes 90d, deleted 90d)"),
         "{}",
         told.stderr
     );

@@ -1,14 +1,16 @@
 //! Deleting what is older than somebody wants to keep, by the page: the log, discarded plans, cycles of which nothing is left,
-//! and what was pushed. Each call is a small transaction of its own, so that a running cycle waits for none of them.
+//! what was pushed, and what the directory remembers of the deleted. Each call is a small transaction of its own, so that a running cycle waits for none of them.
 //!
 //! What stays whatever its age: events of plans that are open and of cycles that run, and the last event of each link.
 
-use provost_model::{ClassName, ConnectionName, CycleId};
+use provost_model::{ClassName, ConnectionName, CycleId, Text};
 
 use crate::db::{LIST_MAX, Sql};
 use crate::{Result, Store};
 
 const OPEN: &str = "select id from cycle where status in ('planned', 'held', 'running')";
+const FIRST_OPEN: &str = "select min(first_seq) - 1 from event_span where cycle in
+    (select id from cycle where status in ('planned', 'held', 'running'))";
 const BOUND: &str = "select seq from event where created >= $1 order by seq limit 1";
 const PAGE: &str =
     "select max(seq) from (select seq from event where seq > $1 and seq < $2 order by seq limit $3) as page";
@@ -29,6 +31,12 @@ const PUSHED: &str = "seq in (select seq from push_operation where connection = 
     and created < $4 and seq < (select max(seq) from push_operation where connection = $1 and class = $2)
     order by seq limit $5)";
 const REQUESTS: &str = "id in (select id from push_request where created < $1 limit $2)";
+
+const TOMBSTONE_KINDS: &str = "select distinct kind from resource where deleted is not null order by kind";
+const LAST_TOMBSTONE: &str =
+    "select max(seq) from resource where kind = $1 and deleted is not null and seq <= $2 and deleted < $3";
+const TOMBSTONES: &str = " from resource where kind = $1 and seq in (select seq from resource where kind = $1
+    and deleted is not null and seq <= $2 and deleted < $3 order by seq limit $4)";
 
 /// Which events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +100,12 @@ impl Store {
         Ok(Some(PrunedPage { last, count: self.deleted(sql, dry).await? }))
     }
 
+    /// The number before the first event of a plan that is open or a cycle that runs.
+    pub async fn first_open(&self) -> Result<Option<i64>> {
+        let row = self.db().row(self.db().fixed(FIRST_OPEN)).await?;
+        row.map_or(Ok(None), |mut row| row.int_option())
+    }
+
     /// Deletes up to `limit` spans of cycles of whose events none is left, of those that end at a number at the latest.
     pub async fn prune_spans(&self, through: i64, limit: i64) -> Result<u64> {
         self.db().write(self.db().fixed(SPANS).value(through).value(limit)).await
@@ -129,6 +143,49 @@ impl Store {
         self.deleted(sql.value(before_ms).value(limit), dry).await
     }
 
+    /// The kinds of which the directory remembers somebody who was deleted.
+    pub async fn tombstone_kinds(&self) -> Result<Vec<Text>> {
+        let rows = self.db().rows(self.db().fixed(TOMBSTONE_KINDS)).await?;
+        rows.into_iter().map(|mut row| row.id()).collect()
+    }
+
+    /// The last number, up to this one, of a resource that was deleted before this time.
+    pub async fn last_tombstone(&self, kind: &str, through: i64, before_ms: i64) -> Result<Option<i64>> {
+        let sql = self.db().fixed(LAST_TOMBSTONE).value(kind).value(through).value(before_ms);
+        self.db().row(sql).await?.map_or(Ok(None), |mut row| row.int_option())
+    }
+
+    /// Forgets up to `limit` resources that were deleted before this time, up to a number that all readers of the feed have seen
+    /// and that was [noted](Self::note_feed_begin).
+    pub async fn prune_tombstones(
+        &self,
+        kind: &str,
+        through: i64,
+        before_ms: i64,
+        limit: i64,
+        dry: bool,
+    ) -> Result<u64> {
+        let mut sql = self.db().sql();
+        sql.push(if dry { "select count(*)" } else { "delete" }).push(TOMBSTONES);
+        self.deleted(sql.value(kind).value(through).value(before_ms).value(limit), dry).await
+    }
+
+    /// Remembers that the feed of a kind does not tell all deletions up to this number any more; it never moves back.
+    pub async fn note_feed_begin(&self, kind: &str, through: i64) -> Result<()> {
+        let name = feed_memo(kind);
+        let mut tx = self.begin().await?;
+        let earlier = tx.memo(&name).await?.and_then(|text| text.parse::<i64>().ok());
+        if earlier.is_none_or(|earlier| earlier < through) {
+            tx.put_memo(&name, &through.to_string()).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The place in the feed of a kind from which on it is whole; 0 where nothing was forgotten.
+    pub async fn feed_begin(&self, kind: &str) -> Result<i64> {
+        Ok(self.memo(&feed_memo(kind)).await?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
     async fn deleted(&self, sql: Sql<'_>, dry: bool) -> Result<u64> {
         if !dry {
             return self.db().write(sql).await;
@@ -154,3 +211,7 @@ impl Store {
 }
 
 const PRUNED: &str = "log pruned before";
+
+fn feed_memo(kind: &str) -> String {
+    format!("feed pruned through: {kind}")
+}

@@ -47,7 +47,14 @@ impl DirectoryScan {
             ScanMode::Full => Place::After(ObjectId::default()),
             ScanMode::Changes { cursor: None } => Place::Cursor,
             ScanMode::Changes { cursor: Some(Cursor(text)) } => match text.parse::<i64>() {
-                Ok(since) if (0..=top).contains(&since) => Place::Since(since),
+                Ok(since) if (0..=top).contains(&since) => {
+                    if since < directory.store().feed_begin(&kind).await.map_err(|error| store_error(&error))? {
+                        let message = "the directory has forgotten who was deleted after this place of its change feed";
+                        return Err(ConnectorError::new(ErrorCode::CursorExpired, message)
+                            .hint("read the class in full; `retention: { deleted: … }` says how long it remembers"));
+                    }
+                    Place::Since(since)
+                }
                 _ => {
                     let message = "the directory's change feed has no such place";
                     return Err(ConnectorError::new(ErrorCode::CursorExpired, message)
@@ -74,6 +81,14 @@ impl DirectoryScan {
             Place::Cursor => return Ok(Vec::new()),
         };
         let rows = rows.map_err(|error| store_error(&error))?;
+        if let Place::Since(seq) = &self.place {
+            // Noted before anybody is forgotten: whoever is missing from these rows has been noted by now.
+            let begin = store.feed_begin(&self.kind).await.map_err(|error| store_error(&error))?;
+            if *seq < begin {
+                let message = "the directory forgot who was deleted while its change feed was read";
+                return Err(ConnectorError::new(ErrorCode::Unreadable, message).hint("the next cycle reads everything"));
+            }
+        }
         if let Some(last) = rows.last() {
             match &mut self.place {
                 Place::After(id) => id.clone_from(&last.id),

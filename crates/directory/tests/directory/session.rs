@@ -23,6 +23,7 @@ crate::on_both!(
     finding,
     full_scan,
     feed,
+    feed_forgets,
     groups_of_a_user,
     known_digests,
     a_batch,
@@ -411,6 +412,34 @@ async fn feed(place: Place) {
         let request = ScanRequest { mode: since(wrong), page_size: 1, ..ScanRequest::full("User") };
         assert_eq!(place.session.scan(&cx(), request).await.err().unwrap().code, ErrorCode::CursorExpired);
     }
+}
+
+/// A reader whose place is from before what the feed has forgotten reads everything; one who has read past it goes on.
+async fn feed_forgets(place: Place) {
+    let cursor = |page: &ScanPage| page.end.as_ref().unwrap().cursor.as_ref().unwrap().0.clone();
+    let (a, b) = (place.create("User", crate::user("a")).await, place.create("User", crate::user("b")).await);
+    let before = cursor(&scan(&place, "User", since("0"), None).await);
+    apply(&place, operation(Action::Delete, "User", Some(&a), vec![])).await.unwrap();
+    let after = cursor(&scan(&place, "User", since(&before), None).await);
+    // Somebody else is in the middle of it.
+    let request = |cursor: &str| ScanRequest { mode: since(cursor), page_size: 1, ..ScanRequest::full("User") };
+    let mut slow = place.session.scan(&cx(), request("0")).await.unwrap();
+    assert_eq!(slow.next(&cx()).await.unwrap().items.len(), 1);
+
+    let through = after.parse().unwrap();
+    place.store.note_feed_begin("User", through).await.unwrap();
+    assert_eq!(place.store.prune_tombstones("User", through, i64::MAX, 100, false).await.unwrap(), 1);
+
+    for late in ["0", before.as_str()] {
+        let error = place.session.scan(&cx(), request(late)).await.err().unwrap();
+        assert_eq!(error.code, ErrorCode::CursorExpired, "{late}");
+    }
+    let error = slow.next(&cx()).await.err().unwrap();
+    assert_eq!((error.code, error.retry), (ErrorCode::Unreadable, provost_connector::Retry::NextCycle), "{error}");
+    assert!(scan(&place, "User", since(&after), None).await.items.is_empty());
+    assert_eq!(ids(&scan(&place, "User", ScanMode::Full, None).await), [('u', b)]);
+    // Groups have a feed of their own.
+    scan(&place, "Group", since("0"), None).await;
 }
 
 /// The groups of a user are read on request, by scan and search, and move her in the feed when they change.

@@ -20,7 +20,7 @@ pub async fn run(global: &Global, args: PruneArgs, output: Output) -> Result<Exi
     let setup = Setup::open(global).await?;
     let keep = &setup.configuration.retention;
     let cx = context(output, "prune");
-    let pruned = setup.engine.prune(keep, &setup.configuration.jobs, args.dry_run, &cx).await?;
+    let pruned = setup.engine.prune(&setup.configuration.records(), args.dry_run, &cx).await?;
     if output.json {
         output.json(&Told { pruned, dry_run: args.dry_run })?;
         return Ok(Exit::Done);
@@ -31,6 +31,7 @@ pub async fn run(global: &Global, args: PruneArgs, output: Output) -> Result<Exi
         (pruned.discarded, "discarded operation", keep.plans),
         (pruned.pushed, "pushed operation", keep.pushes),
         (pruned.push_requests, "pushed request", keep.pushes),
+        (pruned.deleted, "deleted object of the directory", keep.deleted),
         (pruned.cycles, "cycle", keep.log),
     ] {
         if count > 0 {
@@ -39,8 +40,8 @@ pub async fn run(global: &Global, args: PruneArgs, output: Output) -> Result<Exi
     }
     if pruned.is_nothing() {
         output.note(format_args!(
-            "nothing is older than it is kept (log {}, plans {}, pushes {})",
-            keep.log, keep.plans, keep.pushes
+            "nothing is older than it is kept (log {}, plans {}, pushes {}, deleted {})",
+            keep.log, keep.plans, keep.pushes, keep.deleted
         ));
     }
     Ok(Exit::Done)

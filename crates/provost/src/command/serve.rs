@@ -44,12 +44,7 @@ pub async fn conduct(setup: &Setup, listener: TcpListener, cx: &Context, output:
     let state = ServerState::new(directory, setup.store.clone(), clock, Token::Stored).jobs(entries);
     let stop = cx.cancel.clone();
     let server = tokio::spawn(serve(listener, state, async move { stop.cancelled().await }));
-    let keep = retention::keep(
-        setup.engine.clone(),
-        setup.configuration.retention,
-        setup.configuration.jobs.clone(),
-        cx.clone(),
-    );
+    let keep = retention::keep(setup.engine.clone(), setup.configuration.records(), cx.clone());
     let keep = tokio::spawn(keep);
     let jobs: Vec<_> = setup.configuration.jobs.iter().map(|(name, spec)| (name.clone(), spec.clone())).collect();
     let scheduled = jobs.iter().filter(|(_, job)| job.schedule.is_some()).count();

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use provost_directory::Types;
 use provost_engine::error::{EngineError, RuleProblem};
-use provost_engine::retention::RetentionSpec;
+use provost_engine::retention::{Records, RetentionSpec};
 use provost_engine::rule::nearest;
 use provost_engine::spec::JobSpec;
 use provost_model::{ConnectionName, JobName, Text};
@@ -141,6 +141,13 @@ impl Configuration {
             names.push(DIRECTORY.into());
         }
         names
+    }
+
+    /// What is kept how long, and who reads it.
+    pub fn records(&self) -> Records {
+        let elsewhere = self.connections.get(DIRECTORY).and_then(|spec| self.directory_file(spec)).is_some();
+        let directory = (!elsewhere).then(|| DIRECTORY.into());
+        Records { spec: self.retention, jobs: self.jobs.clone(), directory }
     }
 
     /// Where a piece of the document stands.

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0008-control.sql"),
     include_str!("../../sql/schema/0009-answer.sql"),
     include_str!("../../sql/schema/0010-exception.sql"),
+    include_str!("../../sql/schema/0011-tombstone.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

@@ -133,6 +133,11 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("select count(*) from resource where user_name is not null", "resource_user (user_name>?)"),
     ("select count(*) from resource where name_key is not null and kind || '' = ?", "resource_name (name_key>?)"),
     (
+        "delete from resource where kind = ? and seq in (select seq from resource where kind = ? and deleted is not null
+         and seq <= ? and deleted < ? order by seq limit ?)",
+        "resource_deleted (kind=? AND seq<?)",
+    ),
+    (
         "delete from member where (group_id, member_id) in (select column1, column2 from (values (?, ?), (?, ?)) as pair)",
         "SEARCH member USING",
     ),

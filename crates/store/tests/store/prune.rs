@@ -2,12 +2,19 @@
 
 use provost_store::prune::{Cut, Old};
 use provost_store::{
-    CycleKind, CycleRow, CycleStatus, EventQuery, EventStatus, ExceptionRow, PushOperationRow, PushRequestRow, Store,
+    CycleKind, CycleRow, CycleStatus, EventQuery, EventStatus, ExceptionRow, PushOperationRow, PushRequestRow,
+    ResourceRow, Store,
 };
 
 use crate::{Place, event, job, link};
 
-crate::on_both!(old_events_go_by_the_page, discarded_ones_go_earlier, pushes_go_once_read, exceptions);
+crate::on_both!(
+    old_events_go_by_the_page,
+    discarded_ones_go_earlier,
+    pushes_go_once_read,
+    tombstones_go_by_the_page,
+    exceptions,
+);
 
 fn cycle(id: &str, status: CycleStatus, started: i64) -> CycleRow {
     CycleRow {
@@ -135,6 +142,47 @@ async fn pushes_go_once_read(place: Place) {
     assert_eq!(store.prune_push_requests(2_000, 100, true).await.unwrap(), 1);
     assert_eq!(store.prune_push_requests(2_000, 100, false).await.unwrap(), 1);
     assert!(store.push_request(&job(), "r2").await.unwrap().is_some());
+}
+
+async fn tombstones_go_by_the_page(place: Place) {
+    let store = &place.store;
+    let row = |kind: &str, number: i64, deleted: Option<i64>| ResourceRow {
+        kind: kind.into(),
+        id: format!("r{number}").as_str().into(),
+        seq: 0,
+        version: 2,
+        name_key: deleted.map_or_else(|| format!("name{number}"), |_| String::new()),
+        external_id: None,
+        manager: None,
+        created: 0,
+        modified: 0,
+        deleted,
+        body: String::new(),
+    };
+    // Numbers 1 to 10; every other is deleted, each later than the one before.
+    let mut rows: Vec<_> = (1..=10).map(|at| row("User", at, (at % 2 == 0).then_some(at * 100))).collect();
+    rows.push(row("Group", 11, Some(100)));
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_resources(&mut rows).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.tombstone_kinds().await.unwrap(), ["Group", "User"]);
+    let last = |through, before| store.last_tombstone("User", through, before);
+    assert_eq!(last(i64::MAX, 700).await.unwrap(), Some(6));
+    assert_eq!(last(5, 700).await.unwrap(), Some(4), "somebody has read up to 5 only");
+    assert_eq!(last(1, 700).await.unwrap(), None);
+    let prune = |through, limit, dry| store.prune_tombstones("User", through, 700, limit, dry);
+    assert_eq!(prune(6, 100, true).await.unwrap(), 3);
+    assert_eq!(prune(6, 2, false).await.unwrap(), 2);
+    assert_eq!(prune(6, 2, false).await.unwrap(), 1);
+    assert_eq!(prune(6, 2, false).await.unwrap(), 0);
+    let left: Vec<i64> = store.resource_changes("User", 0, 100).await.unwrap().iter().map(|row| row.seq).collect();
+    assert_eq!(left, [1, 3, 5, 7, 8, 9, 10], "neither the living nor the young");
+    assert_eq!(store.feed_begin("User").await.unwrap(), 0);
+    for (through, expected) in [(6, 6), (4, 6), (8, 8)] {
+        store.note_feed_begin("User", through).await.unwrap();
+        assert_eq!(store.feed_begin("User").await.unwrap(), expected);
+    }
+    assert_eq!(store.feed_begin("Group").await.unwrap(), 0);
 }
 
 async fn exceptions(place: Place) {

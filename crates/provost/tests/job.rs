@@ -322,6 +322,12 @@ fn what_is_released_always_is_shown_until_it_is_ended() {
     assert_eq!((&exception["guard"], &exception["operations"]), (&"disable".into(), &2.into()), "{data}");
     assert_eq!(exception["ended"], false, "{data}");
     assert!(folder.run(&["plans"]).ok().stderr.contains(expected));
+    let doctor = folder.run(&["doctor"]);
+    assert!(
+        doctor.stdout.contains("warn job hr-to-accounts: released always") && doctor.stdout.contains(expected),
+        "{}",
+        doctor.stdout
+    );
     folder.write("provost.yaml", &CONFIGURATION.replace("{ count: 1 }", "{ count: 0 }"));
     let data = json(&folder.run(&["status", "--json"]).ok().stdout);
     assert_eq!(data[0]["exceptions"][0]["ended"], true, "{data}");
@@ -335,6 +341,11 @@ fn what_is_released_always_is_shown_until_it_is_ended() {
 fn old_records_are_thrown_away_as_configured() {
     let folder = folder();
     folder.run(&["run", "hr-to-accounts"]).ok();
+    // How big it is, and since when there is a log.
+    let (status, doctor) = (folder.run(&["status"]).ok().stderr, folder.run(&["doctor"]).stdout);
+    for told in [&status, &doctor] {
+        assert!(told.contains(" MiB, of which ") && told.contains("log since 2"), "{told}");
+    }
     let told = folder.run(&["prune"]).ok();
     assert!(
         told.stderr.contains("nothing is older than it is kept (log 400d, plans 90d, pushes 90d, deleted 90d)"),

@@ -57,6 +57,6 @@ pub use quarantine::QuarantineRow;
 pub use reference::{PendingReference, ReferenceKey, ReferenceRow};
 pub use seal::MasterKey;
 pub use secret::SecretInfo;
-pub use store::{Check, Store, StoreOptions};
+pub use store::{Check, Size, Store, StoreOptions};
 pub use token::{NewToken, TokenRow};
 pub use words::{CycleKind, CycleStatus, EventStatus, JobState, LinkState, ReferenceState};

@@ -67,6 +67,16 @@ pub struct Check {
     pub problems: Vec<String>,
 }
 
+/// How much room a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Size {
+    pub bytes: u64,
+    /// Of those, free to be used again. PostgreSQL does not tell.
+    pub free_bytes: Option<u64>,
+    /// When the oldest event of the log was made, in milliseconds; none when there is none.
+    pub log_since: Option<i64>,
+}
+
 impl Store {
     /// Opens `sqlite:PATH`, `sqlite::memory:` or `postgres://…`, creates the SQLite file and brings the tables up to date.
     ///
@@ -159,6 +169,24 @@ impl Store {
             problems.push(format!("the schema has version {schema}, this program's is {}", migrate::VERSION));
         }
         Ok(Check { engine, version, schema, problems })
+    }
+
+    pub async fn size(&self) -> Result<Size> {
+        let number = async |text: &'static str| match self.db().row(self.db().fixed(text)).await? {
+            Some(mut row) => row.int_option(),
+            None => Ok(None),
+        };
+        let whole = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
+        let (bytes, free_bytes) = match self.db().dialect() {
+            Dialect::Sqlite => {
+                let page = whole(number("pragma page_size").await?);
+                let free = whole(number("pragma freelist_count").await?);
+                (whole(number("pragma page_count").await?) * page, Some(free * page))
+            }
+            Dialect::Postgres => (whole(number("select pg_database_size(current_database())").await?), None),
+        };
+        let log_since = number("select created from event order by seq limit 1").await?;
+        Ok(Size { bytes, free_bytes, log_since })
     }
 
     /// Writes a compact copy to a new file while work goes on (SQLite; PostgreSQL has pg_dump). The master key is not in it.

@@ -7,6 +7,7 @@ use provost_engine::Connections;
 use provost_store::{JobState, Store};
 use serde::Serialize;
 
+use super::hold::Exception;
 use crate::cli::Global;
 use crate::config::Configuration;
 use crate::error::{Error, Exit, Result};
@@ -137,7 +138,8 @@ async fn store(checks: &mut Checks, global: &Global) -> Result<Option<Store>> {
     };
     match store.check().await {
         Ok(found) if found.problems.is_empty() => {
-            checks.ok("store", format!("{} {}, schema {}", found.engine, found.version, found.schema))?;
+            let room = super::room(&store.size().await?);
+            checks.ok("store", format!("{} {}, schema {}, {room}", found.engine, found.version, found.schema))?;
         }
         Ok(found) => {
             for problem in found.problems {
@@ -206,6 +208,10 @@ async fn jobs(checks: &mut Checks, setup: &Setup) -> Result<()> {
         if let Some(row) = setup.store.quarantine(name).await? {
             let message = format!("in quarantine since {}: {}", crate::output::time(row.since), row.reason);
             checks.add(label.clone(), CheckStatus::Fail, message, Some("provost status".to_owned()))?;
+        }
+        for row in setup.store.exceptions(Some(name.as_str())).await? {
+            let hint = Some(format!("`provost guard reset {name}` ends it"));
+            checks.add(label.clone(), CheckStatus::Warn, Exception::new(&row, Some(spec)).to_string(), hint)?;
         }
         let escrowed = u64::try_from(setup.store.count_escrows(name).await?).unwrap_or(0);
         if escrowed > 0 {

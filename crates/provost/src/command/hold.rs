@@ -85,10 +85,16 @@ impl Exception {
     }
 
     pub fn tell(&self, job: &str, output: Output) {
+        output.note(format_args!("{job}: {self}"));
+        output.hint(format_args!("`provost guard reset {job}` ends it"));
+    }
+}
+
+impl std::fmt::Display for Exception {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let by = self.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
         let ended = if self.ended { "; ended, the guard is configured otherwise by now" } else { "" };
-        output.note(format_args!("{job}: released always since {}{by}: up to {}{ended}", self.since, self.words));
-        output.hint(format_args!("`provost guard reset {job}` ends it"));
+        write!(f, "released always since {}{by}: up to {}{ended}", self.since, self.words)
     }
 }
 

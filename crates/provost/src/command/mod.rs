@@ -135,6 +135,14 @@ fn counted(count: u64, word: &str) -> String {
     format!("{} {word}{plural}", crate::output::number(count))
 }
 
+/// How much room the store takes, and since when it has a log.
+fn room(size: &provost_store::Size) -> String {
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let free = size.free_bytes.map_or_else(String::new, |free| format!(", of which {} free", mib(free)));
+    let log = size.log_since.map_or_else(String::new, |since| format!(", log since {}", crate::output::time(since)));
+    format!("{}{free}{log}", mib(size.bytes))
+}
+
 /// serde_json's message without the place, which is shown by other means.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();

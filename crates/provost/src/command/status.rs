@@ -93,6 +93,7 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit> {
     }
     data.table(table)?;
     data.end()?;
+    output.note(format_args!("store: {}", super::room(&store.size().await?)));
     for status in &statuses {
         tell(status, output);
         if status.held_plan.is_some() {

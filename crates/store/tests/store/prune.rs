@@ -61,6 +61,7 @@ async fn left(store: &Store, id: &str) -> usize {
 
 async fn old_events_go_by_the_page(place: Place) {
     let store = &place.store;
+    assert_eq!(store.size().await.unwrap().log_since, None);
     let first = write(store, cycle("c1", CycleStatus::Done, 1_000), 25, EventStatus::Done).await;
     write(store, cycle("held", CycleStatus::Held, 1_100), 6, EventStatus::Held).await;
     write(store, cycle("held", CycleStatus::Held, 1_110), 4, EventStatus::Done).await;
@@ -73,6 +74,9 @@ async fn old_events_go_by_the_page(place: Place) {
     tx.save_links(&[provost_store::LinkRow { event: Some(first[7]), ..link(7) }]).await.unwrap();
     tx.commit().await.unwrap();
 
+    let size = store.size().await.unwrap();
+    assert!(size.bytes > 10_000 && size.free_bytes.is_none_or(|free| free < size.bytes), "{size:?}");
+    assert_eq!(size.log_since, Some(1_000));
     let cut = store.cut(Old::Any, 2_000).await.unwrap();
     let counted = walk(store, &cut, 10, true).await;
     assert_eq!((counted.iter().sum::<u64>(), counted.len()), (34, 6), "{counted:?}");

@@ -19,8 +19,8 @@ use crate::spec::JobSpec;
 use recorded::Masks;
 
 impl Engine {
-    /// Explains the source objects that satisfy the filter. Objects that left, and all when source or target cannot be asked,
-    /// are found in the record by their id or name, which the filter has to name by an `eq`.
+    /// Explains the source objects that satisfy the filter. Objects that left, and all when the source cannot be asked, are
+    /// found in the record by their id or name, which the filter has to name by an `eq`.
     pub async fn explain(
         &self,
         name: &JobName,
@@ -30,7 +30,7 @@ impl Engine {
     ) -> Result<Vec<Explanation>, EngineError> {
         match self.explain_live(name, spec, filter, cx).await {
             Err(error @ (EngineError::Connection { .. } | EngineError::Rules { .. })) => {
-                let told = self.explain_recorded(name, spec, filter, &error.to_string()).await?;
+                let told = self.explain_recorded(name, spec, filter, &error.to_string(), cx).await?;
                 if told.is_empty() { Err(error) } else { Ok(told) }
             }
             result => result,

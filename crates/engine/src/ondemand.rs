@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use provost_connector::{ConnectorError, Context, ErrorCode, FindRequest};
-use provost_model::{CycleId, Filter, JobName, Record, Text};
+use provost_connector::{ConnectorError, Context, ErrorCode, FindRequest, Session};
+use provost_model::{ClassName, CycleId, Filter, JobName, ObjectId, Record, Text};
 use provost_store::{EventQuery, EventStatus, JobRow};
 
 use crate::cycle::{self, Cycle};
@@ -116,7 +116,7 @@ impl Engine {
                 page_size: LIMIT + 1,
                 ..FindRequest::new(rule.from.clone(), filter.clone())
             };
-            match matches(opened, request, cx).await {
+            match matches(&*opened.source, request, cx).await {
                 Ok(records) => found.extend(records.into_iter().map(|record| (at, record))),
                 // A class that lacks the attribute has nothing to say; another one may.
                 Err(error) => refused = Some(error),
@@ -137,11 +137,32 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Class and id of the objects that a filter names, by the source alone and without the job's rules. What it cannot answer
+    /// names nobody.
+    pub(crate) async fn named_by_source(
+        &self,
+        spec: &JobSpec,
+        filter: &Filter,
+        cx: &Context,
+    ) -> Vec<(ClassName, ObjectId)> {
+        let Ok(source) = self.connections.session(&spec.source).await else { return Vec::new() };
+        let mut named = Vec::new();
+        for rule in &spec.objects {
+            let request = FindRequest { page_size: LIMIT + 1, ..FindRequest::new(rule.from.clone(), filter.clone()) };
+            let found = matches(&*source, request, cx).await.unwrap_or_default();
+            named.extend(found.into_iter().map(|record| (rule.from.clone(), record.id)));
+        }
+        named.truncate(LIMIT);
+        named
+    }
+}
+
 /// All objects that satisfy the filter, or a few more than one call may name: a page may be short, or empty, and not the last.
-async fn matches(opened: &Opened, mut request: FindRequest, cx: &Context) -> Result<Vec<Record>, ConnectorError> {
+async fn matches(source: &dyn Session, mut request: FindRequest, cx: &Context) -> Result<Vec<Record>, ConnectorError> {
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
-        let page = opened.source.find(cx, request.clone()).await?;
+        let page = source.find(cx, request.clone()).await?;
         found.extend(page.records);
         if page.next.is_none() || found.len() > LIMIT {
             return Ok(found);

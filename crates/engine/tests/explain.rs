@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod peer_support;
+mod support;
 
 use peer_support::{Hr, World};
 use provost_connector::Context;
@@ -196,4 +197,26 @@ async fn what_was_redacted_later_is_masked_also_when_nobody_can_be_asked() {
     assert!(told.recorded_only.is_some(), "{told:?}");
     let text = serde_json::to_string(&told).unwrap();
     assert!(!text.contains("Title1") && text.contains("[Redact]"), "{told:#?}");
+}
+
+/// A source that answers says whom the filter means, also where ids and names do not, and the target is gone.
+#[tokio::test]
+async fn a_source_that_can_be_asked_says_whose_record_is_told() {
+    let fixture = support::Fixture::new().await;
+    fixture.write_people(5);
+    fixture.run().await.unwrap();
+    let target = fixture.folder.path().join("app.csv");
+    std::fs::remove_file(&target).unwrap();
+    std::fs::create_dir(&target).unwrap();
+    let ask = async |filter: &str| {
+        let filter: Filter = filter.parse().unwrap();
+        fixture.engine.explain(&fixture.job, &fixture.spec, &filter, &Context::new("test")).await
+    };
+    for filter in ["last eq \"Last3\"", "last eq \"Last3\" and first eq \"First3\"", "id eq \"p3\""] {
+        let told = ask(filter).await.unwrap_or_else(|error| panic!("{filter}: {error}"));
+        assert_eq!(told.len(), 1, "{filter}: {told:?}");
+        assert_eq!((told[0].source_id.as_str(), told[0].history.len()), ("p3", 1), "{filter}");
+        assert!(told[0].recorded_only.as_ref().unwrap().contains("app.csv"), "{told:?}");
+    }
+    assert!(ask("last eq \"nobody\"").await.unwrap_err().to_string().contains("app.csv"));
 }

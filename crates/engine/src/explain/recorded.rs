@@ -1,7 +1,7 @@
 //! What the store alone tells of an object: its history, and what will happen next and when. Neither source nor target is
 //! asked, so that it can be told for as long as the log is kept.
 
-use provost_connector::{ConnectorError, Exchange};
+use provost_connector::{ConnectorError, Context, Exchange};
 use provost_lang::{Expression, REDACTED};
 use provost_model::{AttributePath, ClassName, Filter, JobName, ObjectId, Text, Value};
 use provost_store::escrow::NEVER;
@@ -30,16 +30,26 @@ pub(super) struct Known {
 }
 
 impl Engine {
-    /// The objects that a filter of one `eq` names, by id or by name, from the record alone.
+    /// What the record has of the objects that the filter names: as far as the source says so, else, for a filter of one `eq`,
+    /// by id or by name.
     pub(super) async fn explain_recorded(
         &self,
         name: &JobName,
         spec: &JobSpec,
         filter: &Filter,
         why: &str,
+        cx: &Context,
     ) -> Result<Vec<Explanation>, EngineError> {
+        let mut all = Vec::new();
+        for (class, id) in self.named_by_source(spec, filter, cx).await {
+            let link = self.store.links(name, &class, &[id.as_str()]).await?.pop();
+            all.push(Known { class, id, link });
+        }
+        if all.is_empty() {
+            all = self.recorded(name, spec, filter).await?;
+        }
         let mut explanations = Vec::new();
-        for known in self.recorded(name, spec, filter).await? {
+        for known in all {
             let masks = Masks::written(spec, &known.class);
             explanations.push(self.explain_known(name, spec, known, &masks, why).await?);
         }

@@ -107,3 +107,46 @@ async fn joining_and_leaving_a_group_is_joining_and_leaving_the_scope() {
     folder.run(&["run", "directory-to-accounts", "--full"]).ok();
     cycle(&["ada,Sales Team,active", "bob,Sales Team,active"]);
 }
+
+/// The directory forgets who was deleted only once the job has read it; a job that was taken out meanwhile loses no leaver either.
+#[tokio::test]
+async fn no_leaver_is_lost_with_what_the_directory_forgets() {
+    let folder = Folder::new();
+    let job = CONFIGURATION.replace("        scope: groups[display eq \"Sales\"]\n", "");
+    let configuration = |jobs: &str| format!("{jobs}retention: {{ deleted: 1ms }}\n");
+    folder.write("provost.yaml", &configuration(&job));
+    folder.write("accounts.csv", "login,teams,status\n");
+    let cycle = |expected: &[&str]| {
+        folder.run(&["run", "directory-to-accounts"]).ok();
+        let text = std::fs::read_to_string(folder.path("accounts.csv")).unwrap();
+        let mut rows: Vec<&str> = text.lines().skip(1).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, expected);
+    };
+    let forgotten = || {
+        let told = folder.run(&["prune", "--json"]).ok().stdout;
+        serde_json::from_str::<serde_json::Value>(&told).unwrap()["deleted"].as_u64().unwrap()
+    };
+    let people = People::open(&folder).await;
+    let (ada, bob) = (people.create("User", "userName", "ada").await, people.create("User", "userName", "bob").await);
+    people.create("User", "userName", "eve").await;
+    drop(people);
+    cycle(&["ada,,active", "bob,,active", "eve,,active"]);
+
+    let people = People::open(&folder).await;
+    people.write(Write::delete("User", ada)).await;
+    drop(people);
+    assert_eq!(forgotten(), 0, "the job has not read it");
+    cycle(&["ada,,left", "bob,,active", "eve,,active"]);
+    assert_eq!(forgotten(), 1);
+    cycle(&["ada,,left", "bob,,active", "eve,,active"]);
+
+    let people = People::open(&folder).await;
+    people.write(Write::delete("User", bob)).await;
+    drop(people);
+    let without = &job[..job.find("jobs:").unwrap()];
+    folder.write("provost.yaml", &configuration(without));
+    assert_eq!(forgotten(), 1, "nobody reads it");
+    folder.write("provost.yaml", &configuration(&job));
+    cycle(&["ada,,left", "bob,,left", "eve,,active"]);
+}

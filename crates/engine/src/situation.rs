@@ -83,7 +83,7 @@ impl Situation {
             Disabled => &["disable", "delete", "{disable: now, delete: 30d}", "report"],
             Returned | Changed => &["update", "report", "ask"],
             Missing => &["create", "unlink", "report", "ask"],
-            Orphan => &["report"],
+            Orphan => &["report", "disable", "delete"],
         }
     }
 

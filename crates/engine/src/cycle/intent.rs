@@ -8,6 +8,7 @@ use provost_store::{LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceSta
 use serde::{Deserialize, Serialize};
 
 use super::masked::mask_base;
+use super::ownerless::is_ownerless;
 use super::turn::Turn;
 use crate::decide::Act;
 use crate::rule::Rule;
@@ -141,6 +142,11 @@ impl Intent {
         inline.iter().map(|with| row(&with.key, ReferenceState::Wanted, None)).chain(replaced).collect()
     }
 
+    /// About an account that no object is linked with: there is no link to save, and nobody to try again.
+    pub fn is_ownerless(&self) -> bool {
+        self.link.is_none() && is_ownerless(&self.source_id, self.act.target_id.as_ref())
+    }
+
     /// Nothing to send: only the link or the references change.
     pub fn is_silent(&self) -> bool {
         self.act.action == Action::Update && self.act.changes.is_empty()
@@ -153,7 +159,8 @@ impl Intent {
             state: self.act.state,
             leaves: self.act.leaves,
             adopted: self.act.adopted,
-            base: self.act.base.as_ref().map(|base| mask_base(rule, base)),
+            // Nobody's link will say what the account holds; the event has said it.
+            base: self.act.base.as_ref().filter(|_| !self.is_ownerless()).map(|base| mask_base(rule, base)),
             references: self.references.clone(),
             link_changed: self.link.as_ref().map(|link| link.changed),
         }

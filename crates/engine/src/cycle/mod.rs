@@ -20,6 +20,7 @@ mod known;
 mod masked;
 mod notes;
 mod outcome;
+mod ownerless;
 mod planned;
 mod planner;
 mod pool;
@@ -380,15 +381,21 @@ struct Found {
 async fn steps(cycle: &Arc<Cycle>, recorder: &Recorder, pool: &Pool, before: &JobRow) -> Result<Found, EngineError> {
     let notes = recorder.notes();
     let mut found = Found::default();
+    let mut ownerless = Vec::new();
     for at in 0..cycle.job.rules.len() {
         let mut read = planner::class(cycle, &notes, pool, &before.cursors, at).await?;
         if cycle.kind == CycleKind::Reconcile {
             let reconciled = reconcile::class(cycle, &notes, pool, at).await?;
             read.orphans = reconciled.orphans;
             planner::again(cycle, &notes, pool, at, reconciled.missing).await?;
+            ownerless.extend(reconciled.ownerless);
         }
         found.reads.insert(cycle.rule(at).from.clone(), read);
     }
+    // Once everybody is read: an account that one rule leaves over may be another's.
+    let unproven = found.reads.iter().find(|(_, read)| read.incomplete.is_some());
+    let unproven = unproven.map(|(class, _)| format!("the read of `{class}` was not proven complete"));
+    ownerless::plan(cycle, recorder, pool, ownerless, unproven).await?;
     notes.flush().await?;
     found.intended = recorder.intended().await;
     if cycle.plan_only {

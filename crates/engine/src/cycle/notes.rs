@@ -65,6 +65,19 @@ pub(crate) struct Told {
 }
 
 impl Note {
+    /// Whether an object failed that has no account, so that an account which nobody has may be its.
+    pub fn is_unsettled(&self) -> bool {
+        let is_homeless = |link: &Option<Box<LinkRow>>| link.as_ref().is_none_or(|link| link.target_id.is_none());
+        match self {
+            Note::Fault(place, _) => is_homeless(&place.link),
+            Note::ReadFault(..) => true,
+            Note::Settled(settled) => {
+                settled.result.is_err() && is_homeless(&settled.intent.link) && !settled.intent.is_ownerless()
+            }
+            _ => false,
+        }
+    }
+
     /// The turn with the object that the note is about; over once the note is in the store.
     pub fn turn(&self) -> Option<&Turn> {
         match self {

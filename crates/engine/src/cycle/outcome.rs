@@ -236,6 +236,7 @@ impl Builder<'_> {
         let rule = self.cycle.rule(intent.rule);
         event.changes = match (act.action, &intent.link) {
             (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(rule, link)),
+            (Action::Delete, None) => act.base.as_ref().map_or_else(|| "[]".into(), |held| lost_text(rule, held)),
             _ => changes_text(rule, &intent.told(rule)),
         };
         event
@@ -294,6 +295,9 @@ impl Builder<'_> {
             }
             (None, None) => None,
         };
+        if intent.is_ownerless() {
+            return;
+        }
         let class = self.cycle.rule(intent.rule).from.clone();
         let had_target = intent.link.as_ref().is_some_and(|link| link.target_id.is_some());
         self.release(intent.rule, &intent.source_id);
@@ -352,6 +356,10 @@ impl Builder<'_> {
                 Some(self.rows.events.len() - 1)
             }
         };
+        if intent.is_ownerless() {
+            // The next reconcile finds it again.
+            return;
+        }
         let in_doubt = status == EventStatus::Unknown || error.code == provost_connector::ErrorCode::Partial;
         let touched: Vec<Arc<AttributePath>> = intent.act.changes.iter().map(|change| change.path.clone()).collect();
         let place = Place::from(intent);

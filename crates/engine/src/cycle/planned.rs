@@ -12,6 +12,7 @@ use super::Cycle;
 use super::intent::{Detail, Intent};
 use super::masked::{is_masked, unmask};
 use super::notes::{Note, Notes, announce};
+use super::ownerless::owned;
 use super::pool::{Pool, Unit};
 use super::turn::Turn;
 use crate::decide::Act;
@@ -36,6 +37,15 @@ pub(super) async fn apply_planned(
         let mut batch = Vec::new();
         let mut intents = intents(cycle, plan, events).await?;
         let mut overtaken = Vec::new();
+        // Somebody got the account since this was planned.
+        let ownerless = intents.iter().filter(|intent| intent.is_ownerless());
+        let accounts: Vec<&str> = ownerless.filter_map(|intent| intent.act.target_id.as_deref()).collect();
+        let owned = owned(cycle, &accounts).await?;
+        intents.retain(|intent| {
+            let goes = !intent.is_ownerless() || !intent.act.target_id.as_ref().is_some_and(|id| owned.contains(id));
+            overtaken.extend(intent.event.filter(|_| !goes));
+            goes
+        });
         intents.retain_mut(|intent| match cycle.turns.take(intent.rule, &intent.source_id) {
             Some(turn) => {
                 intent.turn = turn;

@@ -1,5 +1,5 @@
 //! Reads the target as a whole and compares it with what was sent: drift is repaired, a missing account is made again,
-//! accounts that nobody linked are left alone.
+//! accounts that nobody linked are left alone, or handed over to `ownerless` where the rule says more.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use provost_connector::{ScanItem, ScanRequest, Scope};
-use provost_model::{ObjectId, Record, Text, Value};
+use provost_model::{ObjectId, Record};
 use provost_store::{LinkRow, LinkState};
 
 use super::Cycle;
 use super::find::names;
+use super::intent::Intent;
 use super::known::id_hash;
 use super::notes::{Note, Notes, Told};
 use super::outcome::Place;
+use super::ownerless::{self, TOLD};
 use super::planner::intent;
 use super::pool::{Pool, Unit};
 use super::turn::Turn;
@@ -31,6 +33,8 @@ pub(super) struct Reconciled {
     pub orphans: u64,
     /// Source objects whose account is missing; they have to be looked at again.
     pub missing: Vec<ObjectId>,
+    /// What is to be done with orphans, should nobody turn out to be meant to have them.
+    pub ownerless: Vec<Intent>,
 }
 
 pub(super) async fn class(
@@ -69,13 +73,21 @@ pub(super) async fn class(
         let links = cycle.store.links_by_target(&cycle.job.name, &rule.from, &ids).await?;
         let by_target: std::collections::HashMap<&str, &LinkRow> =
             links.iter().filter_map(|link| Some((link.target_id.as_deref()?, link))).collect();
+        let unlinked = records.iter().map(|record| record.id.as_str()).filter(|id| !by_target.contains_key(id));
+        let others = ownerless::owned(cycle, &unlinked.collect::<Vec<_>>()).await?;
         for record in &records {
             match by_target.get(record.id.as_str()) {
                 Some(link) => drift(cycle, notes, pool, at, link, record).await?,
+                None if others.contains(&record.id) => {}
                 None => {
                     reconciled.orphans += 1;
-                    if reconciled.orphans <= TOLD {
-                        orphan(notes, rule, at, record).await?;
+                    match ownerless::intended(rule, at, record) {
+                        Ok(intent) => reconciled.ownerless.push(intent),
+                        Err(reason) if reconciled.orphans <= TOLD => {
+                            let name = ownerless::name(rule, record);
+                            ownerless::tell(notes, at, record.id.clone(), name, reason).await?;
+                        }
+                        Err(_) => {}
                     }
                 }
             }
@@ -83,7 +95,7 @@ pub(super) async fn class(
                 doubles += 1;
                 if doubles <= TOLD {
                     let reason = format!("the account `{first}` has the same {value}");
-                    tell(notes, rule, at, record, "duplicate", reason).await?;
+                    duplicate(notes, rule, at, record, reason).await?;
                 }
             }
         }
@@ -97,7 +109,14 @@ pub(super) async fn class(
             pool.drain().await?;
             missing(cycle, notes, pool, at, &seen, &mut reconciled).await?;
         }
-        Some(gap) => tracing::warn!(reason = gap, "the target was not read to its end: nobody counts as missing"),
+        Some(gap) => {
+            tracing::warn!(reason = gap, "the target was not read to its end: nobody counts as missing");
+            for intent in std::mem::take(&mut reconciled.ownerless).into_iter().take(TOLD as usize) {
+                let reason = format!("{}; it stays: the target was not read to its end", intent.reason);
+                let account = intent.act.target_id.unwrap_or_default();
+                ownerless::tell(notes, at, account, intent.name, reason).await?;
+            }
+        }
     }
     pool.drain().await?;
     notes.flush().await?;
@@ -140,29 +159,11 @@ async fn instead(
         .await
 }
 
-/// Accounts that the log tells of, of each kind; all of them are counted.
-const TOLD: u64 = 1_000;
-
-/// An account that nobody is linked with.
-async fn orphan(notes: &Notes, rule: &Rule, at: usize, record: &Record) -> Result<(), EngineError> {
-    let reason = "no source object is linked with this account; it stays as it is".to_owned();
-    tell(notes, rule, at, record, "orphan", reason).await
-}
-
-async fn tell(
-    notes: &Notes,
-    rule: &Rule,
-    at: usize,
-    record: &Record,
-    action: &'static str,
-    reason: String,
-) -> Result<(), EngineError> {
-    let shown = rule.name_mapping.and_then(|at| rule.mappings[at].path.get(&record.attributes));
-    let name = shown.and_then(Value::as_text).map_or_else(|| record.id.0.clone(), Text::from);
-    let target_id = Some(record.id.clone());
-    notes
-        .note(Note::Told(Box::new(Told { rule: at, source_id: ObjectId::default(), target_id, name, action, reason })))
-        .await
+/// An account that has the same matching value as another.
+async fn duplicate(notes: &Notes, rule: &Rule, at: usize, record: &Record, reason: String) -> Result<(), EngineError> {
+    let (name, target_id) = (ownerless::name(rule, record), Some(record.id.clone()));
+    let (source_id, action) = (ObjectId::default(), "duplicate");
+    notes.note(Note::Told(Box::new(Told { rule: at, source_id, target_id, name, action, reason }))).await
 }
 
 /// The accounts of a class by the value that they are matched by, to find two of one value.

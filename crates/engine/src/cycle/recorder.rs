@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use provost_model::{Action, ClassName, ObjectId};
@@ -32,6 +33,10 @@ pub(super) struct Ledger {
     intended: Arc<Mutex<Intended>>,
     /// Whom the cycle means to take something from.
     leaving: Arc<Mutex<HashSet<Key>>>,
+    /// Accounts that the cycle means to take over.
+    claimed: Arc<Mutex<HashSet<ObjectId>>>,
+    /// Failures of objects that have no account, or of which nobody knows.
+    unsettled: Arc<AtomicU64>,
 }
 
 impl Ledger {
@@ -86,6 +91,16 @@ impl Recorder {
         self.ledger.intended.lock().await.clone()
     }
 
+    /// Accounts that are planned to be taken over.
+    pub async fn claimed(&self) -> HashSet<ObjectId> {
+        self.ledger.claimed.lock().await.clone()
+    }
+
+    /// How often an object without account failed so far, also in a plan, which leaves no escrow.
+    pub fn unsettled(&self) -> u64 {
+        self.ledger.unsettled.load(Ordering::Acquire)
+    }
+
     pub(super) fn ledger(&self) -> Ledger {
         self.ledger.clone()
     }
@@ -129,6 +144,8 @@ impl Writer {
         let rows =
             Rows { links: Vec::with_capacity(page.len()), events: Vec::with_capacity(page.len()), ..Rows::default() };
         let mut builder = Builder { cycle: &cycle, escrows: &mut self.escrows, now_ms, rows };
+        let homeless = page.iter().filter(|note| note.is_unsettled()).count();
+        self.ledger.unsettled.fetch_add(homeless as u64, Ordering::AcqRel);
         for note in page {
             match note {
                 // A plan leaves the links as they are; it tells what it would do and what it cannot.
@@ -149,6 +166,9 @@ impl Writer {
                 Note::ReadFault(rule, fault) => builder.read_fault(rule, &fault),
                 Note::Planned(intent) => {
                     self.ledger.plan(intent.rule, &intent.source_id, intent.act.action).await;
+                    if let (true, Some(account)) = (intent.act.adopted, &intent.act.target_id) {
+                        self.ledger.claimed.lock().await.insert(account.clone());
+                    }
                     builder.planned(&intent);
                 }
                 Note::Superseded(seq) => builder.finish_event(0, seq, EventStatus::Discarded, None, None, None),

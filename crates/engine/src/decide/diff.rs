@@ -485,7 +485,7 @@ pub(crate) fn parse_sent(rule: &Rule, link: &LinkRow) -> Attributes {
 }
 
 /// Equal as a target compares: booleans and numbers by value, texts by letter case only where it counts, lists as sets.
-fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
+pub(super) fn same_at_target(have: &Value, want: &Value, case_exact: bool) -> bool {
     match (have, want) {
         (Value::Text(have), Value::Text(want)) if case_exact => have == want,
         (Value::Text(have), Value::Text(want)) => have == want || have.to_lowercase() == want.to_lowercase(),

@@ -3,6 +3,7 @@
 
 mod diff;
 mod leave;
+mod orphan;
 mod project;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use crate::rule::Rule;
 
 pub use diff::{Sent, drifted, repair, taken, vanished};
 pub(crate) use diff::{classify, parse_sent, switch};
+pub use orphan::orphan;
 pub(crate) use project::fit;
 pub use project::{Choice, Projected, Projection, project};
 

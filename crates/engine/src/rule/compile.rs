@@ -13,8 +13,8 @@ use provost_store::Layout;
 use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
 use super::{Job, Mapping, Matching, Rule};
 use crate::error::RuleProblem;
-use crate::situation::Reactions;
-use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, RuleSpec};
+use crate::situation::{Reactions, Situation, SituationsSpec};
+use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, Reaction, RuleSpec};
 use crate::timetable::Timetable;
 
 const UNKNOWN_CLASS: Code = Code::new("PRV-0520");
@@ -209,6 +209,7 @@ impl Check<'_> {
             self.problem_of_key(Code::new("PRV-0117"), &format!("situations.{situation}"), message, hint);
         }
         let differing = spec.differing();
+        self.orphans(&differing);
         Reactions::with(&differing).unwrap_or_else(|wrong| {
             for situation in wrong {
                 let of = if spec.situations.contains_key(&situation) { "situations" } else { "leavers" };
@@ -218,6 +219,28 @@ impl Check<'_> {
             }
             Reactions::default()
         })
+    }
+
+    /// An account that the rule lets go of, or does not take over, must not be somebody's by one row and nobody's by another.
+    fn orphans(&mut self, rows: &SituationsSpec) {
+        let takes = |orphan: &&Reaction| matches!(orphan, Reaction::Disable | Reaction::Delete);
+        let Some(orphan) = rows.get(&Situation::Orphan).filter(takes) else { return };
+        let loose = [
+            (Situation::OutOfScope, Reaction::Unlink),
+            (Situation::Deleted, Reaction::Unlink),
+            (Situation::Matched, Reaction::Report),
+            (Situation::Ambiguous, Reaction::Report),
+        ];
+        let conflicts = loose.into_iter().filter(|(situation, reaction)| rows.get(situation) == Some(reaction));
+        for (situation, reaction) in conflicts {
+            let (orphan, reaction) = (orphan.word(), reaction.word());
+            let message = format!(
+                "`situations.orphan` is `{orphan}`, and `{situation}` is `{reaction}`: whoever keeps an account by the one \
+                 would lose it by the other"
+            );
+            let hint = format!("leave `orphan` at `report`, or choose another reaction to `{situation}`");
+            self.problem_of_key(Code::new("PRV-0117"), "situations.orphan", message, Some(hint));
+        }
     }
 
     fn class<'s>(&mut self, key: &str, name: &str, schema: &'s Schema, role: &str) -> Option<&'s ClassSchema> {

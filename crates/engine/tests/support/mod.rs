@@ -42,6 +42,8 @@ enum Way {
     Askable,
     /// Of each read the first object is lost on the way, and nothing says so but the number at the end.
     Lossy,
+    /// The same of the source.
+    Torn,
     /// The source tells changes since a cursor: those that the test says there are.
     Feeding,
 }
@@ -174,14 +176,15 @@ impl Connections for Files {
             let changes = self.changes.clone();
             return Ok(Arc::new(Feeding { file, capabilities, changes }));
         }
-        if matches!(self.way, Way::Plain | Way::Feeding) || name != "app" {
+        let other = if self.way == Way::Torn { "hr" } else { "app" };
+        if matches!(self.way, Way::Plain | Way::Feeding) || name != other {
             return Ok(file);
         }
         let mut capabilities = file.capabilities().clone();
         if self.way == Way::Askable {
             capabilities.classes.iter_mut().for_each(|class| class.lookup = vec!["*".into()]);
         }
-        Ok(Arc::new(Askable { file, capabilities, lossy: self.way == Way::Lossy }))
+        Ok(Arc::new(Askable { file, capabilities, lossy: matches!(self.way, Way::Lossy | Way::Torn) }))
     }
 }
 
@@ -215,6 +218,11 @@ impl Fixture {
     /// With a target of whose reads an object is lost.
     pub async fn lossy(spec: JobSpec) -> Self {
         Self::over(spec, Way::Lossy).await
+    }
+
+    /// With a source of whose reads an object is lost.
+    pub async fn torn(spec: JobSpec) -> Self {
+        Self::over(spec, Way::Torn).await
     }
 
     /// With a source that tells its changes.

@@ -20,6 +20,7 @@ use provost_store::{EventQuery, EventRow, EventStatus, LinkRow, ReferenceRow, Re
 use super::Cycle;
 use super::intent::{Lost, ReferenceDelta};
 use super::notes::{Note, Notes};
+use super::ownerless::is_ownerless;
 use crate::error::EngineError;
 use crate::rule::Rule;
 use deed::Deed;
@@ -43,7 +44,10 @@ pub(super) async fn intend(cycle: &Arc<Cycle>, notes: &Notes, of: &str) -> Resul
             let references = References::load(cycle, rule, page, &ids).await?;
             for (id, deed) in page {
                 let link = links.remove(id).map(Box::new);
-                let Opposite { act, mut left } = opposite(rule, deed, link.as_deref());
+                let Opposite { act, mut left } = match is_ownerless(id, deed.target_id.as_ref()) && link.is_none() {
+                    true => opposite::ownerless(rule, deed),
+                    false => opposite(rule, deed, link.as_deref()),
+                };
                 let delta = references.delta(rule, id, deed, link.is_some(), &mut left);
                 for what in left {
                     tell(cycle, notes, rule, id, deed, what).await?;

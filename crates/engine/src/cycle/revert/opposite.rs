@@ -31,6 +31,25 @@ pub(super) fn opposite(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Oppo
     }
 }
 
+/// That of what was done to an account that nobody is linked with. Made again it would be an account of nobody's once more, with
+/// another id.
+pub(super) fn ownerless(rule: &Rule, deed: &Deed) -> Opposite {
+    let off = |touched: &&Touched| {
+        rule.enablement.as_ref().is_some_and(|by| touched.path == by.path && touched.is.as_ref() == Some(&by.off))
+    };
+    match (&rule.enablement, deed.attributes.iter().find(off)) {
+        _ if deed.deleted => {
+            stays("the account was deleted, and nobody was linked with it: it is not made again for nobody")
+        }
+        (Some(enablement), Some(_)) => {
+            let changes = vec![switch(enablement, true)];
+            let act = act(Action::Enable, deed.target_id.clone(), changes, LinkState::Linked);
+            Opposite { act: Some(act), left: Vec::new() }
+        }
+        _ => Opposite { act: None, left: Vec::new() },
+    }
+}
+
 fn stays(why: impl Into<String>) -> Opposite {
     Opposite { act: None, left: vec![why.into()] }
 }

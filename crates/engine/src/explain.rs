@@ -142,7 +142,6 @@ impl Engine {
                 (if silent { "none" } else { act.action.as_str() }, changes)
             }
             Verdict::Fault(_) => ("fault", Vec::new()),
-            Verdict::Unlink => ("unlink", Vec::new()),
             Verdict::Skip => ("skip", Vec::new()),
             Verdict::Ask(_) | Verdict::Choose(_) | Verdict::InStep | Verdict::Forget => ("none", Vec::new()),
         };

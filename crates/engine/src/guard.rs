@@ -125,6 +125,7 @@ fn whole(guards: &GuardsSpec) -> ClassGuardsSpec {
         disable: guards.disable,
         delete: guards.delete,
         leavers: Some(guards.leavers),
+        unlink: guards.unlink,
         shrink: None,
     }
 }
@@ -136,6 +137,7 @@ impl ClassGuardsSpec {
             "update" => self.update,
             "disable" => self.disable,
             "delete" => self.delete,
+            "unlink" => self.unlink,
             "leavers" => self.leavers,
             _ => None,
         }
@@ -161,6 +163,9 @@ pub fn exceeded(job: &Job, intended: &Intended, linked: &BTreeMap<ClassName, u64
     found
 }
 
+/// What becomes of leavers.
+const LEAVING: [Action; 3] = [Action::Disable, Action::Delete, Action::Unlink];
+
 fn of_class(rules: &[Rule], intended: &Intended, class: &ClassName, action: Action) -> u64 {
     let rules = rules.iter().enumerate().filter(|(_, rule)| rule.from == *class);
     rules.map(|(at, _)| intended.of(at, action)).sum()
@@ -170,13 +175,12 @@ fn of_class(rules: &[Rule], intended: &Intended, class: &ClassName, action: Acti
 /// left is somebody's to confirm, however few it had and whatever the limits say.
 fn plausible(job: &Job, intended: &Intended, size: &Size<'_>) -> Result<(), Exceeded> {
     let Size { class, last, now } = *size;
-    let all = intended.get(Action::Disable) + intended.get(Action::Delete);
+    let all: u64 = LEAVING.map(|action| intended.get(action)).iter().sum();
     if now == 0 && all > 0 {
         let message = format!("the source has no object of class `{class}` any more; {all} accounts would leave");
         return Err(Exceeded::plain("empty", message));
     }
-    let leavers: u64 =
-        [Action::Disable, Action::Delete].map(|action| of_class(&job.rules, intended, class, action)).iter().sum();
+    let leavers: u64 = LEAVING.map(|action| of_class(&job.rules, intended, class, action)).iter().sum();
     let Some(fewer) = last.and_then(|last| last.checked_sub(now)).filter(|fewer| *fewer > 0 && leavers > 0) else {
         return Ok(());
     };
@@ -200,13 +204,18 @@ fn within(
     found: &mut Vec<Exceeded>,
 ) {
     let of_class = class.map(|class| format!(" of class `{class}`")).unwrap_or_default();
-    let (disables, deletes) = (count(Action::Disable), count(Action::Delete));
+    let [disables, deletes, unlinks] = LEAVING.map(count);
+    let leavers = match unlinks {
+        0 => "disables and deletes",
+        _ => "disables, deletes and unlinks",
+    };
     let limits = [
         ("create", limits.create, count(Action::Create), "creates"),
         ("update", limits.update, count(Action::Update) + count(Action::Enable), "updates"),
         ("disable", limits.disable, disables, "disables"),
         ("delete", limits.delete, deletes, "deletes"),
-        ("leavers", limits.leavers, disables + deletes, "disables and deletes"),
+        ("unlink", limits.unlink, unlinks, "unlinks"),
+        ("leavers", limits.leavers, disables + deletes + unlinks, leavers),
     ];
     for (guard, limit, count, words) in limits {
         // More than there are linked can only go where accounts without owner do: enough of them are enough to count by.

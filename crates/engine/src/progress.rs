@@ -18,6 +18,7 @@ pub struct Progress {
     pub enabled: AtomicU64,
     pub disabled: AtomicU64,
     pub deleted: AtomicU64,
+    pub unlinked: AtomicU64,
     /// Accounts that existed at the target and were linked.
     pub adopted: AtomicU64,
     pub skipped: AtomicU64,
@@ -50,6 +51,8 @@ pub struct Counts {
     pub enabled: u64,
     pub disabled: u64,
     pub deleted: u64,
+    /// Accounts that were let go. Nothing was sent.
+    pub unlinked: u64,
     pub adopted: u64,
     pub skipped: u64,
     pub failed: u64,
@@ -74,6 +77,7 @@ impl Progress {
             enabled: get(&self.enabled),
             disabled: get(&self.disabled),
             deleted: get(&self.deleted),
+            unlinked: get(&self.unlinked),
             adopted: get(&self.adopted),
             skipped: get(&self.skipped),
             failed: get(&self.failed),

@@ -445,7 +445,9 @@ pub struct GuardsSpec {
     pub disable: Option<LimitSpec>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<LimitSpec>,
-    /// Disables and deletes together: the guard that is on by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlink: Option<LimitSpec>,
+    /// Disables, deletes and unlinks together: the guard that is on by default.
     pub leavers: LimitSpec,
     /// How much smaller than the last one a whole read may be before somebody has to look: on by default as well.
     pub shrink: ShrinkSpec,
@@ -466,6 +468,8 @@ pub struct ClassGuardsSpec {
     pub disable: Option<LimitSpec>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<LimitSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlink: Option<LimitSpec>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leavers: Option<LimitSpec>,
     /// In place of that of the job.
@@ -556,7 +560,16 @@ impl Default for GuardsSpec {
     fn default() -> Self {
         let leavers = LimitSpec { count: None, percent: Some(20.0), from: 20 };
         let shrink = ShrinkSpec { count: None, percent: Some(50.0), from: five() };
-        Self { create: None, update: None, disable: None, delete: None, leavers, shrink, classes: BTreeMap::new() }
+        Self {
+            create: None,
+            update: None,
+            disable: None,
+            delete: None,
+            unlink: None,
+            leavers,
+            shrink,
+            classes: BTreeMap::new(),
+        }
     }
 }
 

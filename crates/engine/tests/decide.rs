@@ -130,7 +130,6 @@ fn told(Decision { verdict, reason, name }: &Decision, now_ms: i64) -> String {
         Verdict::InStep => "in step".into(),
         Verdict::Skip => "skip".into(),
         Verdict::Forget => "forget".into(),
-        Verdict::Unlink => "unlink".into(),
         Verdict::Fault(fault) => {
             assert_eq!(&fault.message, reason);
             format!("fault {}", fault.code)

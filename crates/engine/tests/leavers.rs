@@ -57,6 +57,49 @@ async fn who_returns_with_a_fault_stays() {
 }
 
 #[tokio::test]
+async fn a_question_about_a_leavers_account_ends_no_grace_period() {
+    let mut spec = spec();
+    spec.objects[0].leavers = serde_json::from_str(GRACE).unwrap();
+    spec.objects[0].situations = serde_json::from_str(r#"{"changed": "ask"}"#).unwrap();
+    let fixture = Fixture::with(spec).await;
+    fixture.write_people(30);
+    fixture.run().await.unwrap();
+    fixture.write_hr(fixture.people(30, |at| if at == 0 { None } else { person(at) }));
+    assert_eq!(run(&fixture).await.counts.disabled, 1);
+    // Somebody switches the account on behind Provost's back.
+    std::fs::write(fixture.path("app.csv"), fixture.app().replace("false", "true")).unwrap();
+    fixture.clock.advance_ms(DAY_MS);
+    let report = fixture.run_with(RunOptions { full: false, reconcile: true }).await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.deleted), (1, 0), "{report:?}");
+    fixture.clock.advance_ms(30 * DAY_MS);
+    assert_eq!(run(&fixture).await.counts.deleted, 1);
+    assert_eq!(fixture.app_lines(), 29);
+}
+
+#[tokio::test]
+async fn a_leave_that_failed_is_tried_again_though_the_feed_names_it_no_more() {
+    let mut spec = spec();
+    spec.objects[0].leavers = serde_json::from_str(r#"{"deleted": "delete"}"#).unwrap();
+    let fixture = Fixture::feeding(spec).await;
+    fixture.write_people(30);
+    fixture.run().await.unwrap();
+    let whole = fixture.app();
+    // The target cannot be written for a while.
+    let gone = || vec![provost_connector::ScanItem::Tombstone("p7".into())];
+    fixture.write_hr(fixture.people(30, |at| if at == 7 { None } else { person(at) }));
+    fixture.changes(gone());
+    fixture.refuse_writes(true);
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.deleted), (1, 0), "{report:?}");
+    assert_eq!(fixture.app(), whole);
+    fixture.refuse_writes(false);
+    fixture.clock.advance_ms(DAY_MS);
+    let report = run(&fixture).await;
+    assert_eq!((report.counts.deleted, fixture.app_lines(), report.escrowed), (1, 29, 0), "{report:?}");
+    assert_eq!(run(&fixture).await.counts.writes(), 0);
+}
+
+#[tokio::test]
 async fn who_stays_away_is_deleted_once() {
     let fixture = one_left(GRACE).await;
     let report = run(&fixture).await;

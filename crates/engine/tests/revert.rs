@@ -103,6 +103,46 @@ async fn accounts_that_were_created_are_switched_off() {
 }
 
 #[tokio::test]
+async fn accounts_that_were_let_go_are_linked_again() {
+    let mut spec = spec();
+    spec.objects[0].situations = serde_json::from_value(serde_json::json!({ "deleted": "unlink" })).unwrap();
+    let fixture = Fixture::with(spec).await;
+    fixture.write_people(30);
+    run(&fixture).await;
+    let before = fixture.app();
+    fixture.write_hr(fixture.people(30, |at| if at < 3 { None } else { person(at) }));
+    let leavers = run(&fixture).await;
+    assert_eq!((leavers.counts.unlinked, leavers.counts.writes()), (3, 0));
+    // Somebody else has one of the accounts by now.
+    let person = |at: usize| (at != 1 && at != 2).then(|| person(at).unwrap());
+    fixture.write_hr(fixture.people(30, person) + "x9,First1,Last1,D1,active,\n");
+    let spec_of_login = serde_json::from_value(serde_json::json!(r#"IIF([id] = "x9", "p1", [id])"#)).unwrap();
+    let mut fixture = fixture;
+    fixture.spec.objects[0].attributes.insert("login".into(), spec_of_login);
+    fixture.spec.objects[0].matching =
+        serde_json::from_value(serde_json::json!([{ "target": "login", "source": r#"IIF([id] = "x9", "p1", [id])"# }]))
+            .unwrap();
+    let back = run(&fixture).await;
+    assert_eq!((back.counts.adopted, back.counts.created), (2, 0), "{back:?}");
+
+    let undone = done(&fixture, &leavers.cycle).await;
+    assert_eq!((undone.counts.adopted, undone.counts.writes(), undone.counts.failed), (1, 0, 1), "{undone:?}");
+    assert_eq!(
+        left(&fixture, &undone.cycle).await,
+        ["First1 Last1: the account that was let go is somebody else's by now"]
+    );
+    assert_eq!(fixture.app(), before);
+    let store = fixture.engine.store();
+    let links = store.links(&fixture.job, "person", &["p0", "p1", "p2", "x9"]).await.unwrap();
+    let told: Vec<String> = links
+        .iter()
+        .map(|link| format!("{} {} {}", link.source_id, link.target_id.as_ref().unwrap(), link.sent.as_ref().unwrap()))
+        .collect();
+    assert!(told.len() == 3 && told[1].starts_with("p2 p2 ") && told[1].contains("First2"), "{told:#?}");
+    assert_eq!(store.job(&fixture.job).await.unwrap().unwrap().linked["person"], 30);
+}
+
+#[tokio::test]
 async fn accounts_that_were_deleted_are_made_again() {
     let mut spec = spec();
     spec.objects[0].leavers = serde_json::from_str(r#"{"deleted": "delete"}"#).unwrap();

@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
+use provost_connector::Context;
 use provost_engine::decide::Answer;
-use provost_engine::{CycleStatus, EngineError, RunOptions};
+use provost_engine::{CycleStatus, EngineError, Progress, RunOptions};
 use provost_model::Explain;
+use provost_store::EventRow;
 use serde_json::{Value as Json, json};
 use support::{Fixture, person};
 
@@ -51,7 +55,11 @@ async fn an_account_that_is_let_go_stays_as_it_is() {
     };
     fixture.write_hr(fixture.people(30, leave));
     let report = fixture.run().await.unwrap();
-    assert_eq!((report.status, report.counts.disabled + report.counts.deleted), (CycleStatus::Done, 0), "{report:?}");
+    assert_eq!(
+        (report.status, report.counts.unlinked, report.counts.writes()),
+        (CycleStatus::Done, 2, 0),
+        "{report:?}"
+    );
     assert_eq!(fixture.app(), before);
     let unlinked = ["unlink p1 p1 -: out of scope", "unlink p2 p2 -: gone from the source"];
     assert_eq!(told(&fixture, events).await, unlinked);
@@ -67,6 +75,28 @@ async fn an_account_that_is_let_go_stays_as_it_is() {
     let report = fixture.run().await.unwrap();
     assert_eq!((report.counts.adopted, report.counts.created), (2, 0), "{report:?}");
     assert_eq!(fixture.app(), before);
+}
+
+#[tokio::test]
+async fn who_is_let_go_is_counted_and_shown_before() {
+    let fixture = Fixture::with(spec(json!({ "deleted": "unlink" }))).await;
+    fixture.write_people(30);
+    fixture.run().await.unwrap();
+    fixture.write_hr(fixture.people(30, |at| if at < 20 { None } else { person(at) }));
+    let linked = async || fixture.engine.store().job(&fixture.job).await.unwrap().unwrap().linked["person"];
+    let options = RunOptions { full: true, reconcile: false };
+    let (cx, progress) = (Context::new("test"), Arc::<Progress>::default());
+    let plan = fixture.engine.plan(&fixture.job, &fixture.spec, options, progress, &cx).await.unwrap();
+    assert_eq!(plan.planned, [("unlink".parse().unwrap(), 20)], "{plan:?}");
+    let events = fixture.events().await;
+    let planned: Vec<&EventRow> = events.iter().filter(|event| event.action == "unlink").collect();
+    assert!(planned.len() == 20 && planned.iter().all(|event| event.changes.contains("First")), "{planned:#?}");
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.status, report.counts.unlinked, linked().await), (CycleStatus::Held, 0, 30), "{report:?}");
+    assert!(
+        report.note.as_ref().is_some_and(|note| note.contains("20 disables, deletes and unlinks of 30")),
+        "{report:?}"
+    );
 }
 
 #[tokio::test]

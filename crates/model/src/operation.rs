@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AttributePath, ClassName, ObjectId, OperationId, Text, Value};
 
-/// What is done to an object. Guards count each kind apart.
+/// What is done about an object. Guards count each kind apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -16,14 +16,18 @@ pub enum Action {
     Enable,
     Disable,
     Delete,
+    /// The account is let go: it stays as it is, and is nobody's any more. No connector receives it.
+    Unlink,
 }
 
 impl Action {
-    pub const ALL: [Action; 5] = [Action::Create, Action::Update, Action::Enable, Action::Disable, Action::Delete];
+    pub const ALL: [Action; 6] =
+        [Action::Create, Action::Update, Action::Enable, Action::Disable, Action::Delete, Action::Unlink];
 
-    /// Whether the action takes something away from a person: such operations wait for a complete read and the guard.
+    /// Whether the action takes something away, be it only that somebody looks after the account: such operations wait for a
+    /// complete read and the guard.
     pub fn is_destructive(self) -> bool {
-        matches!(self, Action::Disable | Action::Delete)
+        matches!(self, Action::Disable | Action::Delete | Action::Unlink)
     }
 
     pub fn as_str(self) -> &'static str {
@@ -33,6 +37,7 @@ impl Action {
             Action::Enable => "enable",
             Action::Disable => "disable",
             Action::Delete => "delete",
+            Action::Unlink => "unlink",
         }
     }
 }

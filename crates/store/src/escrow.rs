@@ -25,12 +25,14 @@ pub struct EscrowRow {
     /// Of the last failure.
     pub code: Code,
     pub message: String,
+    /// The source has said that the object is gone, by name or by a proven read.
+    pub gone: bool,
 }
 
 impl Record for EscrowRow {
     const TABLE: &'static str = "escrow";
     const COLUMNS: &'static [&'static str] =
-        &["job", "class", "source_id", "tries", "first_failed", "next_try", "code", "message"];
+        &["job", "class", "source_id", "tries", "first_failed", "next_try", "code", "message", "gone"];
     const KEY: &'static [&'static str] = &["job", "class", "source_id"];
     type Key<'a> = (&'a str, &'a str, &'a str);
 
@@ -47,6 +49,7 @@ impl Record for EscrowRow {
         put(self.next_try.into());
         put(self.code.as_str().into());
         put(Param::free(&self.message));
+        put(i64::from(self.gone).into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -59,6 +62,7 @@ impl Record for EscrowRow {
             next_try: row.int()?,
             code: Code(row.text()?.into()),
             message: row.text()?,
+            gone: row.int()? != 0,
         })
     }
 }

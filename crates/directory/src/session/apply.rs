@@ -117,6 +117,10 @@ fn write(directory: &Directory, operation: &Operation, places: &mut Places) -> R
         }
         Action::Update | Action::Enable | Action::Disable => edit(kind, operation, if_version, places)?,
         Action::Delete => What::Delete { id: target(operation)?, if_version },
+        Action::Unlink => {
+            let message = format!("{} is the engine's own, and nothing to write", operation.action);
+            return Err(ConnectorError::new(ErrorCode::Internal, message));
+        }
     };
     Ok(Write { kind: kind.name.clone(), what })
 }

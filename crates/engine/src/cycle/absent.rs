@@ -107,7 +107,8 @@ pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) 
     });
     // Whoever comes back is looked at again, whatever the digest says.
     let is_settled = match &decision.verdict {
-        Verdict::Act(act) => act.state == LinkState::Disabled,
+        // Should it fail, that he is gone is still known.
+        Verdict::Act(_) => true,
         Verdict::InStep => link.state == LinkState::Disabled,
         _ => false,
     };
@@ -124,7 +125,6 @@ pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) 
     };
     match decision.verdict {
         Verdict::Act(act) => Some(Note::Planned(intent(compiled, place, decision.reason, act, None, &[]))),
-        Verdict::Unlink => Some(Note::Unlink(place, decision.reason.into_owned())),
         Verdict::Forget => Some(Note::Forget(rule, place.source_id)),
         Verdict::InStep if !is_marked => Some(Note::Touch(place)),
         _ => None,

@@ -147,6 +147,11 @@ impl Intent {
         self.link.is_none() && is_ownerless(&self.source_id, self.act.target_id.as_ref())
     }
 
+    /// Takes an account over that the object is not linked with yet.
+    pub fn claims(&self) -> bool {
+        self.act.adopted && self.link.as_ref().is_none_or(|link| link.target_id.is_none())
+    }
+
     /// Nothing to send: only the link or the references change.
     pub fn is_silent(&self) -> bool {
         self.act.action == Action::Update && self.act.changes.is_empty()

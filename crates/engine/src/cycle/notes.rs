@@ -31,8 +31,6 @@ pub(crate) enum Note {
     Fault(Place, Fault),
     ReadFault(usize, ScanFault),
     Planned(Intent),
-    /// The account is let go.
-    Unlink(Place, String),
     /// Something to know about an object or an account, of which nothing follows.
     Told(Box<Told>),
     /// A planned operation that another one took the place of.
@@ -48,7 +46,7 @@ pub(crate) enum Note {
         gone: Vec<ReferenceKey>,
     },
     /// A link as it has to be now: an account that is missing at the target.
-    Relink(Box<LinkRow>),
+    Relink(Box<LinkRow>, Turn),
     Flush(oneshot::Sender<()>),
 }
 
@@ -81,19 +79,17 @@ impl Note {
     /// The turn with the object that the note is about; over once the note is in the store.
     pub fn turn(&self) -> Option<&Turn> {
         match self {
-            Note::Unlink(place, _)
-            | Note::Touch(place)
-            | Note::Skip(place, _)
-            | Note::Fault(place, _)
-            | Note::References(place, _) => Some(&place.turn),
+            Note::Touch(place) | Note::Skip(place, _) | Note::Fault(place, _) | Note::References(place, _) => {
+                Some(&place.turn)
+            }
             Note::Planned(intent) => Some(&intent.turn),
             Note::Settled(settled) => Some(&settled.intent.turn),
+            Note::Relink(_, turn) => Some(turn),
             Note::Forget(..)
             | Note::ReadFault(..)
             | Note::Superseded(_)
             | Note::Told(_)
             | Note::Sent { .. }
-            | Note::Relink(_)
             | Note::Flush(_) => None,
         }
     }

@@ -162,16 +162,6 @@ impl Builder<'_> {
         self.rows.links.push((link, event));
     }
 
-    /// The link goes, the account stays.
-    pub fn unlink(&mut self, place: &Place, reason: String) {
-        let class = self.cycle.rule(place.rule).from.clone();
-        let mut event = self.event(place.rule, &place.source_id, &place.name, "unlink", reason);
-        event.target_id = place.link.as_ref().and_then(|link| link.target_id.clone());
-        *self.rows.linked.entry(class).or_default() -= i64::from(event.target_id.is_some());
-        self.rows.events.push(event);
-        self.forget(place.rule, place.source_id.clone());
-    }
-
     pub fn told(&mut self, told: Told) {
         let Told { rule, source_id, target_id, name, action, reason } = told;
         let mut event = self.event(rule, &source_id, &name, action, reason);
@@ -190,8 +180,6 @@ impl Builder<'_> {
         if link.target_id.is_none() {
             link.state = LinkState::Failed;
         }
-        // Only what is in scope is evaluated: whoever comes back with a fault is back all the same.
-        link.leaves = None;
         self.fault_event(place, fault, link.target_id.clone());
         self.rows.links.push((link, Some(self.rows.events.len() - 1)));
         self.escrow(place, fault.code.clone(), fault.message.clone(), None);
@@ -235,7 +223,7 @@ impl Builder<'_> {
         self.rows.rules.insert(intent.rule);
         let rule = self.cycle.rule(intent.rule);
         event.changes = match (act.action, &intent.link) {
-            (Action::Delete, Some(link)) => lost_text(rule, &parse_sent(rule, link)),
+            (Action::Delete | Action::Unlink, Some(link)) => lost_text(rule, &parse_sent(rule, link)),
             (Action::Delete, None) => act.base.as_ref().map_or_else(|| "[]".into(), |held| lost_text(rule, held)),
             _ => changes_text(rule, &intent.told(rule)),
         };
@@ -268,6 +256,7 @@ impl Builder<'_> {
                     Action::Enable => &progress.enabled,
                     Action::Disable => &progress.disabled,
                     Action::Delete => &progress.deleted,
+                    Action::Unlink => &progress.unlinked,
                 },
                 1,
             );
@@ -301,7 +290,7 @@ impl Builder<'_> {
         let class = self.cycle.rule(intent.rule).from.clone();
         let had_target = intent.link.as_ref().is_some_and(|link| link.target_id.is_some());
         self.release(intent.rule, &intent.source_id);
-        if act.action == Action::Delete {
+        if matches!(act.action, Action::Delete | Action::Unlink) {
             *self.rows.linked.entry(class.clone()).or_default() -= i64::from(had_target);
             // Who referred to the account refers to the next one, should its owner return.
             self.rows.reopened.entry(class.clone()).or_default().push(intent.source_id.clone());
@@ -462,6 +451,7 @@ impl Builder<'_> {
             next_try: if is_over { NEVER } else { next },
             code,
             message,
+            gone: place.mark == GONE,
         };
         self.rows.escrows.push(row.clone());
         self.escrows.insert(key, row);

@@ -13,7 +13,7 @@ use super::intent::{Detail, Intent};
 use super::masked::{is_masked, unmask};
 use super::notes::{Note, Notes, announce};
 use super::ownerless::owned;
-use super::pool::{Pool, Unit};
+use super::pool::{Pool, Targets, Unit, taken_targets};
 use super::turn::Turn;
 use crate::decide::Act;
 use crate::error::EngineError;
@@ -41,8 +41,16 @@ pub(super) async fn apply_planned(
         let ownerless = intents.iter().filter(|intent| intent.is_ownerless());
         let accounts: Vec<&str> = ownerless.filter_map(|intent| intent.act.target_id.as_deref()).collect();
         let owned = owned(cycle, &accounts).await?;
+        let claims = intents.iter().filter(|intent| intent.claims());
+        let mut claimed = Targets::new();
+        claims.for_each(|intent| claimed.entry(intent.rule).or_default().extend(intent.act.target_id.clone()));
+        let taken = taken_targets(cycle, claimed).await?;
         intents.retain(|intent| {
-            let goes = !intent.is_ownerless() || !intent.act.target_id.as_ref().is_some_and(|id| owned.contains(id));
+            let goes = intent.act.target_id.as_ref().is_none_or(|id| {
+                let is_owned = intent.is_ownerless() && owned.contains(id);
+                let is_taken = intent.claims() && taken.contains(&(intent.rule, id.clone()));
+                !is_owned && !is_taken
+            });
             overtaken.extend(intent.event.filter(|_| !goes));
             goes
         });
@@ -126,8 +134,8 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
         let stored: Vec<Stored> = serde_json::from_str(&event.changes)
             .map_err(|error| broken(format!("the stored changes of `{}` cannot be read: {error}", event.name)))?;
         let action = event.action.parse().map_err(|()| broken(format!("`{}` is no action", event.action)))?;
-        // What a delete tells is only what goes with the account.
-        let stored = if action == Action::Delete { Vec::new() } else { stored };
+        // What these tell is only what goes with the account or its link.
+        let stored = if matches!(action, Action::Delete | Action::Unlink) { Vec::new() } else { stored };
         let mut changes: Vec<Change> = stored.into_iter().map(|change| change.restore(cycle.rule(rule))).collect();
         // References are kept apart, by the objects that they point at.
         if cycle.rule(rule).has_references {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
 use provost_model::{AttributePath, ObjectId, Record, Text};
-use provost_store::{GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
+use provost_store::{EscrowRow, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
 use tokio::sync::mpsc;
 
 use super::find::{Finder, look_up_page, matching_values};
@@ -192,7 +192,8 @@ impl<'c> Planner<'c> {
     /// Loads what was seen last time, so that unchanged objects cost a comparison.
     async fn load_known(&mut self) -> Result<(), EngineError> {
         let (cycle, rule) = (self.cycle, self.rule());
-        if !self.has_links || cycle.fresh {
+        // Of a cycle that looks at everybody anew the marks are gone; a plan leaves them, and they tell who was there.
+        if !self.has_links || cycle.fresh && !cycle.plan_only {
             return Ok(());
         }
         let mut marks = Vec::new();
@@ -209,7 +210,7 @@ impl<'c> Planner<'c> {
 
     /// Whether an object that equals what was seen last time needs no look.
     fn skips_unchanged(&self) -> bool {
-        !self.rule().volatile && self.cycle.kind != CycleKind::Reconcile
+        !self.rule().volatile && self.cycle.kind != CycleKind::Reconcile && !self.cycle.fresh
     }
 
     fn request(&self, mode: ScanMode) -> ScanRequest {
@@ -401,8 +402,14 @@ impl<'c> Planner<'c> {
                     }
                 }
                 Verdict::Skip | Verdict::Forget => self.notes.note(Note::Skip(place, reason.into_owned())).await?,
-                Verdict::Unlink => self.notes.note(Note::Unlink(place, reason.into_owned())).await?,
-                Verdict::Fault(fault) => self.notes.note(Note::Fault(place, fault)).await?,
+                Verdict::Fault(fault) => {
+                    let mut place = place;
+                    // Only what is in scope is evaluated: whoever comes back with a fault is back all the same.
+                    if let Some(link) = &mut place.link {
+                        link.leaves = None;
+                    }
+                    self.notes.note(Note::Fault(place, fault)).await?;
+                }
             }
         }
         self.asks(asks).await?;
@@ -601,13 +608,26 @@ impl<'c> Planner<'c> {
         let (cycle, class) = (self.cycle, &self.rule().from);
         let due = cycle.store.escrows_due(&cycle.job.name, cycle.now_ms(), 10_000).await?;
         let due = due.into_iter().filter(|row| row.class == *class && !self.dispatched.contains(&row.source_id));
-        let ids: Vec<ObjectId> = due.map(|row| row.source_id).collect();
-        self.fetch(&ids).await
+        let (gone, there): (Vec<_>, Vec<_>) = due.partition(|row| row.gone);
+        let ids = |rows: Vec<EscrowRow>| rows.into_iter().map(|row| row.source_id).collect::<Vec<_>>();
+        let (gone, there) = (ids(gone), ids(there));
+        self.fetch(&there).await?;
+        for chunk in gone.chunks(PAGE) {
+            let back = self.fetch(chunk).await?;
+            let gone: Vec<&str> = chunk.iter().filter(|id| !back.contains(*id)).map(|id| id.as_str()).collect();
+            let links = self.links(&gone).await?;
+            for link in links.into_values() {
+                self.due_leavers.insert(link.source_id.clone());
+                absent::gone(cycle, self.notes, self.at, link).await?;
+            }
+        }
+        Ok(())
     }
 
-    /// Reads objects by id and decides about them.
-    async fn fetch(&mut self, ids: &[ObjectId]) -> Result<(), EngineError> {
+    /// Reads objects by id and decides about them. Gives those that are there.
+    async fn fetch(&mut self, ids: &[ObjectId]) -> Result<HashSet<ObjectId>, EngineError> {
         let (cycle, class) = (self.cycle, &self.rule().from);
+        let mut there = HashSet::new();
         for chunk in ids.chunks(PAGE) {
             let mut records = Vec::new();
             for id in chunk {
@@ -616,9 +636,10 @@ impl<'c> Planner<'c> {
             }
             let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
             let links = self.links(&ids).await?;
+            there.extend(records.iter().map(|record| record.id.clone()));
             self.records(records, links).await?;
         }
-        Ok(())
+        Ok(there)
     }
 }
 

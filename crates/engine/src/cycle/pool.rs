@@ -376,9 +376,12 @@ pub(super) async fn still_there(
     }
 }
 
-/// Operations without changes are done without a request.
+/// Operations that change nothing at the target are done without a request.
 async fn send(cycle: &Cycle, operations: &[Operation]) -> Vec<Applied> {
-    let is_silent = |operation: &Operation| operation.action == Action::Update && operation.changes.is_empty();
+    let is_silent = |operation: &Operation| match operation.action {
+        Action::Update => operation.changes.is_empty(),
+        action => action == Action::Unlink,
+    };
     if !operations.iter().any(is_silent) {
         return cycle.target.apply(&cycle.cx, operations).await;
     }

@@ -137,15 +137,15 @@ fn place(rule: usize, link: LinkRow, turn: Turn) -> Place {
 
 /// What the rule wants in place of the usual repair.
 async fn instead(
+    rule: &Rule,
     notes: &Notes,
     verdict: Verdict,
     reason: std::borrow::Cow<'static, str>,
     place: Place,
 ) -> Result<(), EngineError> {
-    let reason = reason.into_owned();
     notes
         .note(match verdict {
-            Verdict::Unlink => Note::Unlink(place, reason),
+            Verdict::Act(act) => Note::Planned(intent(rule, place, reason, act, None, &[])),
             Verdict::Fault(fault) => Note::Fault(place, fault),
             _ => Note::Told(Box::new(Told {
                 rule: place.rule,
@@ -153,7 +153,7 @@ async fn instead(
                 target_id: place.link.and_then(|link| link.target_id),
                 name: place.name,
                 action: "report",
-                reason,
+                reason: reason.into_owned(),
             })),
         })
         .await
@@ -210,7 +210,7 @@ async fn drift(
     let place = place(at, link.clone(), turn);
     let (act, reason) = match drifted(rule, cycle.answer(at, &link.source_id), act, reason) {
         (Verdict::Act(act), reason) => (act, reason),
-        (verdict, reason) => return instead(notes, verdict, reason, place).await,
+        (verdict, reason) => return instead(rule, notes, verdict, reason, place).await,
     };
     let intent = intent(rule, place, reason, act, None, &[]);
     if !cycle.streams() || intent.act.action.is_destructive() {
@@ -269,9 +269,9 @@ async fn missing(
                 }
             }
             let Some(turn) = cycle.turns.take(at, &link.source_id) else { continue };
-            if let Some((verdict, reason)) = vanished(rule, cycle.answer(at, &link.source_id)) {
+            if let Some((verdict, reason)) = vanished(rule, &link, cycle.answer(at, &link.source_id)) {
                 let place = place(at, link, turn);
-                instead(notes, verdict, reason, place).await?;
+                instead(rule, notes, verdict, reason, place).await?;
                 continue;
             }
             reconciled.missing.push(link.source_id.clone());
@@ -282,7 +282,7 @@ async fn missing(
             link.sent = None;
             link.mark.clear();
             link.state = LinkState::Failed;
-            notes.note(Note::Relink(Box::new(link))).await?;
+            notes.note(Note::Relink(Box::new(link), turn)).await?;
         }
     }
 }

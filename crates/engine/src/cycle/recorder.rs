@@ -150,16 +150,10 @@ impl Writer {
             match note {
                 // A plan leaves the links as they are; it tells what it would do and what it cannot.
                 Note::Fault(place, fault) if cycle.plan_only => builder.fault_event(&place, &fault, None),
-                Note::Touch(_)
-                | Note::Skip(..)
-                | Note::Unlink(..)
-                | Note::Forget(..)
-                | Note::References(..)
-                | Note::Relink(_)
+                Note::Touch(_) | Note::Skip(..) | Note::Forget(..) | Note::References(..) | Note::Relink(..)
                     if cycle.plan_only => {}
                 Note::Touch(place) => builder.touch(&place),
                 Note::Skip(place, reason) => builder.skip(&place, reason),
-                Note::Unlink(place, reason) => builder.unlink(&place, reason),
                 Note::Told(told) => builder.told(*told),
                 Note::Forget(rule, id) => builder.forget(rule, id),
                 Note::Fault(place, fault) => builder.fault(&place, &fault),
@@ -184,7 +178,7 @@ impl Writer {
                     builder.rows.references.extend(sent);
                     builder.rows.dropped_references.extend(gone);
                 }
-                Note::Relink(link) => {
+                Note::Relink(link, _) => {
                     builder.unlinked(&link);
                     builder.rows.links.push((*link, None));
                 }

@@ -383,13 +383,16 @@ async fn note(
 /// The referring account is gone at the target: its link is void, and its object is looked at again.
 async fn void(cycle: &Cycle, notes: &Notes, pending: &PendingReference) -> Result<(), EngineError> {
     let key = &pending.key;
+    let rule = cycle.job.rules.iter().position(|rule| rule.from == key.class);
+    // Whom the lane has it sees to itself.
+    let Some(turn) = rule.and_then(|at| cycle.turns.take(at, &key.source_id)) else { return Ok(()) };
     let links = cycle.store.links(&cycle.job.name, &key.class, &[key.source_id.as_str()]).await?;
     for mut link in links.into_iter().filter(|link| link.target_id.as_ref() == Some(&pending.owner_target)) {
         link.target_id = None;
         link.sent = None;
         link.mark.clear();
         link.state = LinkState::Failed;
-        notes.note(Note::Relink(Box::new(link))).await?;
+        notes.note(Note::Relink(Box::new(link), turn.clone())).await?;
     }
     Ok(())
 }

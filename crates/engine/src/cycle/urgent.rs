@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_connector::{ConnectorError, Cursor, ScanItem, ScanMode, ScanRequest};
-use provost_model::{ObjectId, Record, Text};
+use provost_connector::{Cursor, ScanItem, ScanMode, ScanRequest};
+use provost_model::{Action, ObjectId, Record, Text};
 use provost_store::LinkRow;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -30,6 +30,8 @@ use crate::error::EngineError;
 const OPENS: Duration = Duration::from_millis(100);
 /// How often a source that cannot be listened to is asked for changes.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long the lane rests between two looks, should the source never stop changing.
+const PAUSE: Duration = Duration::from_millis(10);
 const PAGE: usize = 250;
 /// Changed objects that are looked at again once the cycle has come to them. More of them wait for the next cycle.
 const REMEMBERED: usize = 20_000;
@@ -155,21 +157,54 @@ impl Watch {
     async fn look(&mut self) -> Result<(), EngineError> {
         let cycle = self.cycle.clone();
         for at in self.feeds.keys().copied().collect::<Vec<_>>() {
-            let class = &cycle.rule(at).from;
-            let failed = |error| planner::source(&cycle, error);
-            let seen = cycle.source.revision(&cycle.cx, class).await.map_err(failed)?;
-            let Some(feed) = self.feeds.get(&at).filter(|feed| seen.is_none() || seen != feed.seen) else { continue };
-            let (changes, cursor) = read(&cycle, at, feed.cursor.clone()).await.map_err(failed)?;
-            match cursor {
-                Some(cursor) => {
-                    self.feeds.insert(at, Feed { cursor, seen });
-                    self.consider(at, changes).await?;
+            loop {
+                let revision = cycle.source.revision(&cycle.cx, &cycle.rule(at).from).await;
+                let seen = revision.map_err(|error| planner::source(&cycle, error))?;
+                let Some(feed) = self.feeds.get(&at).filter(|feed| seen.is_none() || seen != feed.seen) else { break };
+                let begun = feed.cursor.clone();
+                let Some((cursor, more)) = self.follow(at, begun.clone()).await? else {
+                    // Asked again from the same place, but not at once: it would still have changed.
+                    tokio::time::sleep(LOOK).await;
+                    break;
+                };
+                // A source that gives its changes piece by piece has more of them at the revision it had.
+                let more = more && cursor != begun;
+                self.feeds.insert(at, Feed { cursor, seen: seen.filter(|_| !more) });
+                if !more {
+                    break;
                 }
-                // Asked again from the same place, but not at once: it would still have changed.
-                None => tokio::time::sleep(LOOK).await,
             }
         }
+        tokio::time::sleep(PAUSE).await;
         Ok(())
+    }
+
+    /// Reads the changes since a place in the feed, page by page. Gives the place after them, and whether there are more; none
+    /// when the feed did not come to its end.
+    async fn follow(&mut self, at: usize, cursor: Cursor) -> Result<Option<(Cursor, bool)>, EngineError> {
+        let cycle = self.cycle.clone();
+        let failed = |error| planner::source(&cycle, error);
+        let mut scan = cycle.source.scan(&cycle.cx, request(&cycle, at, Some(cursor))).await.map_err(failed)?;
+        let mut received = 0;
+        loop {
+            let page = scan.next(&cycle.cx).await.map_err(failed)?;
+            received += page.received();
+            // Of several changes of one object the last one counts. One of a later page is asked about again.
+            let mut last = HashMap::new();
+            for item in page.items {
+                let heard = match item {
+                    ScanItem::Upsert(record) => Heard::Changed(Box::new(record)),
+                    ScanItem::Tombstone(id) => Heard::Gone(id),
+                    ScanItem::Unchanged(_) => continue,
+                };
+                last.insert(heard.id().clone(), heard);
+            }
+            self.consider(at, last.into_values().collect()).await?;
+            if let Some(end) = page.end {
+                let cursor = if end.gap(received).is_none() { end.cursor } else { None };
+                return Ok(cursor.map(|cursor| (cursor, end.more)));
+            }
+        }
     }
 
     /// The cycle is done with these: whatever it made of them, the change is newer than what it had read.
@@ -187,6 +222,15 @@ impl Watch {
     }
 
     async fn consider(&mut self, at: usize, changes: Vec<Heard>) -> Result<(), EngineError> {
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            // No more turns than can be looked at at once: what is seized the cycle passes over.
+            self.consider_page(at, changes.by_ref().take(PAGE)).await?;
+        }
+        Ok(())
+    }
+
+    async fn consider_page(&mut self, at: usize, changes: impl Iterator<Item = Heard>) -> Result<(), EngineError> {
         let cycle = self.cycle.clone();
         let mut mine = Vec::new();
         for heard in changes {
@@ -197,30 +241,28 @@ impl Watch {
             }
         }
         let (mut passing, mut left) = (Vec::new(), Vec::new());
-        for page in mine.chunks(PAGE) {
-            // Read now that nobody else works on them.
-            let ids: Vec<&str> = page.iter().map(|(heard, _)| heard.id().as_str()).collect();
-            let links = cycle.store.links(&cycle.job.name, &cycle.rule(at).from, &ids).await?;
-            let mut links: HashMap<ObjectId, LinkRow> =
-                links.into_iter().map(|link| (link.source_id.clone(), link)).collect();
-            for (heard, turn) in page {
-                let link = links.remove(heard.id()).map(Box::new);
-                let mut leaver = leaver(&cycle, at, heard, link.clone(), turn);
-                if leaver.is_some() {
-                    // The feed may be behind what the cycle has read: what the source says now counts.
-                    leaver = now(&cycle, at, heard).await?.and_then(|now| self::leaver(&cycle, at, &now, link, turn));
+        // Read now that nobody else works on them.
+        let ids: Vec<&str> = mine.iter().map(|(heard, _)| heard.id().as_str()).collect();
+        let links = cycle.store.links(&cycle.job.name, &cycle.rule(at).from, &ids).await?;
+        let mut links: HashMap<ObjectId, LinkRow> =
+            links.into_iter().map(|link| (link.source_id.clone(), link)).collect();
+        for (heard, turn) in &mine {
+            let link = links.remove(heard.id()).map(Box::new);
+            let mut leaver = leaver(&cycle, at, heard, link.clone(), turn);
+            if leaver.is_some() {
+                // The feed may be behind what the cycle has read: what the source says now counts.
+                leaver = now(&cycle, at, heard).await?.and_then(|now| self::leaver(&cycle, at, &now, link, turn));
+            }
+            match leaver {
+                Some(intent) if self.is_admitted(&intent).await => {
+                    self.passed.insert(key(at, heard.id()));
+                    passing.push(intent);
                 }
-                match leaver {
-                    Some(intent) if self.is_admitted(&intent).await => {
-                        self.passed.insert(key(at, heard.id()));
-                        passing.push(intent);
-                    }
-                    // Whoever left in this cycle is not given back to it, which may have read him before.
-                    None if self.passed.contains(&key(at, heard.id())) => {}
-                    _ => {
-                        left.push(key(at, heard.id()));
-                        self.remember(key(at, heard.id()), heard.clone());
-                    }
+                // Whoever left in this cycle is not given back to it, which may have read him before.
+                None if self.passed.contains(&key(at, heard.id())) => {}
+                _ => {
+                    left.push(key(at, heard.id()));
+                    self.remember(key(at, heard.id()), heard.clone());
                 }
             }
         }
@@ -275,30 +317,6 @@ fn request(cycle: &Cycle, at: usize, cursor: Option<Cursor>) -> ScanRequest {
     ScanRequest { mode, page_size: PAGE, requested: rule.requested.clone(), ..ScanRequest::full(rule.from.clone()) }
 }
 
-/// The changes since a place in the feed, and the place after them: none when the feed did not come to its end, which proves
-/// nothing.
-async fn read(cycle: &Cycle, at: usize, cursor: Cursor) -> Result<(Vec<Heard>, Option<Cursor>), ConnectorError> {
-    let mut scan = cycle.source.scan(&cycle.cx, request(cycle, at, Some(cursor))).await?;
-    let (mut last, mut received) = (HashMap::new(), 0);
-    loop {
-        let page = scan.next(&cycle.cx).await?;
-        received += page.received();
-        for item in page.items {
-            let heard = match item {
-                ScanItem::Upsert(record) => Heard::Changed(Box::new(record)),
-                ScanItem::Tombstone(id) => Heard::Gone(id),
-                ScanItem::Unchanged(_) => continue,
-            };
-            // Of several changes of one object the last one counts.
-            last.insert(heard.id().clone(), heard);
-        }
-        if let Some(end) = page.end {
-            let cursor = if end.gap(received).is_none() { end.cursor } else { None };
-            return Ok((last.into_values().collect(), cursor));
-        }
-    }
-}
-
 /// The change as the source has it now; none when it cannot tell: that somebody is not found says nothing unless the feed named
 /// him as gone.
 async fn now(cycle: &Cycle, at: usize, heard: &Heard) -> Result<Option<Heard>, EngineError> {
@@ -344,5 +362,6 @@ fn leaver(cycle: &Cycle, at: usize, heard: &Heard, link: Option<Box<LinkRow>>, t
             planner::intent(cycle.rule(at), place, decision.reason, act, None, &[])
         }
     };
-    intent.act.action.is_destructive().then_some(intent)
+    // To let an account go is not urgent.
+    matches!(intent.act.action, Action::Disable | Action::Delete).then_some(intent)
 }

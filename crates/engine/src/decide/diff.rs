@@ -148,10 +148,10 @@ pub fn drifted(
 
 /// The linked account is not at the target any more, as a whole read of it and a question for its id have shown. None: the link
 /// is void, and the object is looked at anew.
-pub fn vanished(rule: &Rule, answer: Option<&Answer>) -> Option<(Verdict, Cow<'static, str>)> {
+pub fn vanished(rule: &Rule, link: &LinkRow, answer: Option<&Answer>) -> Option<(Verdict, Cow<'static, str>)> {
     let why = "the linked account is missing at the target";
     match rule.reactions[Situation::Missing] {
-        Reaction::Unlink => Some((Verdict::Unlink, why.into())),
+        Reaction::Unlink => Some((Verdict::Act(leave::letting_go(Some(link))), why.into())),
         _ => otherwise(rule, answer, Situation::Missing, &Reaction::Create, why),
     }
 }
@@ -322,7 +322,9 @@ fn stays_off(subject: &Subject<'_>, link: &LinkRow, target_id: &ObjectId) -> Opt
 /// The linked account is not at the target any more: the link is void, so the object is created again.
 fn missing(subject: &Subject<'_>, projection: Projection) -> (Verdict, Cow<'static, str>) {
     let rule = subject.rule;
-    if let Some(instead) = vanished(rule, subject.answer) {
+    if let Some(link) = subject.link
+        && let Some(instead) = vanished(rule, link, subject.answer)
+    {
         return instead;
     }
     if rule.flows.create && projection.is_open() {

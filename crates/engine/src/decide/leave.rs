@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use provost_model::{Action, Record, Text, Value};
-use provost_store::LinkState;
+use provost_store::{LinkRow, LinkState};
 
 use super::diff::{parse_sent, switch};
 use super::{Act, Decision, Subject, Verdict};
@@ -42,7 +42,7 @@ fn react(subject: &Subject<'_>, situation: Situation, why: &'static str) -> (Ver
     let reaction = &rule.reactions[situation];
     match reaction {
         Reaction::Delete => delete(subject, why.into()),
-        Reaction::Unlink => (Verdict::Unlink, why.into()),
+        Reaction::Unlink => (Verdict::Act(letting_go(subject.link)), why.into()),
         Reaction::Disable | Reaction::DisableThenDelete(_) => {
             let leaves = grace(subject, reaction);
             let Some(enablement) = &rule.enablement else {
@@ -103,6 +103,20 @@ fn mark_leaver(subject: &Subject<'_>, leaves: Option<i64>, why: &'static str) ->
         base: None,
     };
     (Verdict::Act(act), why.into())
+}
+
+/// The account is let go, and stays as it is.
+pub(super) fn letting_go(link: Option<&LinkRow>) -> Act {
+    Act {
+        action: Action::Unlink,
+        target_id: link.and_then(|link| link.target_id.clone()),
+        adopted: false,
+        changes: Vec::new(),
+        references: None,
+        state: LinkState::Linked,
+        leaves: None,
+        base: None,
+    }
 }
 
 pub(super) fn delete(subject: &Subject<'_>, reason: Cow<'static, str>) -> (Verdict, Cow<'static, str>) {

@@ -85,8 +85,6 @@ pub enum Verdict {
     Skip,
     /// The link has no meaning any more: nothing was ever provisioned for an object that is gone.
     Forget,
-    /// The account is let go, and stays as it is.
-    Unlink,
     Act(Act),
     Fault(Fault),
 }

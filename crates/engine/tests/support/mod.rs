@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use provost_connector::{
-    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, Cursor, End, FindRequest, Host,
+    Applied, Capabilities, CheckResult, Connector, ConnectorError, Context, Cursor, End, ErrorCode, FindRequest, Host,
     LookupRequest, Page, Scan, ScanItem, ScanMode, ScanPage, ScanRequest, Secret, Session, Settings,
 };
 use provost_connectors::file::FileConnector;
@@ -32,6 +33,8 @@ struct Files {
     files: HashMap<String, (serde_json::Value, PathBuf)>,
     way: Way,
     changes: Changes,
+    /// Whether the target refuses what it is sent.
+    refuses: Arc<AtomicBool>,
 }
 
 /// What a target is like that a file is not.
@@ -124,6 +127,7 @@ struct Askable {
     file: Arc<dyn Session>,
     capabilities: Capabilities,
     lossy: bool,
+    refuses: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -151,6 +155,10 @@ impl Session for Askable {
         Ok(if self.lossy { Box::new(LossyScan { scan, lost: false }) } else { scan })
     }
     async fn apply(&self, cx: &Context, operations: &[Operation]) -> Vec<Applied> {
+        if self.refuses.load(Ordering::Acquire) {
+            let error = ConnectorError::new(ErrorCode::Constraint, "not today");
+            return operations.iter().map(|operation| Applied::failed(operation.id.clone(), error.clone())).collect();
+        }
         self.file.apply(cx, operations).await
     }
 }
@@ -177,14 +185,15 @@ impl Connections for Files {
             return Ok(Arc::new(Feeding { file, capabilities, changes }));
         }
         let other = if self.way == Way::Torn { "hr" } else { "app" };
-        if matches!(self.way, Way::Plain | Way::Feeding) || name != other {
+        if self.way == Way::Plain || name != other {
             return Ok(file);
         }
         let mut capabilities = file.capabilities().clone();
         if self.way == Way::Askable {
             capabilities.classes.iter_mut().for_each(|class| class.lookup = vec!["*".into()]);
         }
-        Ok(Arc::new(Askable { file, capabilities, lossy: matches!(self.way, Way::Lossy | Way::Torn) }))
+        let (lossy, refuses) = (matches!(self.way, Way::Lossy | Way::Torn), self.refuses.clone());
+        Ok(Arc::new(Askable { file, capabilities, lossy, refuses }))
     }
 }
 
@@ -246,7 +255,7 @@ impl Fixture {
         let files = [("hr", hr), ("app", app)].map(|(name, json)| (name.to_owned(), (json, base.clone())));
         let clock = ManualClock::at("2026-11-22T08:00:00Z".parse().unwrap());
         let store = Store::open("sqlite::memory:").await.unwrap();
-        let files = Arc::new(Files { files: files.into(), way, changes: Changes::default() });
+        let files = Arc::new(Files { files: files.into(), way, changes: Changes::default(), refuses: Arc::default() });
         let engine = Engine::new(store, files.clone(), Arc::new(clock.clone()));
         Self { files, folder, engine, clock, job: "hr-to-app".into(), spec }
     }
@@ -258,6 +267,11 @@ impl Fixture {
     /// What the source says next of its changes.
     pub fn changes(&self, items: Vec<ScanItem>) {
         *self.files.changes.lock().unwrap() = items;
+    }
+
+    /// Whether the target refuses what it is sent, each operation by itself.
+    pub fn refuse_writes(&self, refuses: bool) {
+        self.files.refuses.store(refuses, Ordering::Release);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -81,6 +81,7 @@ pub fn counts(counts: &Counts) -> Table {
         ("enabled", counts.enabled),
         ("disabled", counts.disabled),
         ("deleted", counts.deleted),
+        ("unlinked", counts.unlinked),
         ("adopted", counts.adopted),
         ("skipped", counts.skipped),
         ("failed", counts.failed),

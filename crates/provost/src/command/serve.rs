@@ -95,10 +95,16 @@ fn listener_for(output: Output) -> Listener {
         Ok(report) => {
             let report: &provost_engine::CycleReport = report;
             let counts = &report.counts;
-            if report.status != CycleStatus::Done || counts.writes() > 0 || counts.failed > 0 {
+            if report.status != CycleStatus::Done || counts.writes() + counts.unlinked > 0 || counts.failed > 0 {
                 output.note(format_args!(
-                    "{job}: {} created, {} updated, {} enabled, {} disabled, {} deleted, {} failed",
-                    counts.created, counts.updated, counts.enabled, counts.disabled, counts.deleted, counts.failed
+                    "{job}: {} created, {} updated, {} enabled, {} disabled, {} deleted, {} unlinked, {} failed",
+                    counts.created,
+                    counts.updated,
+                    counts.enabled,
+                    counts.disabled,
+                    counts.deleted,
+                    counts.unlinked,
+                    counts.failed
                 ));
                 super::cycle::explain(report, output);
             }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0009-answer.sql"),
     include_str!("../../sql/schema/0010-exception.sql"),
     include_str!("../../sql/schema/0011-tombstone.sql"),
+    include_str!("../../sql/schema/0012-gone.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

@@ -83,6 +83,7 @@ async fn cycles(place: Place) {
 
 fn waiting(number: i64) -> EscrowRow {
     EscrowRow {
+        gone: number % 2 == 1,
         job: job(),
         class: "User".into(),
         source_id: format!("u{number:03}").into(),

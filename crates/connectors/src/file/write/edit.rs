@@ -165,7 +165,7 @@ impl<'a> Form<'a> {
     /// Enable, disable and create set the flag that `enabled` names.
     fn switch(&mut self, action: Action, cells: &mut Vec<(usize, New)>) -> Result<(), ConnectorError> {
         let flag = match (&self.config.enabled, action) {
-            (_, Action::Update | Action::Delete) | (None, Action::Create) => return Ok(()),
+            (_, Action::Update | Action::Delete | Action::Unlink) | (None, Action::Create) => return Ok(()),
             (None, Action::Enable | Action::Disable) => {
                 let message = format!("{} has no column that switches an account off", self.config.file);
                 return Err(ConnectorError::new(ErrorCode::NotSupported, message)

@@ -17,6 +17,8 @@ pub(super) struct Deed {
     pub created: bool,
     /// There is none any more.
     pub deleted: bool,
+    /// The account is there, and was let go.
+    pub unlinked: bool,
     pub attributes: Vec<Touched>,
     /// References that were sent, by path and target id.
     pub joined: Vec<(Text, ObjectId)>,
@@ -39,6 +41,7 @@ impl Deed {
         match event.action.as_str() {
             "create" => self.created = true,
             "delete" => self.deleted = true,
+            "unlink" => self.unlinked = true,
             "update" | "enable" | "disable" => {}
             // What only changed links.
             _ => return Ok(()),

@@ -21,6 +21,7 @@ use super::Cycle;
 use super::intent::{Lost, ReferenceDelta};
 use super::notes::{Note, Notes};
 use super::ownerless::is_ownerless;
+use super::pool::taken_targets;
 use crate::error::EngineError;
 use crate::rule::Rule;
 use deed::Deed;
@@ -42,12 +43,19 @@ pub(super) async fn intend(cycle: &Arc<Cycle>, notes: &Notes, of: &str) -> Resul
                 links.insert(link.source_id.clone(), link);
             }
             let references = References::load(cycle, rule, page, &ids).await?;
+            let taken = taken(cycle, at, page).await?;
             for (id, deed) in page {
                 let link = links.remove(id).map(Box::new);
-                let Opposite { act, mut left } = match is_ownerless(id, deed.target_id.as_ref()) && link.is_none() {
+                let Opposite { mut act, mut left } = match is_ownerless(id, deed.target_id.as_ref()) && link.is_none() {
                     true => opposite::ownerless(rule, deed),
                     false => opposite(rule, deed, link.as_deref()),
                 };
+                if act
+                    .take_if(|act| act.adopted && act.target_id.as_ref().is_some_and(|id| taken.contains(id)))
+                    .is_some()
+                {
+                    left.push("the account that was let go is somebody else's by now".to_owned());
+                }
                 let delta = references.delta(rule, id, deed, link.is_some(), &mut left);
                 for what in left {
                     tell(cycle, notes, rule, id, deed, what).await?;
@@ -59,6 +67,13 @@ pub(super) async fn intend(cycle: &Arc<Cycle>, notes: &Notes, of: &str) -> Resul
         }
     }
     Ok(())
+}
+
+/// Accounts that were let go and that somebody is linked with by now.
+async fn taken(cycle: &Cycle, rule: usize, page: &[(ObjectId, Deed)]) -> Result<HashSet<ObjectId>, EngineError> {
+    let accounts = page.iter().filter(|(_, deed)| deed.unlinked).filter_map(|(_, deed)| deed.target_id.clone());
+    let taken = taken_targets(cycle, [(rule, accounts.collect())].into()).await?;
+    Ok(taken.into_iter().map(|(_, account)| account).collect())
 }
 
 /// What the cycle did, by class, in the order of its first events.

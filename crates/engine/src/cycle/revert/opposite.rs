@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{Action, AttributePath, Change, ObjectId, Text};
+use provost_model::{Action, AttributePath, Attributes, Change, ObjectId, Text};
 use provost_store::{LinkRow, LinkState};
 
 use super::super::intent::{Intent, ReferenceDelta};
@@ -27,6 +27,7 @@ pub(super) fn opposite(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Oppo
         (true, false) => made(rule, deed, link.filter(|_| account.is_some())),
         (false, true) if account.is_some() => stays("another account was made since"),
         (false, true) => again(rule, deed),
+        (false, false) if deed.unlinked => hold(rule, deed, link),
         (false, false) => changed(rule, deed, link.filter(|_| account.is_some())),
     }
 }
@@ -90,6 +91,27 @@ fn again(rule: &Rule, deed: &Deed) -> Opposite {
         return stays("the account was deleted, and the log does not say what it was like");
     }
     Opposite { act: Some(act(Action::Create, None, changes, LinkState::Linked)), left }
+}
+
+/// An account that was let go is linked once more, with what was known of it.
+fn hold(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Opposite {
+    match link.and_then(|link| link.target_id.as_ref()) {
+        Some(account) if deed.target_id.as_ref() == Some(account) => return Opposite { act: None, left: Vec::new() },
+        Some(_) => return stays("another account was linked since"),
+        None => {}
+    }
+    let mut held = Attributes::new();
+    for Touched { path, was, .. } in &deed.attributes {
+        let mapping = rule.mapping(&path.to_string());
+        // What the log does not keep is written in full when it changes next.
+        let Some(was) = was.as_ref().filter(|_| !mapping.is_some_and(|mapping| mapping.sensitive)) else { continue };
+        held.push(mapping.map_or_else(|| path.to_string().into(), |mapping| mapping.key.clone()), was.clone());
+    }
+    let by = rule.enablement.as_ref();
+    let is_off = by.is_some_and(|by| held.find(&by.path.to_string()) == Some(&by.off));
+    let state = if is_off { LinkState::Disabled } else { LinkState::Linked };
+    let act = act(Action::Update, deed.target_id.clone(), Vec::new(), state);
+    Opposite { act: Some(Act { adopted: true, base: Some(held), ..act }), left: Vec::new() }
 }
 
 fn changed(rule: &Rule, deed: &Deed, link: Option<&LinkRow>) -> Opposite {
@@ -165,6 +187,7 @@ pub(super) fn intent(
     };
     let act = opposite.or_else(silent)?;
     let reason = match (deed.created, deed.deleted) {
+        _ if deed.unlinked => "reverted: the account was let go",
         (true, _) => "reverted: the account was created",
         (_, true) => "reverted: the account was deleted",
         _ => "reverted: what was there before",

@@ -4,7 +4,8 @@
 mod peer_support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +14,8 @@ use provost_directory::Directory;
 use provost_engine::{Connections, CycleReport, CycleStatus, Engine, JobSpec, Progress, RunOptions};
 use provost_fake::{Dialect, FakeTarget, Options, Request};
 use provost_model::{Action, AttributePath, Change, ConnectionName, ObjectId, Operation, Value};
+use provost_push::{Inbox, Sender, Settings};
+use provost_scim::Registry;
 use provost_store::{EventQuery, EventRow, Store};
 use provost_testkit::Http;
 use serde_json::{Value as Json, json};
@@ -30,14 +33,19 @@ impl Connections for Wired {
     }
 }
 
+/// People by user name: what they are called, and whether they are there.
+type People = Mutex<BTreeMap<String, (String, bool)>>;
+
 struct World {
     fake: FakeTarget,
     http: Http,
     directory: Arc<dyn Session>,
     engine: Engine,
     spec: JobSpec,
-    /// Directory ids by user name.
+    /// The source's ids by user name.
     ids: BTreeMap<String, ObjectId>,
+    /// Where the people come from when they are pushed, not kept in the directory: each with name and state.
+    inbox: Option<(Inbox, People)>,
 }
 
 fn spec(more: Json) -> JobSpec {
@@ -60,6 +68,10 @@ fn set(path: &str, value: impl Into<Value>) -> Change {
 
 impl World {
     async fn new(spec: JobSpec) -> Self {
+        Self::with(spec, false).await
+    }
+
+    async fn with(spec: JobSpec, is_pushed: bool) -> Self {
         let options = Options { dialect: Dialect::named("rfc").unwrap(), ..Options::default() };
         let fake = FakeTarget::start(options).await.unwrap();
         let (url, token) = (fake.url().to_owned(), fake.token().to_owned());
@@ -67,10 +79,14 @@ impl World {
         let app = peer_support::scim(&url, &token, &json!({ "max_in_flight": 4 })).await.unwrap();
         let store = Store::open("sqlite::memory:").await.unwrap();
         let clock = Arc::new(provost_model::clock::SystemClock);
-        let directory = Directory::new(store.clone(), clock.clone()).session();
+        let directory = match is_pushed {
+            true => provost_push::session(store.clone(), "hr".into(), &Settings::default(), Registry::core()),
+            false => Directory::new(store.clone(), clock.clone()).session(),
+        };
+        let inbox = is_pushed.then(|| (Inbox::new(store.clone(), clock.clone(), Registry::core()), Mutex::default()));
         let wired = Wired { directory: directory.clone(), app };
         let engine = Engine::new(store, Arc::new(wired), clock);
-        Self { fake, http, directory, engine, spec, ids: BTreeMap::new() }
+        Self { fake, http, directory, engine, spec, ids: BTreeMap::new(), inbox }
     }
 
     fn set_slow(&self, ms: u64) {
@@ -101,6 +117,11 @@ impl World {
     async fn join(&mut self, people: std::ops::Range<u32>) {
         for at in people {
             let name = format!("p{at}");
+            if self.inbox.is_some() {
+                self.push(&name, |person| *person = ("One".to_owned(), true)).await;
+                self.ids.insert(name.clone(), name.as_str().into());
+                continue;
+            }
             let changes = vec![set("userName", name.as_str()), set("displayName", "One"), set("active", true)];
             let id = self.apply(self.operation(Action::Create, &name, changes)).await;
             self.ids.insert(name, id);
@@ -108,16 +129,63 @@ impl World {
     }
 
     async fn switch(&self, name: &str, active: bool) {
+        if self.inbox.is_some() {
+            return self.push(name, |person| person.1 = active).await;
+        }
         self.apply(self.operation(Action::Update, name, vec![set("active", active)])).await;
     }
 
     async fn rename(&self, name: &str, to: &str) {
+        if self.inbox.is_some() {
+            return self.push(name, |person| person.0 = to.to_owned()).await;
+        }
         self.apply(self.operation(Action::Update, name, vec![set("displayName", to)])).await;
     }
 
     async fn remove(&mut self, name: &str) {
+        if let Some((inbox, people)) = &self.inbox {
+            people.lock().unwrap().remove(name);
+            self.ids.remove(name);
+            send(inbox, json!({ "method": "DELETE", "path": format!("/Users/{name}") })).await;
+            return;
+        }
         self.apply(self.operation(Action::Delete, name, Vec::new())).await;
         self.ids.remove(name);
+    }
+
+    /// Pushes a person as a whole, after a change.
+    async fn push(&self, name: &str, change: impl FnOnce(&mut (String, bool))) {
+        let (inbox, people) = self.inbox.as_ref().unwrap();
+        let data = {
+            let mut people = people.lock().unwrap();
+            let person = people.entry(name.to_owned()).or_default();
+            change(person);
+            json!({ "externalId": name, "userName": name, "displayName": person.0, "active": person.1 })
+        };
+        let operation = json!({ "method": "POST", "path": "/Users", "data": data });
+        send(inbox, operation).await;
+    }
+
+    /// Who there is, and whether he is switched on; for those who are also the name that people know them by.
+    async fn expected(&self) -> BTreeMap<String, Option<String>> {
+        let mut expected = BTreeMap::new();
+        for (name, id) in &self.ids {
+            let record = self.directory.get(&Context::new("test"), "User", id).await.unwrap().unwrap();
+            let shown = record.attributes.get("displayName").and_then(Value::as_text).unwrap_or_default().to_owned();
+            let is_on = record.attributes.get("active") == Some(&Value::Boolean(true));
+            expected.insert(name.clone(), is_on.then_some(shown));
+        }
+        expected
+    }
+
+    /// The same of the accounts.
+    async fn shown(&self) -> BTreeMap<String, Option<String>> {
+        let text = |json: &Json| json.as_str().unwrap().to_owned();
+        let users = peer_support::all(&self.http, "/Users").await;
+        let of = |user: Json| {
+            (text(&user["userName"]), user["active"].as_bool().unwrap().then(|| text(&user["displayName"])))
+        };
+        users.into_iter().map(of).collect()
     }
 
     async fn run(&self) -> CycleReport {
@@ -148,6 +216,21 @@ impl World {
         let query = EventQuery { limit: 10_000, newest_first: false, ..EventQuery::default() };
         self.engine.store().events(&query).await.unwrap()
     }
+}
+
+async fn send(inbox: &Inbox, operation: Json) {
+    send_all(inbox, vec![operation]).await;
+}
+
+async fn send_all(inbox: &Inbox, mut operations: Vec<Json>) {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    for operation in &mut operations {
+        operation["bulkId"] = json!(NUMBER.fetch_add(1, Ordering::Relaxed).to_string());
+    }
+    let (job, connection) = ("out".into(), "hr".into());
+    let sender = Sender { job: &job, connection: &connection, client: "test", may_see: &|_| true };
+    let body = json!({ "schemas": [provost_scim::urn::BULK_REQUEST], "Operations": operations });
+    inbox.accept(sender, body.to_string().as_bytes()).await.unwrap();
 }
 
 fn is_write(request: &Request) -> bool {
@@ -239,6 +322,40 @@ async fn what_was_read_before_somebody_left_is_not_sent_after() {
     assert_eq!((&account["displayName"], &account["active"]), (&json!("Three"), &json!(false)));
 }
 
+/// The feed of what is pushed stops at the second operation on one object: what it says there is not what is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_switched_off_for_what_the_source_has_taken_back() {
+    let mut world = World::with(spec(json!({})), true).await;
+    world.join(0..60).await;
+    world.run().await;
+    let accounts = world.accounts().await;
+    world.join(60..400).await;
+    world.set_slow(10);
+    let from = world.fake.requests().len();
+    let back = async {
+        world.until(from + 80).await;
+        let person = |active| {
+            let data = json!({ "externalId": "p7", "userName": "p7", "displayName": "One", "active": active });
+            json!({ "method": "POST", "path": "/Users", "data": data })
+        };
+        send_all(&world.inbox.as_ref().unwrap().0, vec![person(false), person(true)]).await;
+        // Whoever really leaves does so at once, and after them.
+        world.switch("p8", false).await;
+    };
+    let cycle = async {
+        let (cx, progress) = (Context::new("test"), Arc::<Progress>::default());
+        let options = RunOptions { full: true, reconcile: false };
+        world.engine.run(&"out".into(), &world.spec, options, progress, &cx).await.unwrap()
+    };
+    let (report, ()) = tokio::join!(cycle, back);
+    assert_eq!((report.status, report.counts.disabled), (CycleStatus::Done, 1), "{report:?}");
+    let requests = world.fake.requests().split_off(from);
+    let of =
+        |name: &str| requests.iter().filter(|seen| seen.target.contains(&accounts[name].0) && is_write(seen)).count();
+    assert_eq!((of("p7"), of("p8")), (0, 1));
+    assert!(world.accounts().await["p7"].1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_guard_and_a_wish_for_approval_hold_the_lane_as_well() {
     for more in [json!({ "guards": { "leavers": { "count": 3 } } }), json!({ "approval": ["disable"] })] {
@@ -277,6 +394,16 @@ impl Dice {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_and_goes_during_cycles_ends_as_the_directory_says() {
+    come_and_go(false).await;
+}
+
+/// Of what is pushed each operation is a change of its own: the feed may be far behind the objects.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_pushed_during_cycles_ends_as_the_last_push_says() {
+    come_and_go(true).await;
+}
+
+async fn come_and_go(is_pushed: bool) {
     let seeds = match std::env::var("PROVOST_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
         Err(_) => (0..12).collect(),
@@ -284,7 +411,7 @@ async fn whoever_comes_and_goes_during_cycles_ends_as_the_directory_says() {
     for seed in seeds {
         eprintln!("seed {seed}");
         let mut dice = Dice(seed);
-        let mut world = World::new(spec(json!({ "guards": { "leavers": {} } }))).await;
+        let mut world = World::with(spec(json!({ "guards": { "leavers": {} } })), is_pushed).await;
         world.join(0..120).await;
         let mut next = 120;
         for round in 0..3 {
@@ -300,6 +427,10 @@ async fn whoever_comes_and_goes_during_cycles_ends_as_the_directory_says() {
                 tokio::time::sleep(Duration::from_millis(dice.below(12))).await;
                 let names: Vec<String> = world.ids.keys().cloned().collect();
                 let name = &names[dice.below(names.len() as u64) as usize];
+                // On the way to what he is in the end.
+                for _ in 0..dice.below(4) * u64::from(is_pushed) {
+                    world.switch(name, dice.below(2) == 0).await;
+                }
                 match dice.below(10) {
                     0 => {
                         world.join(next..next + 3).await;
@@ -314,22 +445,14 @@ async fn whoever_comes_and_goes_during_cycles_ends_as_the_directory_says() {
             assert_eq!(report.status, CycleStatus::Done, "seed {seed}: {report:?}");
         }
         world.set_slow(0);
-        world.run().await;
-        let mut expected = BTreeMap::new();
-        for (name, id) in &world.ids {
-            let record = world.directory.get(&Context::new("test"), "User", id).await.unwrap().unwrap();
-            expected.insert(name.clone(), record.attributes.get("active") == Some(&Value::Boolean(true)));
-        }
-        let mut accounts: BTreeMap<_, _> =
-            world.accounts().await.into_iter().map(|(name, (_, on))| (name, on)).collect();
+        while world.run().await.more {}
+        let expected = world.expected().await;
+        world.accounts().await;
+        let mut accounts = world.shown().await;
         // Who was never seen active has no account.
-        accounts.extend(
-            expected
-                .iter()
-                .filter(|(name, on)| !**on && !accounts.contains_key(*name))
-                .map(|(name, _)| (name.clone(), false))
-                .collect::<Vec<_>>(),
-        );
+        let never: Vec<_> =
+            expected.iter().filter(|(name, on)| on.is_none() && !accounts.contains_key(*name)).collect();
+        accounts.extend(never.into_iter().map(|(name, _)| (name.clone(), None)));
         assert_eq!(accounts, expected, "seed {seed}");
         let writes = world.fake.requests().iter().filter(|seen| is_write(seen)).count();
         world.run().await;

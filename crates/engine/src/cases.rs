@@ -9,16 +9,28 @@ use serde::Serialize;
 
 use crate::control::Waiting;
 use crate::cycle::Answers;
-use crate::decide::{Answer, Projected, project};
+use crate::decide::{Answer, Projected, Reply, project, question};
 use crate::engine::{Engine, Opened};
 use crate::error::EngineError;
 use crate::explain;
 use crate::rule::Rule;
 use crate::similarity::{Compared, score};
+use crate::situation::Situation;
 use crate::spec::JobSpec;
 
 /// Several accounts match, the account is another object's, the rule says `ask`.
 const QUESTIONS: [&str; 3] = ["PRV-0512", "PRV-0514", "PRV-0541"];
+
+const ADOPT: &str = "adopt";
+
+/// The object that a case is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// Needed where objects of two classes have one id.
+    pub class: Option<&'a str>,
+    /// Its id at the source.
+    pub id: &'a str,
+}
 
 /// One case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,7 +73,12 @@ impl Engine {
         let waiting = self.waiting(job).await?.into_iter().filter(is_case);
         Ok(waiting
             .map(|waiting| {
-                let of = |row: &AnswerRow| row.class == waiting.row.class && row.source_id == waiting.row.source_id;
+                let asked = question(&waiting.row.code, &waiting.row.message);
+                let of = |row: &AnswerRow| {
+                    row.class == waiting.row.class
+                        && row.source_id == waiting.row.source_id
+                        && (row.question == asked || row.reaction == ADOPT)
+                };
                 let answer = answers.iter().position(of).map(|at| answers.swap_remove(at));
                 Case { waiting, answer }
             })
@@ -69,8 +86,14 @@ impl Engine {
     }
 
     /// One case, with what the target has for it now.
-    pub async fn case(&self, name: &JobName, spec: &JobSpec, id: &str, cx: &Context) -> Result<CaseTrace, EngineError> {
-        let case = self.find_case(name, id).await?;
+    pub async fn case(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        of: Named<'_>,
+        cx: &Context,
+    ) -> Result<CaseTrace, EngineError> {
+        let case = self.find_case(name, of).await?;
         let opened = self.open(name, spec).await?;
         let candidates = match opened.job.rules.iter().position(|rule| rule.from == case.waiting.row.class) {
             Some(at) => self.candidates(&opened, at, &case.waiting.row.source_id, cx).await?,
@@ -79,10 +102,22 @@ impl Engine {
         Ok(CaseTrace { case, candidates })
     }
 
-    async fn find_case(&self, name: &JobName, id: &str) -> Result<Case, EngineError> {
-        let of = |case: &Case| case.waiting.row.source_id.as_str() == id;
-        let found = self.cases(name).await?.into_iter().find(of);
-        found.ok_or_else(|| EngineError::NoCase { job: name.clone(), id: id.into() })
+    /// The case about the object with this id, of one class if there are several.
+    async fn find_case(&self, name: &JobName, of: Named<'_>) -> Result<Case, EngineError> {
+        let Named { class, id } = of;
+        let of = |case: &Case| {
+            let row = &case.waiting.row;
+            row.source_id.as_str() == id && class.is_none_or(|class| row.class.as_str() == class)
+        };
+        let mut found: Vec<Case> = self.cases(name).await?.into_iter().filter(of).collect();
+        match (found.pop(), found.as_slice()) {
+            (None, _) => Err(EngineError::NoCase { job: name.clone(), id: id.into() }),
+            (Some(case), []) => Ok(case),
+            (Some(case), others) => {
+                let classes = others.iter().chain([&case]).map(|case| case.waiting.row.class.clone()).collect();
+                Err(EngineError::SeveralCases { job: name.clone(), id: id.into(), classes })
+            }
+        }
     }
 
     async fn candidates(
@@ -125,30 +160,20 @@ impl Engine {
         &self,
         name: &JobName,
         spec: &JobSpec,
-        id: &str,
+        of: Named<'_>,
         answer: Answer,
         who: &str,
         cx: &Context,
     ) -> Result<Case, EngineError> {
+        let id = of.id;
         let refused = |reason: String| EngineError::Answer { job: name.clone(), id: id.into(), reason };
-        let code = self.find_case(name, id).await?.waiting.row.code;
-        let fits = match (&answer, code.as_str()) {
-            // Whatever the rule asks about: the next cycle does what it would do without asking.
-            (_, "PRV-0541") => true,
-            (Answer::Update, _) => false,
-            (Answer::Adopt(_), "PRV-0514") => false,
-            _ => true,
-        };
-        if !fits {
-            let reason = match code.as_str() {
-                "PRV-0514" => "the account is another object's; answer `--create`, or mend the matching values",
-                _ => "several accounts match; answer `--adopt ACCOUNT` or `--create`",
-            };
-            return Err(refused(reason.to_owned()));
+        let asked = self.find_case(name, of).await?;
+        if let Some(reason) = misfit(&answer, situation(&asked)) {
+            return Err(refused(reason));
         }
         let case = match &answer {
             Answer::Adopt(account) => {
-                let trace = self.case(name, spec, id, cx).await?;
+                let trace = self.case(name, spec, of, cx).await?;
                 let Some(candidate) = trace.candidates.iter().find(|one| one.target_id == *account) else {
                     return Err(refused(format!("the account `{account}` is not among those that match")));
                 };
@@ -157,11 +182,11 @@ impl Engine {
                 }
                 trace.case
             }
-            _ => self.find_case(name, id).await?,
+            _ => asked,
         };
         let row = &case.waiting.row;
         let (reaction, target_id) = match &answer {
-            Answer::Adopt(account) => ("adopt", Some(account.clone())),
+            Answer::Adopt(account) => (ADOPT, Some(account.clone())),
             Answer::Create => ("create", None),
             Answer::Update => ("update", None),
         };
@@ -173,6 +198,7 @@ impl Engine {
             target_id,
             who: who.to_owned(),
             created: self.clock.now_ms(),
+            question: question(&row.code, &row.message),
         };
         let mut tx = self.store.begin().await?;
         tx.save_answer(&said).await?;
@@ -189,7 +215,8 @@ impl Engine {
         let mut answers = Answers::new();
         for row in self.store.answers(job).await? {
             if let Some(answer) = read(&row) {
-                answers.entry(row.class).or_default().insert(row.source_id, answer);
+                let reply = Reply { answer, question: row.question };
+                answers.entry(row.class).or_default().insert(row.source_id, reply);
             }
         }
         Ok(answers)
@@ -200,15 +227,45 @@ impl Engine {
         job: &JobName,
         class: &ClassName,
         id: &ObjectId,
-    ) -> Result<Option<Answer>, EngineError> {
+    ) -> Result<Option<Reply>, EngineError> {
         Ok(self.answers(job).await?.remove(class).and_then(|mut of_class| of_class.remove(id)))
     }
+}
+
+/// What the person is asked about; none in a case from before that was noted, or when the account that was named is gone.
+fn situation(case: &Case) -> Option<Situation> {
+    let row = &case.waiting.row;
+    let noted = row.situation.as_deref().and_then(|key| Situation::ALL.into_iter().find(|one| one.key() == key));
+    noted.or(match row.code.as_str() {
+        "PRV-0512" => Some(Situation::Ambiguous),
+        "PRV-0514" => Some(Situation::Taken),
+        _ => None,
+    })
+}
+
+/// Why the answer is none to a question about this, if so.
+fn misfit(answer: &Answer, situation: Option<Situation>) -> Option<String> {
+    use Situation::{Ambiguous, Changed, Matched, Missing, New, Returned, Taken};
+    let (words, fits): (&str, &[&str]) = match situation {
+        Some(Ambiguous) => ("several accounts match; answer `--adopt ACCOUNT` or `--create`", &[ADOPT, "create"]),
+        Some(Taken) => ("the account is another object's; answer `--create`, or mend the matching values", &["create"]),
+        Some(New | Missing) => ("there is no account; answer `--create` or `--update`", &["create", "update"]),
+        Some(Returned | Changed) => ("the object has its account; answer `--update`", &["update"]),
+        Some(Matched) | None => return None,
+        Some(_) => ("nothing is asked about this", &[]),
+    };
+    let word = match answer {
+        Answer::Adopt(_) => ADOPT,
+        Answer::Create => "create",
+        Answer::Update => "update",
+    };
+    (!fits.contains(&word)).then(|| words.to_owned())
 }
 
 /// None for a word of a later version.
 fn read(row: &AnswerRow) -> Option<Answer> {
     match (row.reaction.as_str(), &row.target_id) {
-        ("adopt", Some(account)) => Some(Answer::Adopt(account.clone())),
+        (ADOPT, Some(account)) => Some(Answer::Adopt(account.clone())),
         ("create", _) => Some(Answer::Create),
         ("update", _) => Some(Answer::Update),
         _ => None,

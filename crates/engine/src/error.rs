@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use provost_connector::{ConnectorError, ErrorCode};
-use provost_model::{Code, ConnectionName, Explain, JobName, Severity};
+use provost_model::{ClassName, Code, ConnectionName, Explain, JobName, Severity};
 use provost_store::StoreError;
 
 /// A job that cannot run, or had to stop. What was done until then is recorded.
@@ -32,6 +32,8 @@ pub enum EngineError {
     NothingHeld { job: JobName },
     #[error("job `{job}` has no case `{id}`")]
     NoCase { job: JobName, id: String },
+    #[error("job `{job}` has cases of several objects `{id}`: of the classes {}", classes.iter().map(|class| class.as_str()).collect::<Vec<_>>().join(", "))]
+    SeveralCases { job: JobName, id: String, classes: Vec<ClassName> },
     #[error("the case `{id}` of job `{job}` cannot be answered so: {reason}")]
     Answer { job: JobName, id: String, reason: String },
     #[error("job `{job}` holds for a reason that has no exception{}", if why.is_empty() { String::new() } else { format!(": {why}") })]
@@ -86,6 +88,7 @@ impl Explain for EngineError {
             EngineError::NothingHeld { .. } => Code::new("PRV-0505"),
             EngineError::NoCase { .. } => Code::new("PRV-0542"),
             EngineError::Answer { .. } => Code::new("PRV-0543"),
+            EngineError::SeveralCases { .. } => Code::new("PRV-0544"),
             EngineError::NoException { .. } => Code::new("PRV-0550"),
             EngineError::Filter { .. } => Code::new("PRV-0506"),
             EngineError::Paused { .. } => Code::new("PRV-0532"),
@@ -109,6 +112,7 @@ impl Explain for EngineError {
             }
             EngineError::NothingHeld { .. } => Some("`provost plan JOB` shows what the job would do".into()),
             EngineError::NoCase { job, .. } => Some(Cow::Owned(format!("`provost cases {job}` lists those there are"))),
+            EngineError::SeveralCases { .. } => Some("name one of them with `--class`".into()),
             EngineError::Answer { job, id, .. } => {
                 Some(Cow::Owned(format!("`provost cases show {job} {id}` shows the accounts in question")))
             }

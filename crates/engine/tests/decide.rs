@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use provost_connector::{Capabilities, ClassCapabilities, Enablement};
-use provost_engine::decide::{Act, Answer, Decision, Source, Subject, Target, Verdict, decide};
+use provost_engine::decide::{Act, Answer, Decision, Reply, Source, Subject, Target, Verdict, decide};
 use provost_engine::rule::{Job, compile};
 use provost_engine::spec::JobSpec;
 use provost_model::{
@@ -216,15 +216,22 @@ fn decided(case: &str) -> String {
         _ if text == "create" => Answer::Create,
         _ => Answer::Update,
     });
-    let decision = decide(&Subject {
+    let subject = |answer| Subject {
         rule: &job.rules[0],
         id: &id,
         source: if gone { Source::Absent } else { Source::Present(&source) },
         link: link.as_ref(),
         target,
-        answer: answer.as_ref(),
+        answer,
         now,
-    });
+    };
+    // An answer is to what was asked before; `taken` is asked elsewhere.
+    let question = match decide(&subject(None)).verdict {
+        Verdict::Fault(fault) => fault.question(),
+        _ => String::new(),
+    };
+    let reply = answer.map(|answer| Reply { answer, question });
+    let decision = decide(&subject(reply.as_ref()));
     told(&decision, now_ms)
 }
 

@@ -100,6 +100,29 @@ async fn a_leave_that_failed_is_tried_again_though_the_feed_names_it_no_more() {
 }
 
 #[tokio::test]
+async fn who_is_back_before_the_end_of_the_feed_has_not_left() {
+    let fixture = Fixture::feeding(spec()).await;
+    fixture.write_people(30);
+    fixture.run().await.unwrap();
+    let whole = fixture.app();
+    // More than a page lies between the two.
+    let record = |id: &str, first: &str| {
+        let record = provost_model::Record::new("person", id).with("id", id).with("first", first).with("last", "Last7");
+        provost_connector::ScanItem::Upsert(record.with("dept", "D1").with("status", "active"))
+    };
+    let mut changes = vec![provost_connector::ScanItem::Tombstone("p7".into())];
+    changes.extend((100..400).map(|at| record(&format!("p{at}"), "New")));
+    changes.push(record("p7", "First7"));
+    fixture.pages(changes, 100);
+    let report = run(&fixture).await;
+    assert_eq!((report.counts.created, report.counts.disabled, report.counts.updated), (300, 0, 0), "{report:?}");
+    assert!(fixture.app().starts_with(whole.trim_end()), "{}", fixture.app());
+    let events = fixture.events().await;
+    let of_him: Vec<_> = events.iter().filter(|e| e.source_id.as_str() == "p7").map(|e| e.status).collect();
+    assert_eq!(of_him, [EventStatus::Done, EventStatus::Discarded]);
+}
+
+#[tokio::test]
 async fn who_stays_away_is_deleted_once() {
     let fixture = one_left(GRACE).await;
     let report = run(&fixture).await;

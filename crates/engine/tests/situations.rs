@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use provost_connector::Context;
+use provost_engine::cases::Named;
 use provost_engine::decide::Answer;
 use provost_engine::{CycleStatus, EngineError, Progress, RunOptions};
 use provost_model::Explain;
@@ -203,15 +204,19 @@ async fn reconcile_names_two_accounts_of_one_value() {
 /// A case by the object's id, with its accounts in order and their owners.
 async fn case(fixture: &Fixture, id: &str) -> (String, Vec<(String, Option<u8>, Option<String>)>) {
     let cx = provost_connector::Context::new("test");
-    let trace = fixture.engine.case(&fixture.job, &fixture.spec, id, &cx).await.unwrap();
+    let trace = fixture.engine.case(&fixture.job, &fixture.spec, named(id), &cx).await.unwrap();
     let candidates = trace.candidates.into_iter();
     let told = candidates.map(|one| (one.target_id.to_string(), one.score, one.linked_with.map(|id| id.to_string())));
     (trace.case.waiting.row.code.to_string(), told.collect())
 }
 
+fn named(id: &str) -> Named<'_> {
+    Named { class: None, id }
+}
+
 async fn answer(fixture: &Fixture, id: &str, answer: Answer) -> Result<(), EngineError> {
     let cx = provost_connector::Context::new("test");
-    fixture.engine.answer(&fixture.job, &fixture.spec, id, answer, "bea", &cx).await.map(drop)
+    fixture.engine.answer(&fixture.job, &fixture.spec, named(id), answer, "bea", &cx).await.map(drop)
 }
 
 /// Matched by the department, of which nobody has one alone.
@@ -310,4 +315,48 @@ async fn an_answer_is_to_what_was_asked_and_to_nothing_later() {
     answer(&fixture, "p1", Answer::Update).await.unwrap();
     fixture.run_with(RECONCILE).await.unwrap();
     assert_eq!(fixture.app(), good, "answered");
+}
+
+/// The rule asks twice about p1, each time something else.
+#[tokio::test]
+async fn an_answer_to_another_question_is_none() {
+    // Nothing matches: he is to get an account. By the next cycle somebody made one by hand.
+    let fixture = Fixture::with(spec(json!({ "new": "ask" }))).await;
+    std::fs::write(fixture.path("app.csv"), "login,name,dept,active\nzoe,Zoe,D7,true\n").unwrap();
+    fixture.write_hr(fixture.people(2, |at| (at == 1).then(|| person(1).unwrap())));
+    fixture.run().await.unwrap();
+    for (wrong, word) in [(Answer::Adopt("zoe".into()), "--create")] {
+        let refused = answer(&fixture, "p1", wrong).await.unwrap_err();
+        assert!(refused.to_string().contains(word), "{refused}");
+    }
+    answer(&fixture, "p1", Answer::Create).await.unwrap();
+    std::fs::write(fixture.path("app.csv"), "login,name,dept,active\np1,By Hand,D9,true\n").unwrap();
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.created, report.counts.adopted), (1, 0, 0), "{report:?}");
+    let cases = fixture.engine.cases(&fixture.job).await.unwrap();
+    assert_eq!((cases[0].waiting.row.situation.as_deref(), &cases[0].answer), (Some("matched"), &None), "{cases:#?}");
+    // Asked anew, and answered anew.
+    answer(&fixture, "p1", Answer::Update).await.unwrap();
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.created, report.counts.adopted), (0, 0, 1), "{report:?}");
+
+    // He leaves and is back: his account is switched on for no other answer than `--update`.
+    let fixture = Fixture::with(spec(json!({ "changed": "ask", "returned": "ask" }))).await;
+    fixture.write_people(3);
+    fixture.run().await.unwrap();
+    std::fs::write(fixture.path("app.csv"), fixture.app().replace("First1 ", "Hacked ")).unwrap();
+    fixture.run_with(RECONCILE).await.unwrap();
+    answer(&fixture, "p1", Answer::Update).await.unwrap();
+    fixture.write_hr(fixture.people(3, |at| (at != 1).then(|| person(at).unwrap())));
+    assert_eq!(fixture.run().await.unwrap().counts.disabled, 1);
+    fixture.write_people(3);
+    let report = fixture.run().await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.enabled), (1, 0), "{report:?}");
+    for wrong in [Answer::Adopt("p1".into()), Answer::Create] {
+        let refused = answer(&fixture, "p1", wrong).await.unwrap_err();
+        assert!(refused.to_string().contains("answer `--update`"), "{refused}");
+    }
+    answer(&fixture, "p1", Answer::Update).await.unwrap();
+    assert_eq!(fixture.run().await.unwrap().counts.enabled, 1);
+    assert!(fixture.engine.store().answers(&fixture.job).await.unwrap().is_empty(), "acted on");
 }

@@ -364,6 +364,9 @@ pub struct CasesShowArgs {
     /// The object's id at the source, as `provost cases` shows it
     #[arg(value_name = "OBJECT")]
     pub id: String,
+    /// The object's class, where objects of several have this id
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -374,6 +377,9 @@ pub struct CasesResolveArgs {
     /// The object's id at the source, as `provost cases` shows it
     #[arg(value_name = "OBJECT")]
     pub id: String,
+    /// The object's class, where objects of several have this id
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
     /// This account at the target is the object's
     #[arg(long, value_name = "ACCOUNT", group = "answer")]
     pub adopt: Option<String>,

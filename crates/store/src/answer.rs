@@ -22,11 +22,14 @@ pub struct AnswerRow {
     pub target_id: Option<ObjectId>,
     pub who: String,
     pub created: i64,
+    /// Stands for the question; to another one it is no answer.
+    pub question: String,
 }
 
 impl Record for AnswerRow {
     const TABLE: &'static str = "answer";
-    const COLUMNS: &'static [&'static str] = &["job", "class", "source_id", "reaction", "target_id", "who", "created"];
+    const COLUMNS: &'static [&'static str] =
+        &["job", "class", "source_id", "reaction", "target_id", "who", "created", "question"];
     const KEY: &'static [&'static str] = &["job", "class", "source_id"];
     type Key<'a> = (&'a str, &'a str, &'a str);
 
@@ -42,6 +45,7 @@ impl Record for AnswerRow {
         put((&self.target_id).into());
         put(Param::free(&self.who));
         put(self.created.into());
+        put(Param::free(&self.question));
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -53,6 +57,7 @@ impl Record for AnswerRow {
             target_id: row.id_option()?,
             who: row.text()?,
             created: row.int()?,
+            question: row.text()?,
         })
     }
 }

@@ -27,12 +27,15 @@ pub struct EscrowRow {
     pub message: String,
     /// The source has said that the object is gone, by name or by a proven read.
     pub gone: bool,
+    /// What is the case, where a person is asked about it: a row of the table of situations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub situation: Option<String>,
 }
 
 impl Record for EscrowRow {
     const TABLE: &'static str = "escrow";
     const COLUMNS: &'static [&'static str] =
-        &["job", "class", "source_id", "tries", "first_failed", "next_try", "code", "message", "gone"];
+        &["job", "class", "source_id", "tries", "first_failed", "next_try", "code", "message", "gone", "situation"];
     const KEY: &'static [&'static str] = &["job", "class", "source_id"];
     type Key<'a> = (&'a str, &'a str, &'a str);
 
@@ -50,6 +53,7 @@ impl Record for EscrowRow {
         put(self.code.as_str().into());
         put(Param::free(&self.message));
         put(i64::from(self.gone).into());
+        put((&self.situation).into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -63,6 +67,7 @@ impl Record for EscrowRow {
             code: Code(row.text()?.into()),
             message: row.text()?,
             gone: row.int()? != 0,
+            situation: row.text_option()?,
         })
     }
 }

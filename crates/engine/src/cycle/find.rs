@@ -102,6 +102,7 @@ pub(super) fn matching_values(rule: &Rule, record: &Record, now: Timestamp) -> R
     let mut values = Vec::with_capacity(rule.matching.len());
     for matching in &rule.matching {
         let outcome = matching.source.eval(&context).map_err(|error| Fault {
+            situation: None,
             code: error.code.clone(),
             message: format!("the matching attribute `{}` failed: {error}", matching.path),
             hint: None,

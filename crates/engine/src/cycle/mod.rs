@@ -44,7 +44,7 @@ use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lea
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::decide::Answer;
+use crate::decide::Reply;
 use crate::error::EngineError;
 use crate::guard::{Intended, Size};
 use crate::progress::Progress;
@@ -63,7 +63,7 @@ pub(crate) use revert::{marked, reverted};
 pub(crate) use text::{doubtful, veiled_text};
 
 /// By class and source id.
-pub(crate) type Answers = HashMap<ClassName, HashMap<ObjectId, Answer>>;
+pub(crate) type Answers = HashMap<ClassName, HashMap<ObjectId, Reply>>;
 
 /// What all tasks of a cycle share.
 pub(crate) struct Cycle {
@@ -112,7 +112,7 @@ impl Cycle {
     }
 
     /// What somebody answered about an object.
-    pub fn answer(&self, rule: usize, id: &str) -> Option<&Answer> {
+    pub fn answer(&self, rule: usize, id: &str) -> Option<&Reply> {
         if self.answers.is_empty() {
             return None;
         }

@@ -19,6 +19,7 @@ use super::{Cycle, retry};
 use crate::decide::{Fault, parse_sent};
 use crate::progress::Progress;
 use crate::rule::Rule;
+use crate::situation::Situation;
 
 /// The object is not tried any more.
 const GIVEN_UP: &str = "PRV-0535";
@@ -182,7 +183,7 @@ impl Builder<'_> {
         }
         self.fault_event(place, fault, link.target_id.clone());
         self.rows.links.push((link, Some(self.rows.events.len() - 1)));
-        self.escrow(place, fault.code.clone(), fault.message.clone(), None);
+        self.escrow(place, fault.code.clone(), fault.message.clone(), fault.situation, None);
     }
 
     pub fn fault_event(&mut self, place: &Place, fault: &Fault, target_id: Option<ObjectId>) {
@@ -372,7 +373,7 @@ impl Builder<'_> {
             link.state = LinkState::Failed;
         }
         self.rows.links.push((link, index));
-        self.escrow(&place, error.code(), error.to_string(), Some(error));
+        self.escrow(&place, error.code(), error.to_string(), None, Some(error));
     }
 
     /// Notes that the account of a link vanished.
@@ -423,7 +424,14 @@ impl Builder<'_> {
         self.rows.dropped_references.extend(delta.dropped.iter().cloned());
     }
 
-    fn escrow(&mut self, place: &Place, code: Code, message: String, error: Option<&ConnectorError>) {
+    fn escrow(
+        &mut self,
+        place: &Place,
+        code: Code,
+        message: String,
+        situation: Option<Situation>,
+        error: Option<&ConnectorError>,
+    ) {
         let key = (self.cycle.rule(place.rule).from.clone(), place.source_id.clone());
         // One that was left alone has changed since: that is another failure.
         let earlier = self.escrows.get(&key).filter(|row| row.next_try != NEVER);
@@ -452,6 +460,7 @@ impl Builder<'_> {
             code,
             message,
             gone: place.mark == GONE,
+            situation: situation.map(|situation| situation.key().to_owned()),
         };
         self.rows.escrows.push(row.clone());
         self.escrows.insert(key, row);

@@ -2,6 +2,7 @@
 //! applies, a held cycle that somebody releases. One way for all three.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use provost_model::{Action, AttributePath, Change, ChangeOp, Text, Value};
@@ -14,7 +15,7 @@ use super::masked::{is_masked, unmask};
 use super::notes::{Note, Notes, announce};
 use super::ownerless::owned;
 use super::pool::{Pool, Targets, Unit, taken_targets};
-use super::turn::Turn;
+use super::turn::{Turn, key};
 use crate::decide::Act;
 use crate::error::EngineError;
 use crate::rule::Rule;
@@ -30,6 +31,7 @@ pub(super) async fn apply_planned(
 ) -> Result<(), EngineError> {
     let max_batch = cycle.target.capabilities().max_batch.max(1);
     let mut after = 0;
+    let mut begun = HashSet::new();
     loop {
         let events = cycle.store.open_events(plan, after, PAGE).await?;
         let Some(last) = events.last() else { break };
@@ -53,6 +55,12 @@ pub(super) async fn apply_planned(
             });
             overtaken.extend(intent.event.filter(|_| !goes));
             goes
+        });
+        // What the source says of an object comes before what the target does, and one operation takes its link along.
+        intents.retain(|intent| {
+            let is_first = begun.insert(key(intent.rule, &intent.source_id));
+            overtaken.extend(intent.event.filter(|_| !is_first));
+            is_first
         });
         intents.retain_mut(|intent| match cycle.turns.take(intent.rule, &intent.source_id) {
             Some(turn) => {

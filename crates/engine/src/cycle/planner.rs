@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
 use provost_model::{AttributePath, ObjectId, Record, Text};
-use provost_store::{EscrowRow, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState};
+use provost_store::{
+    EscrowRow, EventQuery, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
+};
 use tokio::sync::mpsc;
 
 use super::find::{Finder, look_up_page, matching_values};
@@ -142,6 +144,8 @@ struct Planner<'c> {
     is_feed: bool,
     /// Ids handed over in this read of a feed; one that comes again waits for the first.
     dispatched: HashSet<ObjectId>,
+    /// Of those in this read of a feed, who has an operation that waits for the end of the cycle.
+    planned: HashSet<ObjectId>,
     /// Heard of in this cycle, so that the end of a grace period decides nothing a second time.
     due_leavers: HashSet<ObjectId>,
     /// Accounts that were found for an object in this read.
@@ -174,6 +178,7 @@ impl<'c> Planner<'c> {
             seen: HashSet::new(),
             is_feed: false,
             dispatched: HashSet::new(),
+            planned: HashSet::new(),
             due_leavers: HashSet::new(),
             claimed: HashSet::new(),
             finder: None,
@@ -284,6 +289,9 @@ impl<'c> Planner<'c> {
         for fault in page.faults {
             self.fault(fault).await?;
         }
+        let waits = |id: &&ObjectId| self.planned.contains(*id) || !cycle.streams() && self.dispatched.contains(*id);
+        let overtaken: Vec<ObjectId> =
+            records.iter().map(|record| &record.id).chain(&gone).filter(waits).cloned().collect();
         let again = |id: &ObjectId| self.dispatched.contains(id);
         if !full && records.iter().map(|record| &record.id).chain(&gone).any(again) {
             // The first change of the object has to be in the store before the second is decided.
@@ -291,6 +299,7 @@ impl<'c> Planner<'c> {
             self.notes.flush().await?;
             self.dispatched.clear();
         }
+        self.give_up(overtaken).await?;
         let ids: Vec<&str> = records.iter().map(|record| &*record.id).chain(gone.iter().map(|id| &**id)).collect();
         let known = self.links(&ids).await?;
         if !full {
@@ -522,6 +531,9 @@ impl<'c> Planner<'c> {
 
     async fn gone(&mut self, id: ObjectId, links: &HashMap<ObjectId, Box<LinkRow>>) -> Result<(), EngineError> {
         self.due_leavers.insert(id.clone());
+        if self.is_feed {
+            self.planned.insert(id.clone());
+        }
         match links.get(&id) {
             Some(link) => absent::gone(self.cycle, self.notes, self.at, link.clone()).await,
             None => Ok(()),
@@ -549,6 +561,9 @@ impl<'c> Planner<'c> {
             };
         }
         if !cycle.streams() || intent.act.action.is_destructive() {
+            if self.is_feed {
+                self.planned.insert(intent.source_id.clone());
+            }
             return self.notes.note(Note::Planned(intent)).await;
         }
         if intent.is_silent() {
@@ -590,6 +605,25 @@ impl<'c> Planner<'c> {
         self.pool.submit(Unit::Apply(std::mem::take(&mut self.batch))).await
     }
 
+    /// What was planned for these does not count any more: they changed again.
+    async fn give_up(&mut self, ids: Vec<ObjectId>) -> Result<(), EngineError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.notes.flush().await?;
+        for id in ids {
+            self.planned.remove(&id);
+            let (cycle, status) = (Some(self.cycle.id.clone()), Some(EventStatus::Planned));
+            let query = EventQuery { cycle, status, source_id: Some(id), ..EventQuery::default() };
+            for event in self.cycle.store.events(&query).await? {
+                if event.class == self.rule().from {
+                    self.notes.note(Note::Superseded(event.seq)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Remembers who was handed over, in a feed: a full read knows every object once.
     fn hand_over(&mut self, id: &ObjectId) {
         if self.is_feed {
@@ -603,11 +637,16 @@ impl<'c> Planner<'c> {
         self.pool.drain().await
     }
 
+    /// Whether the feed that was read just now has decided about the object.
+    fn is_decided(&self, id: &ObjectId) -> bool {
+        self.dispatched.contains(id) || self.planned.contains(id)
+    }
+
     /// A feed does not bring back what failed; those whose time has come are fetched.
     async fn retry_escrows(&mut self) -> Result<(), EngineError> {
         let (cycle, class) = (self.cycle, &self.rule().from);
         let due = cycle.store.escrows_due(&cycle.job.name, cycle.now_ms(), 10_000).await?;
-        let due = due.into_iter().filter(|row| row.class == *class && !self.dispatched.contains(&row.source_id));
+        let due = due.into_iter().filter(|row| row.class == *class && !self.is_decided(&row.source_id));
         let (gone, there): (Vec<_>, Vec<_>) = due.partition(|row| row.gone);
         let ids = |rows: Vec<EscrowRow>| rows.into_iter().map(|row| row.source_id).collect::<Vec<_>>();
         let (gone, there) = (ids(gone), ids(there));

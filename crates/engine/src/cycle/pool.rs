@@ -22,7 +22,7 @@ use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
 use super::queue::Queue;
-use crate::decide::{Answer, Fault, Projection, Source, Subject, Target, Verdict, answer, project};
+use crate::decide::{Answer, Fault, Projection, Reply, Source, Subject, Target, Verdict, answer, project, wants_own};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::rule::Rule;
@@ -243,7 +243,12 @@ async fn ask_and_decide(shared: &Shared, ask: Ask) -> Result<(), EngineError> {
 
 /// The target could not be asked about one object.
 pub(super) fn unasked(error: &ConnectorError) -> Fault {
-    Fault { code: provost_model::Explain::code(error), message: error.to_string(), hint: error.hint.clone() }
+    Fault {
+        code: provost_model::Explain::code(error),
+        message: error.to_string(),
+        hint: error.hint.clone(),
+        situation: None,
+    }
 }
 
 pub(super) fn target(cycle: &Cycle, error: ConnectorError) -> EngineError {
@@ -533,7 +538,7 @@ pub(super) async fn taken_targets(cycle: &Cycle, by_rule: Targets) -> Result<Has
 
 /// Of several accounts the one that somebody named, if it is among them.
 pub(super) fn meant(cycle: &Cycle, ask: &Ask, mut found: Vec<Record>) -> Vec<Record> {
-    if let Some(Answer::Adopt(id)) = cycle.answer(ask.place.rule, &ask.place.source_id)
+    if let Some(Reply { answer: Answer::Adopt(id), .. }) = cycle.answer(ask.place.rule, &ask.place.source_id)
         && let Some(at) = found.iter().position(|record| record.id == *id)
     {
         return vec![found.swap_remove(at)];
@@ -561,11 +566,11 @@ pub(super) fn claim(
     rule: &Rule,
     taken: &mut HashSet<(usize, ObjectId)>,
     ask: &Ask,
-    answer: Option<&Answer>,
+    answer: Option<&Reply>,
     found: &[Record],
 ) -> Result<(), Instead> {
     let [record] = found else { return Ok(()) };
-    if answer == Some(&Answer::Create) {
+    if wants_own(rule, &ask.place.source_id, answer, found) {
         return Ok(());
     }
     if taken.insert((ask.place.rule, record.id.clone())) {

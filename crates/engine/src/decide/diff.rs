@@ -8,7 +8,7 @@ use provost_lang::Flow;
 use provost_model::{Action, Attributes, Change, ChangeOp, ObjectId, Record, Value};
 use provost_store::{LinkRow, LinkState};
 
-use super::{Act, Answer, Fault, Projected, Projection, Subject, Target, Verdict, Wish, Wishes, leave};
+use super::{Act, Answer, Fault, Projected, Projection, Reply, Subject, Target, Verdict, Wish, Wishes, leave};
 use crate::rule::veil::{self, Veiled};
 use crate::rule::{Mapping, Rule};
 use crate::situation::Situation;
@@ -62,7 +62,7 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
     let rule = subject.rule;
     match subject.target {
         Target::Unknown => (Verdict::Ask(projection), "the object has no link yet".into()),
-        Target::Matched(found) if let Some(Answer::Adopt(id)) = subject.answer => {
+        Target::Matched(found) if let Some(Reply { answer: Answer::Adopt(id), .. }) = subject.answer => {
             match found.iter().find(|found| found.id == *id) {
                 Some(found) => adopt(rule, found, projection),
                 None => {
@@ -71,7 +71,7 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
                 }
             }
         }
-        Target::Matched([_, ..]) if subject.answer == Some(&Answer::Create) && rule.flows.create => {
+        Target::Matched(found) if rule.flows.create && wants_own(rule, subject.id, subject.answer, found) => {
             match projection.is_open() {
                 true => (Verdict::Choose(projection), ANSWERED.into()),
                 false => (create(rule, projection).0, ANSWERED.into()),
@@ -86,20 +86,49 @@ pub(super) fn unlinked(subject: &Subject<'_>, record: &Record, projection: Proje
             }
         }
         Target::Matched([found]) => {
-            let why = format!("in scope, and the account {} matches at the target", found.id);
+            let why = matches(found);
+            if subject.answer.is_some_and(|reply| reply.answer == Answer::Create) {
+                // When that was answered, something else was asked.
+                return fault(asked(Situation::Matched, &why));
+            }
             instead(subject, Situation::Matched, &Reaction::Adopt, &why)
                 .unwrap_or_else(|| adopt(rule, found, projection))
         }
         Target::Matched(several) => {
-            let ids: Vec<&str> = several.iter().take(5).map(|found| found.id.as_str()).collect();
-            let message = format!("{} objects at the target match {}: {}", several.len(), record.id, ids.join(", "));
-            if rule.reactions[Situation::Ambiguous] == Reaction::Report {
-                return (Verdict::Skip, message.into());
+            let ambiguous = ambiguous(subject.id, several);
+            match rule.reactions[Situation::Ambiguous] {
+                Reaction::Report => (Verdict::Skip, ambiguous.message.into()),
+                _ => fault(ambiguous),
             }
-            let hint = "make the matching attribute unique at the target, or add a more exact one before it";
-            fault(Fault::new("PRV-0512", message).hint(hint))
         }
     }
+}
+
+/// Whether a person said, knowing what matches, that the object gets an account of its own.
+pub fn wants_own(rule: &Rule, id: &ObjectId, reply: Option<&Reply>, found: &[Record]) -> bool {
+    let Some(reply) = reply.filter(|reply| reply.answer == Answer::Create) else { return false };
+    match found {
+        [] => false,
+        [one] => {
+            reply.is_to(&asked(Situation::Matched, &matches(one)))
+                || matches!(taken(rule, id, &one.id), (Verdict::Fault(fault), _) if reply.is_to(&fault))
+        }
+        several => reply.is_to(&ambiguous(id, several)),
+    }
+}
+
+fn matches(found: &Record) -> String {
+    format!("in scope, and the account {} matches at the target", found.id)
+}
+
+fn ambiguous(id: &ObjectId, several: &[Record]) -> Fault {
+    // In an order of their own, so that the same accounts are the same question.
+    let mut ids: Vec<&str> = several.iter().map(|found| found.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.truncate(5);
+    let message = format!("{} objects at the target match {id}: {}", several.len(), ids.join(", "));
+    let hint = "make the matching attribute unique at the target, or add a more exact one before it";
+    Fault::new("PRV-0512", message).hint(hint).about(Situation::Ambiguous)
 }
 
 /// The reason of what a person wanted.
@@ -122,15 +151,22 @@ fn instead(
 
 fn otherwise(
     rule: &Rule,
-    answer: Option<&Answer>,
+    answer: Option<&Reply>,
     situation: Situation,
     usual: &Reaction,
     why: &str,
 ) -> Option<(Verdict, Cow<'static, str>)> {
     match &rule.reactions[situation] {
-        Reaction::Ask if answer.is_some() => None,
         reaction if reaction == usual => None,
-        Reaction::Ask => Some(fault(asked(situation, why))),
+        Reaction::Ask => {
+            let asked = asked(situation, why);
+            let consents = answer.is_some_and(|reply| match (&reply.answer, situation) {
+                (Answer::Create, Situation::New) => true,
+                (Answer::Create, Situation::Missing) | (Answer::Update, _) => reply.is_to(&asked),
+                _ => false,
+            });
+            (!consents).then(|| fault(asked))
+        }
         _ => Some((Verdict::Skip, format!("{why}; the rule only reports what is `{situation}`").into())),
     }
 }
@@ -138,7 +174,7 @@ fn otherwise(
 /// The linked account differs from what was left at the target, and this would repair it.
 pub fn drifted(
     rule: &Rule,
-    answer: Option<&Answer>,
+    answer: Option<&Reply>,
     act: Act,
     reason: Cow<'static, str>,
 ) -> (Verdict, Cow<'static, str>) {
@@ -148,7 +184,7 @@ pub fn drifted(
 
 /// The linked account is not at the target any more, as a whole read of it and a question for its id have shown. None: the link
 /// is void, and the object is looked at anew.
-pub fn vanished(rule: &Rule, link: &LinkRow, answer: Option<&Answer>) -> Option<(Verdict, Cow<'static, str>)> {
+pub fn vanished(rule: &Rule, link: &LinkRow, answer: Option<&Reply>) -> Option<(Verdict, Cow<'static, str>)> {
     let why = "the linked account is missing at the target";
     match rule.reactions[Situation::Missing] {
         Reaction::Unlink => Some((Verdict::Act(leave::letting_go(Some(link))), why.into())),
@@ -159,7 +195,9 @@ pub fn vanished(rule: &Rule, link: &LinkRow, answer: Option<&Answer>) -> Option<
 /// A question to a person.
 fn asked(situation: Situation, why: &str) -> Fault {
     let hint = format!("`situations: {{ {situation}: ask }}` of the rule wants a person to decide: `provost cases`");
-    Fault::new("PRV-0541", format!("{why}; what is to be done with `{situation}` is for a person to say")).hint(hint)
+    Fault::new("PRV-0541", format!("{why}; what is to be done with `{situation}` is for a person to say"))
+        .hint(hint)
+        .about(situation)
 }
 
 /// Whether the source wants the account on.
@@ -185,7 +223,8 @@ pub fn taken(rule: &Rule, id: &ObjectId, account: &ObjectId) -> (Verdict, Cow<'s
     }
     fault(
         Fault::new("PRV-0514", message)
-            .hint("two source objects claim one account: give them different matching values"),
+            .hint("two source objects claim one account: give them different matching values")
+            .about(Situation::Taken),
     )
 }
 

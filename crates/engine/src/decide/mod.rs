@@ -9,12 +9,15 @@ mod project;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use provost_model::{Action, AttributePath, Attributes, Change, Code, ObjectId, Record, Reference, Text, Timestamp};
+use provost_model::{
+    Action, AttributePath, Attributes, Change, Code, Digest, ObjectId, Record, Reference, Text, Timestamp,
+};
 use provost_store::{LinkRow, LinkState};
 
 use crate::rule::Rule;
+use crate::situation::Situation;
 
-pub use diff::{Sent, drifted, repair, taken, vanished};
+pub use diff::{Sent, drifted, repair, taken, vanished, wants_own};
 pub(crate) use diff::{classify, parse_sent, switch};
 pub use orphan::orphan;
 pub(crate) use project::fit;
@@ -28,9 +31,23 @@ pub struct Subject<'a> {
     pub link: Option<&'a LinkRow>,
     pub target: Target<'a>,
     /// What somebody answered about this object.
-    pub answer: Option<&'a Answer>,
+    pub answer: Option<&'a Reply>,
     /// The time of the cycle, for `Now()` and grace periods.
     pub now: Timestamp,
+}
+
+/// What a person answered, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub answer: Answer,
+    /// [`Fault::question`] of what was asked. To another question it is no answer, but for an account that was named.
+    pub question: String,
+}
+
+impl Reply {
+    fn is_to(&self, fault: &Fault) -> bool {
+        self.question == fault.question()
+    }
 }
 
 /// What a person wants done with one object, whatever the rule's table says.
@@ -130,17 +147,35 @@ pub struct Fault {
     pub code: Code,
     pub message: String,
     pub hint: Option<String>,
+    /// What is the case, where a person is asked about it.
+    pub situation: Option<Situation>,
 }
 
 impl Fault {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Code::new(code), message: message.into(), hint: None }
+        Self { code: Code::new(code), message: message.into(), hint: None, situation: None }
+    }
+
+    /// A question to a person.
+    pub fn about(mut self, situation: Situation) -> Self {
+        self.situation = Some(situation);
+        self
+    }
+
+    /// Stands for what is asked: the same words ask the same.
+    pub fn question(&self) -> String {
+        question(&self.code, &self.message)
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// Stands for what is asked with these words.
+pub fn question(code: &Code, message: &str) -> String {
+    Digest::of_bytes(format!("{} {message}", code.as_str()).as_bytes()).to_string()
 }
 
 /// Decides about one object. Pure: the same subject gives the same decision, `Guid` and its like excepted.

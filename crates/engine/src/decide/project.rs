@@ -119,6 +119,7 @@ fn offers(mapping: &Mapping, context: &Context<'_>) -> Projected {
 
 fn failed(attribute: &str, error: &provost_lang::EvalError) -> Fault {
     Fault {
+        situation: None,
         code: Code::clone(&error.code),
         message: format!("the mapping of `{attribute}` failed: {error}"),
         hint: match &error.hint {

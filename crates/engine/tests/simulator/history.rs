@@ -194,8 +194,12 @@ impl History {
         for event in self.engine.store().events(&query).await.unwrap() {
             let (id, target) = (&event.source_id, event.target_id.as_deref().unwrap_or("-"));
             self.tell(format!(
-                "log: {} {} {id} {target}: {} {}",
-                event.action, event.status, event.reason, event.changes
+                "log: {} {} {id} {target}: {} {} {}",
+                event.action,
+                event.status,
+                event.code.as_deref().unwrap_or("-"),
+                event.reason,
+                event.changes
             ));
         }
         let world = self.shared.lock();

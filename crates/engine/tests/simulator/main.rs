@@ -29,13 +29,16 @@ const HISTORIES: u64 = 500;
 const MANY: u64 = 10_000;
 
 /// Histories that once went wrong, of all that the soak has tried.
-const FOUND: [u64; 3] = [
+const FOUND: [u64; 4] = [
     // An account is made with a manager, Provost dies, the manager leaves: what was never heard of is not known to be ours.
     7_013_598_217_994_001,
     // Provost dies while a leaver's link is changed: the next look at the target switched the account on again.
     7_013_601_679_509_277,
     // A manager goes out with a title, Provost dies, and the source thinks better of both: the manager stayed.
     7_013_606_340_673_840,
+    // Somebody who waited for another try leaves the scope: he was planned to be deleted twice, and the second failure forgot
+    // his account.
+    7_013_682_493_911_550,
 ];
 
 /// Runs histories side by side, from this seed up; the first that goes wrong ends it.

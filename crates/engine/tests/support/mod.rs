@@ -69,8 +69,8 @@ impl Scan for LossyScan {
     }
 }
 
-/// What changed at a source since it was last asked; what was told is forgotten.
-pub type Changes = Arc<Mutex<Vec<ScanItem>>>;
+/// What changed at a source since it was last asked, and how many of these are a page; what was told is forgotten.
+pub type Changes = Arc<Mutex<(Vec<ScanItem>, usize)>>;
 
 /// A file that tells its changes, as directories can.
 struct Feeding {
@@ -79,14 +79,20 @@ struct Feeding {
     changes: Changes,
 }
 
-struct Told(Vec<ScanItem>);
+struct Told {
+    items: Vec<ScanItem>,
+    page: usize,
+    given: u64,
+}
 
 #[async_trait]
 impl Scan for Told {
     async fn next(&mut self, _: &Context) -> Result<ScanPage, ConnectorError> {
-        let items = std::mem::take(&mut self.0);
-        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(items.len() as u64) };
-        Ok(ScanPage { items, end: Some(end), ..ScanPage::default() })
+        let rest = self.items.split_off(self.items.len().min(self.page));
+        let items = std::mem::replace(&mut self.items, rest);
+        self.given += items.len() as u64;
+        let end = End { cursor: Some(Cursor("1".into())), ..End::complete(self.given) };
+        Ok(ScanPage { items, end: self.items.is_empty().then_some(end), ..ScanPage::default() })
     }
 }
 
@@ -112,8 +118,11 @@ impl Session for Feeding {
     }
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         match request.mode {
-            ScanMode::Changes { cursor: None } => Ok(Box::new(Told(Vec::new()))),
-            ScanMode::Changes { .. } => Ok(Box::new(Told(std::mem::take(&mut *self.changes.lock().unwrap())))),
+            ScanMode::Changes { cursor: None } => Ok(Box::new(Told { items: Vec::new(), page: 1, given: 0 })),
+            ScanMode::Changes { .. } => {
+                let (items, page) = std::mem::take(&mut *self.changes.lock().unwrap());
+                Ok(Box::new(Told { items, page: page.max(1), given: 0 }))
+            }
             ScanMode::Full => self.file.scan(cx, request).await,
         }
     }
@@ -266,7 +275,12 @@ impl Fixture {
 
     /// What the source says next of its changes.
     pub fn changes(&self, items: Vec<ScanItem>) {
-        *self.files.changes.lock().unwrap() = items;
+        self.pages(items, usize::MAX);
+    }
+
+    /// The same, in pages of so many.
+    pub fn pages(&self, items: Vec<ScanItem>, page: usize) {
+        *self.files.changes.lock().unwrap() = (items, page);
     }
 
     /// Whether the target refuses what it is sent, each operation by itself.

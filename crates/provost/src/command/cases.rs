@@ -1,6 +1,6 @@
 //! `provost cases`: what waits for a person, the accounts in question, and the answer.
 
-use provost_engine::cases::{Candidate, Case, CaseTrace};
+use provost_engine::cases::{Candidate, Case, CaseTrace, Named};
 use provost_engine::decide::Answer;
 use provost_model::JobName;
 use provost_store::AnswerRow;
@@ -37,13 +37,15 @@ async fn list(setup: &Setup, job: Option<&str>, output: Output) -> Result<Exit> 
         output.note("nothing waits for a person");
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(["job", "object", "name", "since", "code", "answer", "what"]);
+    let mut table = Table::new(["job", "class", "object", "name", "since", "situation", "answer", "what"]);
     for Case { waiting, answer } in cases {
         let row = waiting.row;
         let answer = answer.as_ref().map(words).unwrap_or_default();
         let since = time(row.first_failed);
         let job = row.job.to_string();
-        table.row([job, row.source_id.to_string(), waiting.name, since, row.code.to_string(), answer, row.message]);
+        let situation = row.situation.unwrap_or_else(|| row.code.to_string());
+        let (class, id) = (row.class.to_string(), row.source_id.to_string());
+        table.row([job, class, id, waiting.name, since, situation, answer, row.message]);
     }
     let mut data = output.data();
     data.table(table)?;
@@ -59,7 +61,10 @@ fn words(answer: &AnswerRow) -> String {
 
 async fn show(setup: &Setup, args: &CasesShowArgs, output: Output) -> Result<Exit> {
     let (name, spec) = setup.job(&args.job)?;
-    let trace = setup.engine.case(name, spec, &args.id, &context(output, name)).await;
+    let trace = setup
+        .engine
+        .case(name, spec, Named { class: args.class.as_deref(), id: &args.id }, &context(output, name))
+        .await;
     let trace = trace.map_err(|error| setup.configuration.explain(error))?;
     if output.json {
         output.json(&trace)?;
@@ -118,15 +123,20 @@ async fn resolve(setup: &Setup, args: CasesResolveArgs, output: Output) -> Resul
         (None, true) => Answer::Create,
         (None, false) => Answer::Update,
     };
+    let of = Named { class: args.class.as_deref(), id: &args.id };
     let who = user().unwrap_or_else(|| "somebody".to_owned());
-    let case = setup.engine.answer(name, spec, &args.id, answer, &who, &context(output, name)).await;
+    let case = setup.engine.answer(name, spec, of, answer, &who, &context(output, name)).await;
     let case = case.map_err(|error| setup.configuration.explain(error))?;
     if output.json {
         output.json(&case)?;
     } else {
         let answer = case.answer.as_ref().map(words).unwrap_or_default();
         output.note(format_args!("the case `{}` of job `{name}` is answered: {answer}", args.id));
-        output.hint(format_args!("the next cycle acts on it: `provost run {name}`, or by its schedule"));
+        let found_by_reading = matches!(case.waiting.row.situation.as_deref(), Some("missing" | "changed"));
+        output.hint(match found_by_reading {
+            true => format!("the next reconcile acts on it: `provost run {name} --reconcile`"),
+            false => format!("the next cycle acts on it: `provost run {name}`, or by its schedule"),
+        });
     }
     Ok(Exit::Done)
 }

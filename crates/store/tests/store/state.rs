@@ -84,6 +84,7 @@ async fn cycles(place: Place) {
 fn waiting(number: i64) -> EscrowRow {
     EscrowRow {
         gone: number % 2 == 1,
+        situation: (number % 3 == 1).then(|| "new".into()),
         job: job(),
         class: "User".into(),
         source_id: format!("u{number:03}").into(),
@@ -141,6 +142,7 @@ async fn forgetting_a_job(place: Place) {
 async fn answers(place: Place) {
     let store = &place.store;
     let answer = |id: &str, target: Option<&str>| AnswerRow {
+        question: format!("about {id}"),
         job: job(),
         class: "person".into(),
         source_id: id.into(),

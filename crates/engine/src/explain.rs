@@ -2,6 +2,7 @@
 //! store alone tells, also when nobody else can be asked, is in [`recorded`].
 
 mod recorded;
+mod replay;
 
 use provost_connector::{ConnectorError, Context, LookupRequest};
 use provost_lang::{ClauseVerdict, Context as LangContext, Outcome, Trace, Traced};
@@ -22,6 +23,38 @@ impl Engine {
     /// Explains the source objects that satisfy the filter. Objects that left, and all when the source cannot be asked, are
     /// found in the record by their id or name, which the filter has to name by an `eq`.
     pub async fn explain(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        filter: &Filter,
+        cx: &Context,
+    ) -> Result<Vec<Explanation>, EngineError> {
+        let mut told = self.explain_now(name, spec, filter, cx).await?;
+        for explanation in told.iter_mut().filter(|told| told.recorded_only.is_some()) {
+            self.replay(explanation, spec, None).await?;
+        }
+        Ok(told)
+    }
+
+    /// The same as it was in a cycle: `last`, or its id. Of objects that this cycle decided nothing about nothing is told.
+    pub async fn explain_at(
+        &self,
+        name: &JobName,
+        spec: &JobSpec,
+        filter: &Filter,
+        cycle: &str,
+        cx: &Context,
+    ) -> Result<Vec<Explanation>, EngineError> {
+        let mut told = Vec::new();
+        for mut explanation in self.explain_now(name, spec, filter, cx).await? {
+            if self.replay(&mut explanation, spec, Some(cycle)).await? {
+                told.push(explanation);
+            }
+        }
+        Ok(told)
+    }
+
+    async fn explain_now(
         &self,
         name: &JobName,
         spec: &JobSpec,
@@ -99,14 +132,8 @@ impl Engine {
             error,
         })?;
         let mut explanation = self.outline(opened, rule, &record.id, link.as_ref(), decision).await?;
-        explanation.source = source_values(rule, record);
-        explanation.in_scope = rule.leaves_out(&record.attributes).is_none();
-        if let Some(scope) = &rule.scope {
-            explanation.scope =
-                scope.clauses(&record.attributes).into_iter().map(|verdict| clause_trace(rule, verdict)).collect();
-        }
+        evaluate(&mut explanation, rule, record, now);
         explanation.matching = matching;
-        explanation.mappings = mappings(rule, record, now);
         Ok(explanation)
     }
 
@@ -169,8 +196,22 @@ impl Engine {
             history,
             upcoming,
             recorded_only: None,
+            as_of: None,
         })
     }
+}
+
+/// What source, scope and mappings say of the object.
+fn evaluate(explanation: &mut Explanation, rule: &Rule, record: &Record, now: Timestamp) {
+    explanation.source = source_values(rule, record);
+    explanation.in_scope = rule.leaves_out(&record.attributes).is_none();
+    explanation.scope = match &rule.scope {
+        Some(scope) => {
+            scope.clauses(&record.attributes).into_iter().map(|verdict| clause_trace(rule, verdict)).collect()
+        }
+        None => Vec::new(),
+    };
+    explanation.mappings = mappings(rule, record, now);
 }
 
 fn link_trace(link: &LinkRow) -> LinkTrace {

@@ -118,10 +118,24 @@ pub struct Explanation {
     /// All that will happen next to the object, or keeps it from happening, soonest first where a time is known.
     #[serde(default)]
     pub upcoming: Vec<Upcoming>,
-    /// Why only the record is told: source or target could not be asked, or the object is not in the source. Scope, matching and
-    /// mappings are empty then.
+    /// Why only the record is told: source or target could not be asked, or the object is not in the source. Source values, scope,
+    /// matching and mappings are then those of [`as_of`](Self::as_of), or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded_only: Option<String>,
+    /// The decision that source values, scope, matching, mappings, reason and changes are told of, when it is not today's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOf>,
+}
+
+/// An earlier decision, worked out once more from what it saw and by the rules of its cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AsOf {
+    /// RFC 3339.
+    pub at: String,
+    pub cycle: CycleId,
+    /// What cannot be told, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Something that will happen, or waits.

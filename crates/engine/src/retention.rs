@@ -116,6 +116,7 @@ impl Engine {
                 }
                 rest(cx).await?;
             }
+            self.store.prune_rulebooks().await?;
         }
         Ok(pruned)
     }

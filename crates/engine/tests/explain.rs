@@ -93,7 +93,7 @@ async fn the_record_is_told_when_nobody_can_be_asked_and_of_those_who_are_gone()
     for filter in ["id eq \"p1\"", "displayName eq \"first1 last1\"", "id eq \"p3\""] {
         let told = explain(&world, filter).await;
         assert!(told.recorded_only.as_ref().unwrap().contains("people.csv"), "{told:?}");
-        assert!(!told.history.is_empty() && told.source.is_empty(), "{told:?}");
+        assert!(!told.history.is_empty() && !told.source.is_empty() && told.as_of.is_some(), "{told:?}");
     }
     // Of whom nothing is known the reason is told.
     assert!(try_explain(&world, "id eq \"nobody\"").await.unwrap_err().to_string().contains("people.csv"));

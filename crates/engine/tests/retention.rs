@@ -10,6 +10,7 @@ use provost_engine::retention::{Pruned, Records, RetentionSpec};
 use provost_engine::{CycleStatus, EngineError};
 use provost_model::{Clock as _, Explain as _, Filter, JobName};
 use provost_store::JobRow;
+use serde_json::json;
 use support::{DAY_MS, Fixture, person};
 
 fn kept(text: &str) -> RetentionSpec {
@@ -160,4 +161,65 @@ async fn the_deleted_are_forgotten_once_every_job_has_read_that() {
         assert_eq!(prune_with(&fixture, "{}", false, hr).await.deleted, gone + roles, "{cursor}");
         assert_eq!(store.feed_begin(&class).await.unwrap(), begin);
     }
+}
+
+/// The whole trace of an earlier decision, long after rule, person and source have become others; and what is secret in none of it.
+#[tokio::test]
+async fn a_decision_is_told_months_later_as_it_was() {
+    let mut spec = support::spec();
+    spec.objects[0].attributes.insert("pin".into(), serde_json::from_value(json!("Redact([last])")).unwrap());
+    spec.objects[0].attributes.insert("name".into(), serde_json::from_value(json!("[first]")).unwrap());
+    let mut fixture = Fixture::with(spec).await;
+    fixture.write_hr(fixture.people(3, |at| Some(format!("p{at},Ada{at},Hidden{at},D7,active,"))));
+    let first = fixture.run().await.unwrap();
+    assert_eq!((first.status, first.counts.created), (CycleStatus::Done, 3), "{first:?}");
+    fixture.clock.advance_ms(100 * DAY_MS);
+    fixture.spec.objects[0].scope = Some("status eq \"active\" and dept ne \"D7\"".into());
+    let left = fixture.run().await.unwrap();
+    assert_eq!(left.counts.disabled, 3, "{left:?}");
+    fixture.clock.advance_ms(100 * DAY_MS);
+    std::fs::remove_file(fixture.path("hr.csv")).unwrap();
+
+    let filter: provost_model::Filter = "id eq \"p1\"".parse().unwrap();
+    let cx = Context::new("test");
+    let at = async |cycle: &str| {
+        let told = fixture.engine.explain_at(&fixture.job, &fixture.spec, &filter, cycle, &cx).await.unwrap();
+        told.into_iter().next()
+    };
+    let made = at(&first.cycle).await.unwrap();
+    let as_of = made.as_of.as_ref().unwrap();
+    assert_eq!((as_of.cycle.as_str(), &as_of.note), (first.cycle.as_str(), &None));
+    assert!(as_of.at.starts_with("2026-11-22T08:"), "{as_of:?}");
+    assert_eq!((made.decision.as_str(), made.in_scope), ("create", true));
+    let clauses: Vec<(&str, bool)> = made.scope.iter().map(|one| (one.clause.as_str(), one.matched)).collect();
+    assert_eq!(clauses, [("status ne \"prospect\"", true)]);
+    let source: Vec<String> = made.source.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(source, ["dept=D7", "first=Ada1", "id=p1", "last=[Redact]", "status=active"]);
+    let asked = &made.matching[0];
+    assert_eq!((asked.target.as_str(), &asked.value, asked.found.len()), ("login", &Some("p1".into()), 0));
+    let dept = made.mappings.iter().find(|one| one.target == "dept").unwrap();
+    assert_eq!(dept.value, Some("D7".into()));
+    let active = made.mappings.iter().find(|one| one.target == "active").unwrap();
+    assert!(!active.steps.is_empty() && active.value == Some("true".into()), "{active:?}");
+    assert!(made.changes.iter().any(|one| one.path == "dept" && one.after == Some("D7".into())), "{:?}", made.changes);
+
+    // The newest decision is told without being asked for.
+    let newest = fixture.engine.explain(&fixture.job, &fixture.spec, &filter, &cx).await.unwrap().remove(0);
+    assert_eq!((newest.decision.as_str(), newest.in_scope), ("disable", false));
+    assert_eq!(newest.as_of.as_ref().map(|as_of| as_of.cycle.as_str()), Some(left.cycle.as_str()));
+    assert_eq!(newest.scope.iter().filter(|one| !one.matched).count(), 1, "{:?}", newest.scope);
+    assert_eq!(at("last").await.unwrap(), newest);
+    assert_eq!(at("nonsense").await, None);
+
+    let store = fixture.engine.store();
+    let told = serde_json::to_string(&[made, newest]).unwrap();
+    let events = serde_json::to_string(&fixture.events().await).unwrap();
+    assert!(!told.contains("Hidden") && !events.contains("Hidden"), "{told}");
+
+    // Rules go with the last cycle that had them.
+    let digest = store.cycle(&first.cycle).await.unwrap().unwrap().rulebook.unwrap();
+    assert!(store.rulebook(&digest).await.unwrap().is_some_and(|text| text.contains("prospect")));
+    fixture.clock.advance_ms(1_000 * DAY_MS);
+    prune(&fixture, "{}", false).await;
+    assert_eq!(store.rulebook(&digest).await.unwrap(), None);
 }

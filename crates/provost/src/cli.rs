@@ -583,6 +583,9 @@ pub struct ExplainArgs {
     /// Which objects of the source, as a filter on its attributes
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: String,
+    /// As it was in this cycle, or in the `last` one that decided something about the object
+    #[arg(long, value_name = "CYCLE")]
+    pub at: Option<String>,
 }
 
 #[derive(Debug, Args)]

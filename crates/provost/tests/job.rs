@@ -102,6 +102,10 @@ fn a_cycle_is_run_logged_and_explained() {
     ] {
         assert!(why.stdout.contains(piece), "no {piece:?} in\n{}", why.stdout);
     }
+    let then = folder.run(&["explain", "hr-to-accounts", "--where", "login eq \"ada\"", "--at", "last"]).ok();
+    assert!(then.stdout.contains("as of ") && then.stdout.contains("decision: create"), "{}", then.stdout);
+    let never = folder.run(&["explain", "hr-to-accounts", "--where", "login eq \"ada\"", "--at", "no-cycle"]);
+    assert!(never.stderr.contains("the log has no decision of cycle `no-cycle`"), "{}", never.stderr);
     let nobody = folder.run(&["explain", "hr-to-accounts", "--where", "login eq \"zoe\""]);
     assert_eq!(nobody.status, 1);
     assert!(nobody.stderr.starts_with("error[PRV-0705]: "), "{}", nobody.stderr);

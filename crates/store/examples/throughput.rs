@@ -56,6 +56,7 @@ fn event(number: usize) -> EventRow {
         changes: format!(
             r#"[{{"path":"userName","op":"set","after":"person{number}@example.org"}},{{"path":"displayName","op":"set","after":"Person Number {number}"}},{{"path":"active","op":"set","after":true}},{{"path":"title","op":"set","after":"Engineer"}}]"#
         ),
+        seen: None,
         detail: None,
     }
 }

@@ -22,12 +22,14 @@ pub struct CycleRow {
     pub note: Option<String>,
     /// How far it read the source, by class; empty unless it was done, or is held for what it would take away.
     pub cursors: BTreeMap<ClassName, Text>,
+    /// Digest of its [rules](Store::rulebook); none for a cycle that applied what another one planned, or from before they were kept.
+    pub rulebook: Option<Text>,
 }
 
 impl Record for CycleRow {
     const TABLE: &'static str = "cycle";
     const COLUMNS: &'static [&'static str] =
-        &["id", "job", "kind", "status", "started", "finished", "summary", "note", "cursors"];
+        &["id", "job", "kind", "status", "started", "finished", "summary", "note", "cursors", "rulebook"];
     const KEY: &'static [&'static str] = &["id"];
     type Key<'a> = &'a str;
 
@@ -45,6 +47,7 @@ impl Record for CycleRow {
         put((&self.summary).into());
         put(Param::free_option(&self.note));
         put(crate::job::json(&self.cursors).into());
+        put(self.rulebook.as_deref().into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -58,6 +61,7 @@ impl Record for CycleRow {
             summary: row.text()?,
             note: row.text_option()?,
             cursors: row.json(Self::TABLE)?,
+            rulebook: row.id_option()?,
         })
     }
 }
@@ -88,7 +92,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The rules that cycles of this digest had.
+    pub async fn rulebook(&self, digest: &str) -> Result<Option<String>> {
+        let sql = self.db().fixed("select body from rulebook where digest = $1").value(digest);
+        self.db().row(sql).await?.map(|mut row| row.text()).transpose()
+    }
+
+    /// Deletes the rules that no cycle had which is left.
+    pub async fn prune_rulebooks(&self) -> Result<u64> {
+        let sql = "delete from rulebook where digest not in (select rulebook from cycle where rulebook is not null)";
+        self.db().write(self.db().fixed(sql)).await
+    }
+}
+
 impl Transaction {
+    /// Keeps the rules of a cycle; those that are there stay.
+    pub async fn save_rulebook(&mut self, digest: &str, body: &str) -> Result<()> {
+        let sql = self.fixed("insert into rulebook (digest, body) values ($1, $2) on conflict (digest) do nothing");
+        self.run(sql.value(digest).value(body)).await.map(drop)
+    }
+
     pub async fn save_cycle(&mut self, cycle: &CycleRow) -> Result<()> {
         self.upsert(std::slice::from_ref(cycle)).await
     }

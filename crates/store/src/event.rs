@@ -42,6 +42,8 @@ pub struct EventRow {
     pub changes: String,
     /// JSON.
     pub detail: Option<String>,
+    /// What the decision saw of the source: `{attribute: value}`; or, to be appended, text in a layout. None where it saw nothing.
+    pub seen: Option<String>,
 }
 
 /// What came of a planned event.
@@ -76,6 +78,7 @@ impl Record for EventRow {
         "reason",
         "changes",
         "detail",
+        "seen",
     ];
     const KEY: &'static [&'static str] = &["seq"];
     type Key<'a> = i64;
@@ -101,6 +104,7 @@ impl Record for EventRow {
         put(Param::free(&self.reason));
         put((&self.changes).into());
         put((&self.detail).into());
+        put((&self.seen).into());
     }
 
     fn read(row: &mut Row) -> Result<Self> {
@@ -121,6 +125,7 @@ impl Record for EventRow {
             reason: row.text()?,
             changes: row.text()?,
             detail: row.text_option()?,
+            seen: row.text_option()?,
         })
     }
 }

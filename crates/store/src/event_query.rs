@@ -96,6 +96,8 @@ impl Store {
     async fn read_events(&self, sql: Sql<'_>) -> Result<Vec<EventRow>> {
         let mut events = EventRow::read_all(self.db().rows(sql).await?)?;
         self.spell_out(events.iter_mut().map(|event| &mut event.changes), Shape::Changes, EventRow::TABLE).await?;
+        let seen = events.iter_mut().filter_map(|event| event.seen.as_mut());
+        self.spell_out(seen, Shape::Object, EventRow::TABLE).await?;
         Ok(events)
     }
 

@@ -122,6 +122,7 @@ pub(super) fn judge(cycle: &Cycle, rule: usize, link: Box<LinkRow>, turn: Turn) 
         link: Some(link),
         targets: Default::default(),
         turn,
+        seen: None,
     };
     match decision.verdict {
         Verdict::Act(act) => Some(Note::Planned(intent(compiled, place, decision.reason, act, None, &[]))),

@@ -32,6 +32,8 @@ pub(crate) struct Intent {
     pub turn: Turn,
     /// The source object, kept for creates: a clash at the target is answered by matching again.
     pub record: Option<Box<Record>>,
+    /// What the decision saw of the source, for the log.
+    pub seen: Option<Box<str>>,
 }
 
 /// References that an object gains and loses.

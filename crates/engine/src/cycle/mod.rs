@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{Context, Cursor, Session};
-use provost_model::{ClassName, CycleId, ObjectId, Record, Text, Timestamp};
+use provost_model::{ClassName, CycleId, Digest, ObjectId, Record, Text, Timestamp};
 use provost_store::{CycleRow, CycleStatus as StoredStatus, JobRow, JobState, Lease, Store};
 
 use tokio_util::task::AbortOnDropHandle;
@@ -193,6 +193,8 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         Work::Plan(plan) => cycle.store.cycle(plan).await?,
         Work::Source | Work::Revert(_) | Work::Records(_) => None,
     };
+    let digest = Text::from(Digest::of_bytes(cycle.job.rulebook.as_bytes()).to_string());
+    let rulebook = plan.as_ref().and_then(|row| row.rulebook.clone());
     let (was, cursors) = plan.map_or((None, BTreeMap::new()), |row| (Some(row.status), row.cursors));
     // A job that is paused can be worked on by hand; a pause that comes now stops that as well.
     let known = match &work {
@@ -209,8 +211,10 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         summary: "{}".into(),
         note: None,
         cursors,
+        rulebook: rulebook.or_else(|| Some(digest.clone())),
     };
     let mut tx = cycle.store.fenced(&cycle.lease).await?;
+    tx.save_rulebook(&digest, &cycle.job.rulebook).await?;
     tx.save_cycle(&cycle_row).await?;
     tx.commit().await?;
 
@@ -364,6 +368,7 @@ pub(crate) fn verdict(
         name: String::new(),
         reason,
         changes: "[]".into(),
+        seen: None,
         detail: None,
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Place {
     /// Target ids of objects that the page refers to, as far as they have one.
     pub targets: Targets,
     pub turn: Turn,
+    /// What the decision saw of the source, for the log.
+    pub seen: Option<Box<str>>,
 }
 
 impl From<Intent> for Place {
@@ -55,6 +57,7 @@ impl From<Intent> for Place {
             link: intent.link,
             targets: Targets::default(),
             turn: intent.turn,
+            seen: intent.seen,
         }
     }
 }
@@ -137,6 +140,7 @@ impl Builder<'_> {
             reason,
             changes: "[]".into(),
             detail: None,
+            seen: None,
         }
     }
 
@@ -155,6 +159,7 @@ impl Builder<'_> {
         if place.link.as_ref().is_none_or(|link| link.state != LinkState::Skipped) {
             let mut row = self.event(place.rule, &place.source_id, &place.name, "skip", reason);
             row.status = EventStatus::Skipped;
+            self.see(&mut row, place.rule, place.seen.as_deref());
             event = Some(self.rows.events.len());
             self.rows.events.push(row);
             Progress::add(&self.cycle.progress.skipped, 1);
@@ -193,7 +198,16 @@ impl Builder<'_> {
         event.code = Some(fault.code.as_str().into());
         event.target_id = target_id;
         event.detail = hint_json(fault.hint.as_deref());
+        self.see(&mut event, place.rule, place.seen.as_deref());
         self.rows.events.push(event);
+    }
+
+    /// What was decided by.
+    fn see(&mut self, event: &mut EventRow, rule: usize, seen: Option<&str>) {
+        event.seen = seen.map(ToOwned::to_owned);
+        if event.seen.is_some() {
+            self.rows.rules.insert(rule);
+        }
     }
 
     /// A row of the source that could not be read.
@@ -228,6 +242,7 @@ impl Builder<'_> {
             (Action::Delete, None) => act.base.as_ref().map_or_else(|| "[]".into(), |held| lost_text(rule, held)),
             _ => changes_text(rule, &intent.told(rule)),
         };
+        event.seen = intent.seen.as_deref().map(ToOwned::to_owned);
         event
     }
 

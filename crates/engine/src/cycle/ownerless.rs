@@ -52,6 +52,7 @@ pub(super) fn intended(rule: &Rule, at: usize, account: &Record) -> Result<Inten
             event: None,
             turn: Turn::default(),
             record: None,
+            seen: None,
         }),
         (_, reason) => Err(reason.into_owned()),
     }

@@ -177,6 +177,7 @@ async fn intents(cycle: &Cycle, plan: &str, events: Vec<EventRow>) -> Result<Vec
             event: Some(event.seq),
             turn: Turn::default(),
             record: None,
+            seen: None,
         });
     }
     Ok(intents)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
-use provost_model::{AttributePath, ObjectId, Record, Text};
+use provost_model::{Action, AttributePath, ObjectId, Record, Text};
 use provost_store::{
     EscrowRow, EventQuery, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
 };
@@ -389,7 +389,10 @@ impl<'c> Planner<'c> {
                 now: cycle.now,
             });
             let (source_id, targets) = (record.id.clone(), targets.clone());
-            let place = Place { rule: self.at, source_id, name, mark, link, targets, turn };
+            let mut place = Place { rule: self.at, source_id, name, mark, link, targets, turn, seen: None };
+            if is_told(&verdict, &place) {
+                place.seen = seen(rule, &record);
+            }
             match verdict {
                 Verdict::Ask(projection) | Verdict::Choose(projection) => {
                     let record = Box::new(record);
@@ -412,7 +415,6 @@ impl<'c> Planner<'c> {
                 }
                 Verdict::Skip | Verdict::Forget => self.notes.note(Note::Skip(place, reason.into_owned())).await?,
                 Verdict::Fault(fault) => {
-                    let mut place = place;
                     // Only what is in scope is evaluated: whoever comes back with a fault is back all the same.
                     if let Some(link) = &mut place.link {
                         link.leaves = None;
@@ -682,6 +684,21 @@ impl<'c> Planner<'c> {
     }
 }
 
+/// What a decision saw, for the log.
+pub(super) fn seen(rule: &Rule, record: &Record) -> Option<Box<str>> {
+    rule.reads.text(record).map(String::into_boxed_str)
+}
+
+/// Whether the log will tell of the decision; of those that ask first it is said when they are answered.
+fn is_told(verdict: &Verdict, place: &Place) -> bool {
+    match verdict {
+        Verdict::Act(act) => act.action != Action::Update || !act.changes.is_empty(),
+        Verdict::Skip | Verdict::Forget => place.link.as_ref().is_none_or(|link| link.state != LinkState::Skipped),
+        Verdict::Fault(_) => true,
+        Verdict::Ask(_) | Verdict::Choose(_) | Verdict::InStep => false,
+    }
+}
+
 fn twice(id: &ObjectId) -> ScanFault {
     let error = provost_connector::ConnectorError::new(ErrorCode::Constraint, "the source returned this object twice")
         .hint("make the key unique in the source");
@@ -723,6 +740,7 @@ pub(super) fn intent(
         event: None,
         turn: place.turn,
         record,
+        seen: place.seen,
     }
 }
 

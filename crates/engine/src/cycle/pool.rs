@@ -21,6 +21,7 @@ use super::find::look_up;
 use super::intent::Intent;
 use super::notes::{Note, Notes};
 use super::outcome::{Place, Settled};
+use super::planner::seen;
 use super::queue::Queue;
 use crate::decide::{Answer, Fault, Projection, Reply, Source, Subject, Target, Verdict, answer, project, wants_own};
 use crate::error::EngineError;
@@ -291,7 +292,7 @@ pub(super) async fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Result
         Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
         Err(error) => return Ok(Decided::Note(Note::Fault(Place { name, ..ask.place }, unasked(&error)))),
     };
-    let place = Place { name: decision.name, ..ask.place };
+    let place = Place { name: decision.name, seen: seen(rule, &ask.record), ..ask.place };
     Ok(match decision.verdict {
         Verdict::Act(act) => {
             let intent = super::planner::intent(rule, place, decision.reason, act, Some(ask.record), &[]);

@@ -132,6 +132,7 @@ fn place(rule: usize, link: LinkRow, turn: Turn) -> Place {
         link: Some(Box::new(link)),
         targets: Default::default(),
         turn,
+        seen: None,
     }
 }
 

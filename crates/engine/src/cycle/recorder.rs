@@ -200,8 +200,12 @@ impl Writer {
         let cycle = &self.cycle;
         let job = &cycle.job.name;
         let mut tx = cycle.store.fenced(&cycle.lease).await?;
-        let layouts: Vec<&Layout> =
-            rows.rules.difference(&self.laid_out).map(|rule| &cycle.rule(*rule).layout).collect();
+        let layouts: Vec<&Layout> = rows
+            .rules
+            .difference(&self.laid_out)
+            .map(|rule| cycle.rule(*rule))
+            .flat_map(|rule| [&rule.layout, &rule.reads.layout])
+            .collect();
         tx.save_layouts(&layouts).await?;
         tx.append_events(&mut rows.events).await?;
         tx.finish_events(&rows.outcomes).await?;

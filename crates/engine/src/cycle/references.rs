@@ -335,6 +335,7 @@ async fn note(
         name: String::new(),
         reason: reason(send.chunk),
         changes: references_text(&send.operation.changes),
+        seen: None,
         detail: None,
     };
     // What was never sent is only forgotten.

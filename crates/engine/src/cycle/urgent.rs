@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::intent::Intent;
 use super::notes::Note;
 use super::outcome::Place;
+use super::planner::seen;
 use super::pool::Passage;
 use super::recorder::Ledger;
 use super::turn::{Key, Turn, key};
@@ -357,6 +358,7 @@ fn leaver(cycle: &Cycle, at: usize, heard: &Heard, link: Option<Box<LinkRow>>, t
                 link: Some(link),
                 targets: Default::default(),
                 turn: turn.clone(),
+                seen: seen(cycle.rule(at), record),
             };
             let act = Act { references: None, ..act };
             planner::intent(cycle.rule(at), place, decision.reason, act, None, &[])

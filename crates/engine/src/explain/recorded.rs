@@ -86,6 +86,7 @@ impl Engine {
             history: history.into_iter().map(|told| told.entry).collect(),
             upcoming,
             recorded_only: Some(why.to_owned()),
+            as_of: None,
             source_id: id,
             class,
         })
@@ -311,12 +312,12 @@ impl Masks {
         Self(attributes.map(|(path, _)| (Text::from(key(path)), REDACTED)).collect())
     }
 
-    fn mask(&self, path: &str) -> Option<&'static str> {
+    pub fn mask(&self, path: &str) -> Option<&'static str> {
         self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(path)).map(|(_, mask)| *mask)
     }
 }
 
-fn entry(event: &EventRow, tries: Option<u32>, masks: &Masks) -> HistoryEntry {
+pub(super) fn entry(event: &EventRow, tries: Option<u32>, masks: &Masks) -> HistoryEntry {
     #[derive(Deserialize)]
     struct Stored {
         path: String,

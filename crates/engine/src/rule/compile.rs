@@ -10,8 +10,9 @@ use provost_model::{
 };
 use provost_store::Layout;
 
+use super::rulebook::Rulebook;
 use super::source::{UNKNOWN_ATTRIBUTE, known, read_expression, read_filter, shape};
-use super::{Job, Mapping, Matching, Rule};
+use super::{Job, Mapping, Matching, Reads, Rule};
 use crate::error::RuleProblem;
 use crate::situation::{Reactions, Situation, SituationsSpec};
 use crate::spec::{ApplySpec, AssignedScope, AssignedSpec, JobSpec, MappingSpec, Reaction, RuleSpec};
@@ -97,6 +98,7 @@ pub fn compile(
         quarantine: spec.quarantine.clone(),
         warnings,
         digest: Digest::of_bytes(&text).to_string(),
+        rulebook: Rulebook::new(spec, source, target, capabilities).text(),
     })
 }
 
@@ -180,6 +182,7 @@ impl Check<'_> {
             to: to.name.clone(),
             scope,
             assigned_only,
+            reads: reads(spec, &mappings, &matching, object_filter.as_ref(), &redacted(&mappings, &matching)),
             redacted: redacted(&mappings, &matching),
             requested,
             matching,
@@ -463,6 +466,23 @@ fn requested(
     };
     let names = on_request.map(|attribute| attribute.name.clone());
     names.filter(|name| is_read(name) || (only && name == APP_ROLE_ASSIGNMENTS)).map(of_application).collect()
+}
+
+/// What a decision depends on of the source, references excepted.
+fn reads(
+    spec: &RuleSpec,
+    mappings: &[Mapping],
+    matching: &[Matching],
+    object_filter: Option<&Expression>,
+    redacted: &[Text],
+) -> Reads {
+    let mapped = mappings.iter().filter(|mapping| !mapping.reference).map(|mapping| &mapping.expression);
+    let expressions = mapped.chain(matching.iter().map(|m| &m.source)).chain(object_filter);
+    let mut names: Vec<String> = expressions.flat_map(Expression::attributes).map(ToString::to_string).collect();
+    let scope = spec.scope.iter().flat_map(|text| ScopeFilter::attribute_places(text));
+    names.extend(scope.map(|(path, _)| path.to_string()));
+    names.push(APP_ROLE_ASSIGNMENTS.to_owned());
+    Reads::new(names.iter().map(String::as_str), redacted)
 }
 
 /// The source attributes that must not be shown: some expression of the rule redacts them, or they only go where the target's

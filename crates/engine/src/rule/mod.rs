@@ -3,6 +3,8 @@
 //! [`compile`] checks everything that can be checked before a single object is read, and reports all problems at once.
 
 mod compile;
+mod reads;
+pub(crate) mod rulebook;
 mod source;
 pub(crate) mod veil;
 
@@ -24,6 +26,7 @@ use crate::spec::{ApplySpec, ApprovalSpec, EscrowSpec, FlowsSpec, GuardsSpec, Lo
 
 pub use compile::compile;
 pub use provost_lang::nearest;
+pub use reads::Reads;
 pub use source::{read_expression, read_filter};
 
 /// A job that can run.
@@ -44,6 +47,8 @@ pub struct Job {
     pub warnings: Vec<RuleProblem>,
     /// Changes with every change of scope, matching or mapping; a new one makes the next cycle an initial one.
     pub digest: String,
+    /// All that [`compile`] made the job of, as text, for whoever asks later.
+    pub rulebook: String,
 }
 
 /// What becomes of one class of the source.
@@ -58,6 +63,8 @@ pub struct Rule {
     pub mappings: Vec<Mapping>,
     /// The mappings' keys, in their order.
     pub layout: Layout,
+    /// What scope, matching and mappings read of a source object, but for references, which are told by what is sent of them.
+    pub reads: Reads,
     /// The mapping onto the pseudo attribute `objectFilter`, whose only use is `IgnoreObjectFlow`.
     pub object_filter: Option<Expression>,
     pub lookup: LookupSpec,

@@ -14,7 +14,10 @@ pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<E
     let setup = Setup::open(global).await?;
     let (name, spec) = setup.job(&args.job.job)?;
     let cx = context(output, name);
-    let result = setup.engine.explain(name, spec, &filter, &cx).await;
+    let result = match &args.at {
+        Some(cycle) => setup.engine.explain_at(name, spec, &filter, cycle, &cx).await,
+        None => setup.engine.explain(name, spec, &filter, &cx).await,
+    };
     let traces: Vec<Explanation> = result.map_err(|error| setup.configuration.explain(error))?;
     if output.json {
         output.json(&traces)?;
@@ -28,7 +31,17 @@ pub async fn run(global: &Global, args: ExplainArgs, output: Output) -> Result<E
         }
         data.end()?;
     }
-    if traces.is_empty() { Err(nobody(&args.filter).into()) } else { Ok(Exit::Done) }
+    match (traces.is_empty(), args.at) {
+        (false, _) => Ok(Exit::Done),
+        (true, Some(cycle)) => Err(nothing(&cycle, &args.filter).into()),
+        (true, None) => Err(nobody(&args.filter).into()),
+    }
+}
+
+/// A cycle that decided nothing about the objects.
+fn nothing(cycle: &str, filter: &str) -> Problem {
+    let message = format!("the log has no decision of cycle `{cycle}` about an object with `{filter}`");
+    Problem::new("PRV-0705", message).hint("`provost explain` without --at lists the cycles in the object's history")
 }
 
 /// A filter that no object of the source satisfies.

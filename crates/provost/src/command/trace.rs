@@ -60,7 +60,15 @@ pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
 
     if let Some(why) = &trace.recorded_only {
         section(data, &format!("only the record is told: {why}"))?;
-    } else {
+    }
+    if let Some(as_of) = &trace.as_of {
+        section(data, &format!("as of {}, cycle {}", as_of.at, as_of.cycle))?;
+        if let Some(note) = &as_of.note {
+            section(data, note)?;
+        }
+    }
+    let is_evaluated = trace.recorded_only.is_none() || trace.as_of.is_some();
+    if is_evaluated {
         live(data, trace)?;
     }
 
@@ -80,7 +88,7 @@ pub fn explanation(data: &mut Data, trace: &Explanation) -> Result<()> {
         data.line(format_args!("    {} eq {} → {found}{note}", matching.target, shown(matching.value.as_ref())))?;
     }
 
-    if trace.recorded_only.is_none() {
+    if is_evaluated {
         mappings(data, trace)?;
     }
     if trace.decision != "unknown" {
@@ -116,7 +124,7 @@ fn event(data: &mut Data, entry: &HistoryEntry) -> Result<()> {
     data.line(format_args!("        {cycle}"))
 }
 
-/// What the source says now.
+/// What the source says, or said.
 fn live(data: &mut Data, trace: &Explanation) -> Result<()> {
     section(data, "source")?;
     for (attribute, value) in &trace.source {

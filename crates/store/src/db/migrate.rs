@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../sql/schema/0010-exception.sql"),
     include_str!("../../sql/schema/0011-tombstone.sql"),
     include_str!("../../sql/schema/0012-gone.sql"),
+    include_str!("../../sql/schema/0013-rulebook.sql"),
 ];
 
 const STATISTICS: &str = include_str!("../../sql/schema/sqlite-statistics.sql");

@@ -94,6 +94,7 @@ pub fn event(number: usize, status: EventStatus) -> EventRow {
         name: format!("Person {number}"),
         reason: "in scope, and nobody matches".to_owned(),
         changes: r#"[{"path":"userName","op":"set","after":"p"}]"#.to_owned(),
+        seen: None,
         detail: None,
     }
 }

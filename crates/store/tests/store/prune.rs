@@ -24,6 +24,7 @@ fn cycle(id: &str, status: CycleStatus, started: i64) -> CycleRow {
         status,
         started,
         finished: None,
+        rulebook: None,
         summary: "{}".into(),
         note: None,
         cursors: Default::default(),

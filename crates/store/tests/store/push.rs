@@ -104,6 +104,7 @@ async fn cycles_by_how_far_they_read(place: Place) {
         status: CycleStatus::Done,
         started: number * 10,
         finished: Some(number * 10 + 5),
+        rulebook: None,
         summary: "{}".to_owned(),
         note: None,
         cursors: if cursor.is_empty() { Default::default() } else { [(ClassName::from("User"), cursor.into())].into() },

@@ -58,6 +58,7 @@ async fn cycles(place: Place) {
         status: CycleStatus::Running,
         started: number,
         finished: None,
+        rulebook: None,
         summary: "{}".to_owned(),
         note: None,
         cursors: Default::default(),

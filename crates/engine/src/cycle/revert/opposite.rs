@@ -206,6 +206,7 @@ pub(super) fn intent(
         event: None,
         turn: Turn::default(),
         record: None,
+        seen: None,
     })
 }
 

@@ -33,6 +33,7 @@ mod revert;
 mod text;
 pub(crate) mod turn;
 mod urgent;
+mod wishes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -8,19 +8,18 @@ use std::time::Instant;
 
 use provost_connector::{End, ErrorCode, ScanFault, ScanItem, ScanMode, ScanPage, ScanRequest};
 use provost_model::{Action, AttributePath, ObjectId, Record, Text};
-use provost_store::{
-    EscrowRow, EventQuery, EventStatus, GONE, LinkRow, LinkState, ReferenceKey, ReferenceRow, ReferenceState,
-};
+use provost_store::{EscrowRow, EventQuery, EventStatus, GONE, LinkRow, LinkState, ReferenceRow};
 use tokio::sync::mpsc;
 
 use super::find::{Finder, look_up_page, matching_values};
-use super::intent::{Inline, Intent, Lost, ReferenceDelta};
+use super::intent::{Intent, ReferenceDelta};
 use super::known::{Known, id_hash, mark};
 use super::notes::{Note, Notes, announce};
 use super::outcome::{Place, Settled, Targets};
 use super::pool::{Ask, Decided, Instead, Pool, Unit, claim, decided, meant, taken_targets, targets, unasked};
+use super::wishes::{delta, inline};
 use super::{ClassRead, Cycle, absent};
-use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, Wishes, decide};
+use crate::decide::{Act, Decision, Source, Subject, Target, Verdict, decide};
 use crate::error::EngineError;
 use crate::progress::Progress;
 use crate::report::CycleKind;
@@ -751,68 +750,4 @@ fn last_of_each(mut items: Vec<ScanItem>) -> Vec<ScanItem> {
     drop(seen);
     items.retain(|_| last.pop().unwrap_or(true));
     items
-}
-
-/// Lets references go out with the operation where the other object has an account already.
-fn inline(rule: &Rule, references: &mut ReferenceDelta, targets: &Targets) {
-    let single = |path: &str| rule.mapping(path).is_some_and(|mapping| !mapping.multi);
-    for key in std::mem::take(&mut references.gained) {
-        match targets.get(&(key.ref_class.clone(), key.ref_id.clone())) {
-            Some(target) if single(&key.path) => {
-                // The new value takes the old one's place, so the old one need not be taken away.
-                let path = key.path.clone();
-                let mut was = None;
-                for lost in references.lost.extract_if(.., |lost| lost.key.path == path) {
-                    was = lost.sent;
-                    references.dropped.push(lost.key);
-                }
-                references.inline.push(Inline { sent: target.clone(), was, key });
-            }
-            _ => references.gained.push(key),
-        }
-    }
-}
-
-fn delta(rule: &Rule, id: &ObjectId, has_account: bool, wishes: Wishes, had: &[ReferenceRow]) -> ReferenceDelta {
-    let Wishes { wanted, partly } = wishes;
-    let wanted: HashSet<ReferenceKey> = wanted
-        .into_iter()
-        .map(|wish| ReferenceKey {
-            class: rule.from.clone(),
-            source_id: id.clone(),
-            path: Text::from(wish.path.to_string()),
-            ref_class: wish.to.class,
-            ref_id: wish.to.id,
-        })
-        .collect();
-    let mut delta = ReferenceDelta::default();
-    let mut have = HashSet::new();
-    for row in had {
-        let is_wanted = wanted.contains(&row.key);
-        match row.state {
-            ReferenceState::Wanted | ReferenceState::Sent if is_wanted => {
-                have.insert(&row.key);
-            }
-            _ if partly.contains(&row.key.path) => {}
-            ReferenceState::Sent => {
-                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
-            }
-            // Wanted again before it was taken away: it is there.
-            ReferenceState::Unwanted if is_wanted => {}
-            // Still to be taken away, which is over once another one takes its place.
-            ReferenceState::Unwanted if rule.mapping(&row.key.path).is_some_and(|mapping| !mapping.multi) => {
-                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
-            }
-            ReferenceState::Unwanted => {}
-            // Wanted again for an account that was made again: the old one's is there all the same. And one of which nobody
-            // heard that it arrived, or that Provost died over, may be there.
-            ReferenceState::Wanted if has_account || row.ref_target.is_some() => {
-                delta.lost.push(Lost { key: row.key.clone(), sent: row.ref_target.clone() });
-            }
-            ReferenceState::Wanted => delta.dropped.push(row.key.clone()),
-        }
-    }
-    delta.gained = wanted.iter().filter(|key| !have.contains(key)).cloned().collect();
-    delta.gained.sort();
-    delta
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use provost_connector::Context;
 use provost_engine::retention::{Pruned, Records, RetentionSpec};
 use provost_engine::{CycleStatus, EngineError};
+use provost_lang::{Environment, Table};
 use provost_model::{Clock as _, Explain as _, Filter, JobName};
 use provost_store::JobRow;
 use serde_json::json;
@@ -168,12 +169,16 @@ async fn the_deleted_are_forgotten_once_every_job_has_read_that() {
 async fn a_decision_is_told_months_later_as_it_was() {
     let mut spec = support::spec();
     spec.objects[0].attributes.insert("pin".into(), serde_json::from_value(json!("Redact([last])")).unwrap());
-    spec.objects[0].attributes.insert("name".into(), serde_json::from_value(json!("[first]")).unwrap());
+    let name = json!("Lookup(\"names\", [first], [first])");
+    spec.objects[0].attributes.insert("name".into(), serde_json::from_value(name).unwrap());
+    let table = Table::from([("Ada1".into(), "Countess".into())]);
+    spec.shared = Environment::new().with_table("names", table);
     let mut fixture = Fixture::with(spec).await;
     fixture.write_hr(fixture.people(3, |at| Some(format!("p{at},Ada{at},Hidden{at},D7,active,"))));
     let first = fixture.run().await.unwrap();
     assert_eq!((first.status, first.counts.created), (CycleStatus::Done, 3), "{first:?}");
     fixture.clock.advance_ms(100 * DAY_MS);
+    fixture.spec.shared = Environment::new().with_table("names", Table::new());
     fixture.spec.objects[0].scope = Some("status eq \"active\" and dept ne \"D7\"".into());
     let left = fixture.run().await.unwrap();
     assert_eq!(left.counts.disabled, 3, "{left:?}");
@@ -199,6 +204,9 @@ async fn a_decision_is_told_months_later_as_it_was() {
     assert_eq!((asked.target.as_str(), &asked.value, asked.found.len()), ("login", &Some("p1".into()), 0));
     let dept = made.mappings.iter().find(|one| one.target == "dept").unwrap();
     assert_eq!(dept.value, Some("D7".into()));
+    // A table is a part of the rules.
+    let name = made.mappings.iter().find(|one| one.target == "name").unwrap();
+    assert_eq!(name.value, Some("Countess".into()));
     let active = made.mappings.iter().find(|one| one.target == "active").unwrap();
     assert!(!active.steps.is_empty() && active.value == Some("true".into()), "{active:?}");
     assert!(made.changes.iter().any(|one| one.path == "dept" && one.after == Some("D7".into())), "{:?}", made.changes);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use provost_model::{Text, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A named table: key to value. Keys compare exactly.
 pub type Table = BTreeMap<Text, Value>;
@@ -28,7 +28,7 @@ pub type Table = BTreeMap<Text, Value>;
 /// assert_eq!(errors[0].hint.as_deref(), Some("did you mean `countries`?"));
 /// # Ok::<(), Vec<provost_lang::LangError>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Environment {
     default_domain: Option<Text>,
     tables: BTreeMap<Text, Arc<Table>>,

@@ -86,6 +86,7 @@ pub fn compile(
         // Links from before sensitive values were veiled are looked at, and written, once more.
         text.extend(b"veiled");
     }
+    let rulebook = Rulebook::new(spec, &rules, source, target, capabilities).text();
     Ok(Job {
         name: name.clone(),
         source: spec.source.clone(),
@@ -98,7 +99,7 @@ pub fn compile(
         quarantine: spec.quarantine.clone(),
         warnings,
         digest: Digest::of_bytes(&text).to_string(),
-        rulebook: Rulebook::new(spec, source, target, capabilities).text(),
+        rulebook,
     })
 }
 

@@ -390,7 +390,7 @@ impl<'c> Planner<'c> {
             let (source_id, targets) = (record.id.clone(), targets.clone());
             let mut place = Place { rule: self.at, source_id, name, mark, link, targets, turn, seen: None };
             if is_told(&verdict, &place) {
-                place.seen = seen(rule, &record);
+                place.seen = seen(rule, &record, &verdict);
             }
             match verdict {
                 Verdict::Ask(projection) | Verdict::Choose(projection) => {
@@ -683,9 +683,13 @@ impl<'c> Planner<'c> {
     }
 }
 
-/// What a decision saw, for the log.
-pub(super) fn seen(rule: &Rule, record: &Record) -> Option<Box<str>> {
-    rule.reads.text(record).map(String::into_boxed_str)
+/// What a decision saw, for the log: as far as what was decided does not tell it anyway.
+pub(super) fn seen(rule: &Rule, record: &Record, verdict: &Verdict) -> Option<Box<str>> {
+    let changes = match verdict {
+        Verdict::Act(act) => act.changes.as_slice(),
+        _ => &[],
+    };
+    rule.reads.text(record, changes).map(String::into_boxed_str)
 }
 
 /// Whether the log will tell of the decision; of those that ask first it is said when they are answered.

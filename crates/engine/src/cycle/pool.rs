@@ -292,7 +292,7 @@ pub(super) async fn decided(cycle: &Cycle, ask: Ask, found: &[Record]) -> Result
         Err(error) if error.scope == Scope::Job => return Err(target(cycle, error)),
         Err(error) => return Ok(Decided::Note(Note::Fault(Place { name, ..ask.place }, unasked(&error)))),
     };
-    let place = Place { name: decision.name, seen: seen(rule, &ask.record), ..ask.place };
+    let place = Place { name: decision.name, seen: seen(rule, &ask.record, &decision.verdict), ..ask.place };
     Ok(match decision.verdict {
         Verdict::Act(act) => {
             let intent = super::planner::intent(rule, place, decision.reason, act, Some(ask.record), &[]);

@@ -348,6 +348,7 @@ fn leaver(cycle: &Cycle, at: usize, heard: &Heard, link: Option<Box<LinkRow>>, t
                 now: cycle.now,
             };
             let decision = decide(&subject);
+            let seen = seen(cycle.rule(at), record, &decision.verdict);
             let Verdict::Act(act) = decision.verdict else { return None };
             let place = Place {
                 rule: at,
@@ -358,7 +359,7 @@ fn leaver(cycle: &Cycle, at: usize, heard: &Heard, link: Option<Box<LinkRow>>, t
                 link: Some(link),
                 targets: Default::default(),
                 turn: turn.clone(),
-                seen: seen(cycle.rule(at), record),
+                seen,
             };
             let act = Act { references: None, ..act };
             planner::intent(cycle.rule(at), place, decision.reason, act, None, &[])

@@ -483,7 +483,7 @@ fn reads(
     let scope = spec.scope.iter().flat_map(|text| ScopeFilter::attribute_places(text));
     names.extend(scope.map(|(path, _)| path.to_string()));
     names.push(APP_ROLE_ASSIGNMENTS.to_owned());
-    Reads::new(names.iter().map(String::as_str), redacted)
+    Reads::new(names.iter().map(String::as_str), redacted, mappings)
 }
 
 /// The source attributes that must not be shown: some expression of the rule redacts them, or they only go where the target's

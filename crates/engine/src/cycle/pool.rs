@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Scope};
+use provost_connector::{Applied, ConnectorError, Done, ErrorCode, Outcome, Retry, Scope};
 use provost_model::{Action, ObjectId, Operation, Record, Value};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -415,10 +415,20 @@ pub(super) async fn send_again(
     match applied.map(|applied| applied.outcome) {
         Some(Outcome::Done(done)) => Ok(Ok(done)),
         Some(Outcome::Failed(second)) if second.scope == Scope::Job => Err(target(cycle, second)),
-        Some(Outcome::Failed(second)) => Ok(Err(second)),
+        Some(Outcome::Failed(second)) => Ok(Err(after_both(first, second))),
         // The connector broke its word and answered nothing.
         None => Ok(Err(first)),
     }
+}
+
+/// What is known after two tries that failed: that the second came to nothing does not tell what came of the first. Only a
+/// target that refuses what it is asked refused it both times.
+fn after_both(first: ConnectorError, second: ConnectorError) -> ConnectorError {
+    let is_verdict = second.retry == Retry::WhenChanged || second.code == ErrorCode::NotFound;
+    if is_verdict || first.code != ErrorCode::UnknownOutcome || second.code == ErrorCode::UnknownOutcome {
+        return second;
+    }
+    ConnectorError { message: format!("{}; sent again: {}", first.message, second.message), ..first }
 }
 
 /// Taking away what is not there has succeeded.

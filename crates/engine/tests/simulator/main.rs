@@ -29,7 +29,7 @@ const HISTORIES: u64 = 500;
 const MANY: u64 = 10_000;
 
 /// Histories that once went wrong, of all that the soak has tried.
-const FOUND: [u64; 4] = [
+const FOUND: [u64; 5] = [
     // An account is made with a manager, Provost dies, the manager leaves: what was never heard of is not known to be ours.
     7_013_598_217_994_001,
     // Provost dies while a leaver's link is changed: the next look at the target switched the account on again.
@@ -39,6 +39,8 @@ const FOUND: [u64; 4] = [
     // Somebody who waited for another try leaves the scope: he was planned to be deleted twice, and the second failure forgot
     // his account.
     7_013_682_493_911_550,
+    // Switched off without an answer, tried again and failed, and back in the scope: nobody thought that he might be off.
+    7_013_730_041_542_882,
 ];
 
 /// Runs histories side by side, from this seed up; the first that goes wrong ends it.

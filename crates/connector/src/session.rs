@@ -1,5 +1,6 @@
 //! The traits of a connector and the requests they take.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use provost_model::{AttributePath, ClassName, Filter, ObjectId, Operation, Recor
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Applied, Capabilities, ConnectorError, Context, Cursor, ErrorCode, Page, Scan, ScanRequest, Secret, SettingProblem,
-    Settings,
+    Applied, Capabilities, ConnectorError, Context, Cursor, ErrorCode, Page, Rerouted, Scan, ScanRequest, Secret,
+    SettingProblem, Settings,
 };
 
 /// A kind of system that Provost can connect to. Stateless; one instance serves all connections of its kind.
@@ -24,6 +25,13 @@ pub trait Connector: Send + Sync {
     /// settings name them. Checks of a configuration use it; what a session says later counts.
     fn known_schema(&self, settings: &Settings) -> Option<Schema> {
         let _ = settings;
+        None
+    }
+
+    /// The same settings by way of another address, for a proxy that breaks things on purpose. None when the connection has
+    /// no network peer, or several.
+    fn rerouted(&self, settings: &Settings, to: SocketAddr) -> Option<Rerouted> {
+        let _ = (settings, to);
         None
     }
 

@@ -22,12 +22,13 @@ mod walk;
 mod wire;
 mod write;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use provost_connector::{
-    Connector, ConnectorError, Context, ErrorCode, Host, Manifest, Session, SettingProblem, Settings,
+    Connector, ConnectorError, Context, ErrorCode, Host, Manifest, Rerouted, Session, SettingProblem, Settings,
 };
 
 use crate::http::header::HeaderMap;
@@ -112,6 +113,10 @@ impl Connector for ScimConnector {
 
     fn validate(&self, settings: &Settings) -> Vec<SettingProblem> {
         Config::read(settings).err().unwrap_or_default()
+    }
+
+    fn rerouted(&self, settings: &Settings, to: SocketAddr) -> Option<Rerouted> {
+        settings.rerouted("url", &[("http", 80), ("https", 443)], to)
     }
 
     async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {

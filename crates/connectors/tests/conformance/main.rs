@@ -1,0 +1,65 @@
+//! Every connector passes the conformance kit against its real peer.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "scim")]
+mod scim;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_conformance::{Kit, Level, Report, Sample, State};
+use provost_connector::{Connector, ConnectorError, Context, ErrorCode, Host, Secret, Settings};
+use serde_json::Value as Json;
+
+/// Secrets by name.
+struct Secrets(BTreeMap<String, String>);
+
+#[async_trait]
+impl Host for Secrets {
+    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
+        let unknown = || ConnectorError::new(ErrorCode::InvalidConfig, format!("no secret `{handle}`"));
+        self.0.get(handle).map(Secret::new).ok_or_else(unknown)
+    }
+}
+
+/// One connection and what may be made at its peer.
+pub struct Trial<'t> {
+    pub connector: Arc<dyn Connector>,
+    pub base: &'t Path,
+    pub settings: Json,
+    pub secrets: &'t [(&'t str, &'t str)],
+    pub sample: Json,
+}
+
+impl Trial<'_> {
+    /// Runs the kit at the level that all built-in connectors have to pass; soak runs try more.
+    pub async fn run(self) -> Report {
+        let Json::Object(values) = self.settings else { panic!("settings are an object") };
+        let secrets = self.secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let kit = Kit {
+            connector: self.connector,
+            settings: Settings::new(values, self.base),
+            host: Arc::new(Secrets(secrets)),
+            sample: serde_json::from_value::<Sample>(self.sample).unwrap(),
+            level: if std::env::var_os("PROVOST_SOAK").is_some() { Level::Full } else { Level::Standard },
+            first_number: 1000,
+        };
+        kit.run(&Context::new("kit")).await.unwrap()
+    }
+
+    /// Runs the kit; nothing may fail, and at least so many cases must have been played.
+    pub async fn pass(self, at_least: usize) {
+        let name = self.connector.manifest().name.clone();
+        let report = self.run().await;
+        for case in report.cases.iter().filter(|case| case.state == State::NotApplicable) {
+            eprintln!("{name}: {} {} does not apply: {:?}", case.number, case.title, case.message);
+        }
+        eprintln!("{name}: {} passed", report.count(State::Passed));
+        assert!(report.passed(), "{name}:\n{}", report.failures());
+        assert!(report.count(State::Passed) >= at_least, "{name}: only {} passed", report.count(State::Passed));
+    }
+}

@@ -20,3 +20,22 @@ pub use kit::{Kit, Level};
 pub use proxy::{Conduct, Proxy};
 pub use report::{CaseReport, Report, State};
 pub use sample::{ClassSample, Many, Members, Sample};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::cases;
+
+    #[test]
+    fn the_page_lists_the_cases() {
+        let page = include_str!("../../../docs/conformance.md");
+        let told: BTreeSet<&str> =
+            page.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).skip(1).collect();
+        let row = |case: &cases::Case| format!("| {} | {} | {} |", case.number, case.level.as_str(), case.title);
+        let rows: BTreeSet<String> = cases::all().map(row).collect();
+        assert_eq!(rows.iter().map(String::as_str).collect::<BTreeSet<_>>(), told);
+        let numbers: BTreeSet<u16> = cases::all().map(|case| case.number).collect();
+        assert_eq!(numbers.len(), cases::all().count(), "two cases have one number");
+    }
+}

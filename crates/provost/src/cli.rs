@@ -877,13 +877,18 @@ pub struct GalleryCheckArgs {
 pub enum ConnectorCommand {
     /// The connectors of this build
     List,
-    /// Find out what a target is like, by trying it with a few users and a group that are removed again
+    /// Find out what a connected system is like, or whether a connector keeps its promises, by trying it
     #[command(after_help = "\
 Examples:
+  provost connector test hr --level basic                   reads alone: settings, schema, paging, filters
+  provost connector test dir --level standard --sample dir-sample.yaml
+                                                            also writes what the sample allows, and breaks connections
   provost connector test our-app                            a connection of the configuration
   provost connector test our-app --write our-app.yaml       and then `dialect: our-app.yaml`
   PROVOST_SECRET_TOKEN=… provost connector test scim --url https://app.example/scim/v2
 
+With --level the conformance kit runs: each line is one promise of the contract, numbered as in docs/connectors.md, with
+what was seen. Without it, on a SCIM target, the target's own ways are found out.
 It makes users named provost-…@DOMAIN and one group, changes them, and removes them. Each line says what was tried, what
 the target advertises, and what it did; below them stands the dialect. Exit status 1: something that jobs need does not
 work, or something could not be removed.")]
@@ -904,6 +909,12 @@ pub struct ConnectorTestArgs {
     /// The domain of the names and addresses that are made up
     #[arg(long, value_name = "DOMAIN", default_value = "example.com")]
     pub domain: String,
+    /// Run the conformance kit: `basic` only reads, `standard` writes and breaks connections, `full` does so for long
+    #[arg(long, value_name = "LEVEL", value_parser = ["basic", "standard", "full"])]
+    pub level: Option<String>,
+    /// What the conformance kit may make at the peer, a YAML file
+    #[arg(long, value_name = "FILE")]
+    pub sample: Option<std::path::PathBuf>,
     /// More attributes of the users that are made, as JSON, where the target wants some
     #[arg(long, value_name = "JSON", value_parser = object)]
     pub user: Option<serde_json::Map<String, serde_json::Value>>,

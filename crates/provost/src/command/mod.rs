@@ -3,6 +3,7 @@
 mod apply;
 mod cases;
 mod config;
+mod conformance;
 mod connector;
 mod control;
 mod cycle;

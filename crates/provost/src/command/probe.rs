@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use provost_conformance::Level;
 use provost_connector::{ConnectorError, ErrorCode, Host, Secret, Settings};
 use provost_connectors::scim::probe::{Options, Probe, State, probe};
 use provost_engine::rule::nearest;
@@ -35,6 +36,16 @@ impl Host for Environment {
 }
 
 pub async fn test(global: &Global, args: ConnectorTestArgs, output: Output) -> Result<Exit> {
+    let level = match args.level.as_deref() {
+        Some("full") => Some(Level::Full),
+        Some("standard") => Some(Level::Standard),
+        Some(_) => Some(Level::Basic),
+        None if args.sample.is_some() => Some(Level::Standard),
+        None => None,
+    };
+    if let Some(level) = level {
+        return super::conformance::run(global, &args, level, output).await;
+    }
     let options = Options { domain: args.domain.clone(), user: args.user.clone().unwrap_or_default() };
     let cx = context(output, "probe");
     let found = match &args.url {
@@ -93,8 +104,9 @@ fn settings(configuration: &Configuration, name: &str) -> Result<Settings> {
         return Err(usage(&format!("there is no connection `{name}`"), &hint));
     };
     if spec.connector != SCIM {
-        let message = format!("`{name}` is reached by the connector `{}`, which cannot be tried yet", spec.connector);
-        return Err(usage(&message, "`provost doctor` checks it without writing"));
+        let message =
+            format!("`{name}` is reached by the connector `{}`, which has no dialect to find out", spec.connector);
+        return Err(usage(&message, "`--level basic` tries what it promises without writing"));
     }
     Ok(configuration.settings(spec))
 }

@@ -7,8 +7,14 @@
 pub mod file;
 #[cfg(feature = "scim")]
 pub mod http;
+#[cfg(feature = "ldap")]
+pub mod ldap;
 #[cfg(feature = "scim")]
 pub mod scim;
+#[cfg(any(feature = "scim", feature = "ldap"))]
+mod setting;
+#[cfg(any(feature = "scim", feature = "ldap"))]
+mod tls;
 
 use std::sync::Arc;
 
@@ -19,6 +25,8 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
     vec![
         #[cfg(feature = "file")]
         Arc::new(file::FileConnector::default()),
+        #[cfg(feature = "ldap")]
+        Arc::new(ldap::LdapConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
     ]

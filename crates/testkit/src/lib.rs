@@ -1,4 +1,4 @@
-//! Launchers for the real programs that Provost's tests run against: PostgreSQL, two SCIM servers that others wrote, and a
+//! Launchers for the real programs that Provost's tests run against: PostgreSQL, OpenLDAP, two SCIM servers that others wrote, and a
 //! proxy that counts and breaks requests between a client and any of them. Development only: nothing that ships depends on
 //! this crate.
 //!
@@ -18,6 +18,7 @@ pub mod process;
 pub mod proxy;
 pub mod scim2_server;
 pub mod scimmy;
+pub mod slapd;
 
 pub use error::Error;
 pub use http::{Answer, Http};

@@ -6,18 +6,11 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use provost_connector::{ConnectorError, ErrorCode, Host, Secret, SettingProblem};
 use provost_model::Text;
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::grant::{self, Grant};
 use super::{BaseUrl, Client, Options};
-
-/// `{secret: NAME}`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SecretHandle {
-    pub secret: Text,
-}
+use crate::setting::SecretHandle;
 
 /// The settings `token`, `basic` and `header` of a connection, as each connector has them.
 #[derive(Debug, Clone, Default)]
@@ -59,15 +52,6 @@ pub enum Style {
     Body,
 }
 
-/// A certificate that the client shows of itself.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Certificate {
-    /// A PEM file, from the configuration's folder.
-    pub cert: std::path::PathBuf,
-    pub key: SecretHandle,
-}
-
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Basic {
@@ -80,20 +64,6 @@ pub struct Basic {
 pub struct Custom {
     pub name: Text,
     pub value: SecretHandle,
-}
-
-/// Reads one of these settings (`deserialize_with`). serde's own errors quote what they found, which is the secret itself
-/// where somebody wrote it in place of its name; so they are not passed on.
-pub fn setting<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Null => Ok(None),
-        json => serde_json::from_value(json).map(Some).map_err(|_| {
-            D::Error::custom(
-                "`token`, `basic.password`, `header.value`, `oauth.client_secret` and `client_certificate.key` are written as \
-                 `{secret: NAME}`, with the name of a stored secret, never with the secret itself",
-            )
-        }),
-    }
 }
 
 /// A header to send with every request, and the secrets in it, which are masked wherever the target repeats them.

@@ -24,8 +24,8 @@ use super::failure::{self, Effect};
 use super::grant::{Grant, Held};
 use super::limits::{Limit, Limits};
 use super::pool::{Connection, Origin, Pool};
-use super::tls::{self, Identity};
 use super::{AuthHeader, BaseUrl};
+use crate::tls::{self, Identity};
 
 /// How long a connection that was idle may take until it can carry a request, before another one is used.
 const SOON: Duration = Duration::from_millis(50);

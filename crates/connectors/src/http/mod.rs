@@ -13,16 +13,16 @@ mod grant;
 mod limits;
 mod pool;
 pub mod status;
-mod tls;
 mod url;
 
+pub use crate::setting::{Certificate, SecretHandle};
+pub use crate::tls::Identity;
 pub use answer::Answer;
-pub use auth::{Auth, AuthHeader, Basic, Certificate, Custom, OAuth, SecretHandle};
+pub use auth::{Auth, AuthHeader, Basic, Custom, OAuth};
 pub use client::{Call, Client, Options};
 pub use failure::Effect;
 pub use grant::Grant;
 pub use limits::Limit;
-pub use tls::Identity;
 pub use url::BaseUrl;
 
 pub use hyper::{Method, StatusCode, header};

@@ -181,7 +181,7 @@ mod tests {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(crate::http::tls::config(None, None).unwrap())
+            .with_tls_config(crate::tls::config(None, None).unwrap())
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);

@@ -11,22 +11,23 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use crate::http::{Auth, BaseUrl, Basic, Certificate, Custom, Limit, Method, OAuth, SecretHandle, auth};
+use crate::http::{Auth, BaseUrl, Basic, Custom, Limit, Method, OAuth};
+use crate::setting::{self, Certificate, SecretHandle, span};
 
 /// As written under the connection's name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
     url: Text,
-    #[serde(default, deserialize_with = "auth::setting")]
+    #[serde(default, deserialize_with = "setting::secret")]
     token: Option<SecretHandle>,
-    #[serde(default, deserialize_with = "auth::setting")]
+    #[serde(default, deserialize_with = "setting::secret")]
     basic: Option<Basic>,
-    #[serde(default, deserialize_with = "auth::setting")]
+    #[serde(default, deserialize_with = "setting::secret")]
     header: Option<Custom>,
-    #[serde(default, deserialize_with = "auth::setting")]
+    #[serde(default, deserialize_with = "setting::secret")]
     oauth: Option<OAuth>,
-    #[serde(default, deserialize_with = "auth::setting")]
+    #[serde(default, deserialize_with = "setting::secret")]
     client_certificate: Option<Certificate>,
     /// A file, or the dialect itself.
     #[serde(default)]
@@ -138,20 +139,6 @@ impl Config {
             None => ConnectorError::new(ErrorCode::InvalidConfig, "the settings cannot be read"),
         })
     }
-}
-
-fn span(setting: &Json) -> Result<Option<Duration>, SettingProblem> {
-    let span = match setting {
-        Json::Null => return Ok(None),
-        Json::Number(seconds) => seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        Json::String(text) => text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
-        _ => None,
-    };
-    // Two weeks are surely a mistake, and longer spans overflow clocks.
-    let sane = span.filter(|span| !span.is_zero() && span.as_secs() <= 14 * 86_400);
-    sane.map(Some).ok_or_else(|| {
-        problem("timeout", "`timeout` is no time span".to_owned(), "write seconds, or a text such as `30s` or `2m`")
-    })
 }
 
 /// The dialect and the names that it sets.

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "ldap")]
+mod ldap;
 #[cfg(feature = "scim")]
 mod scim;
 

@@ -1,0 +1,276 @@
+//! The settings of a connection. Only `url` and `base` are needed where people are `inetOrgPerson` and groups are
+//! `groupOfNames` (or what an Active Directory has instead).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use provost_connector::{SettingProblem, Settings};
+use provost_model::{ClassName, Text};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::template::Template;
+use crate::setting::{self, Certificate, SecretHandle, problem, span};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const IN_FLIGHT: usize = 8;
+/// Entries of a page; most servers allow 1,000 at most (Active Directory's MaxPageSize).
+const PAGE: i32 = 1_000;
+
+/// As written under the connection's name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    url: Text,
+    base: Text,
+    #[serde(default, deserialize_with = "setting::secret")]
+    bind: Option<Bind>,
+    #[serde(default)]
+    start_tls: bool,
+    #[serde(default)]
+    ca: Option<PathBuf>,
+    #[serde(default, deserialize_with = "setting::secret")]
+    client_certificate: Option<Certificate>,
+    #[serde(default)]
+    allow_plain: bool,
+    #[serde(default)]
+    timeout: Json,
+    #[serde(default)]
+    max_in_flight: Option<usize>,
+    #[serde(default)]
+    page_size: Option<i32>,
+    #[serde(default)]
+    classes: BTreeMap<ClassName, RawClass>,
+}
+
+/// Who signs in by name and password.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    pub dn: Text,
+    pub password: SecretHandle,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawClass {
+    base: Option<Text>,
+    filter: Option<Text>,
+    object_classes: Option<Vec<Text>>,
+    dn: Option<Text>,
+    enabled: Option<Switch>,
+    placeholder: Option<Text>,
+}
+
+/// The attribute that switches an account on and off.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    pub attribute: Text,
+    pub on: Text,
+    pub off: Text,
+}
+
+/// How the client makes itself known.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    Anonymous,
+    Simple(Bind),
+    /// SASL EXTERNAL by the certificate of the TLS connection.
+    Certificate(Certificate),
+}
+
+/// The settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub url: Text,
+    /// Host and port, for messages.
+    pub server: Text,
+    pub identity: Identity,
+    pub start_tls: bool,
+    pub ca: Option<PathBuf>,
+    pub timeout: Duration,
+    pub max_in_flight: usize,
+    pub page_size: i32,
+    pub classes: Vec<Class>,
+    /// The settings name them.
+    pub named: bool,
+}
+
+/// What objects of a class are.
+#[derive(Debug, Clone)]
+pub struct Class {
+    pub name: ClassName,
+    pub base: Text,
+    /// An LDAP filter (RFC 4515) that all entries of the class satisfy, and no others below the base.
+    pub filter: Text,
+    /// What a new entry is made of.
+    pub object_classes: Vec<Text>,
+    pub dn: Template,
+    pub enabled: Option<Switch>,
+    /// A member that stands for nobody, where the schema does not allow a group without members.
+    pub placeholder: Text,
+}
+
+impl Config {
+    /// Reads and checks everything that can be checked without going online; all problems at once.
+    pub fn read(settings: &Settings) -> Result<Self, Vec<SettingProblem>> {
+        let raw: Raw = settings.read().map_err(|problem| vec![problem])?;
+        let mut problems = Vec::new();
+        let server = address(&raw.url);
+        if server.is_none() {
+            problems.push(problem(
+                "url",
+                format!("`url` is no LDAP address: `{}`", raw.url),
+                "write it as `ldaps://host` or `ldap://host:389`",
+            ));
+        }
+        let is_plain = raw.url.starts_with("ldap://") && !raw.start_tls;
+        let is_here = server
+            .as_deref()
+            .is_some_and(|server| ["127.", "localhost:", "[::1]:"].iter().any(|here| server.starts_with(here)));
+        if is_plain && !is_here && !raw.allow_plain && (raw.bind.is_some() || raw.client_certificate.is_some()) {
+            problems.push(problem(
+                "url",
+                "the connection is not encrypted: passwords and people's data would be readable on the way",
+                "use `ldaps://`, or `start_tls: true`, or set `allow_plain: true` where the network is trusted",
+            ));
+        }
+        if raw.url.starts_with("ldaps://") && raw.start_tls {
+            problems.push(problem("start_tls", "`ldaps://` is encrypted from the beginning", "leave `start_tls` out"));
+        }
+        if raw.bind.is_some() && raw.client_certificate.is_some() {
+            let hint = "keep the one that the server expects";
+            problems.push(problem("bind", "`bind` and `client_certificate` both tell who signs in", hint));
+        }
+        if raw.bind.as_ref().is_some_and(|bind| bind.dn.is_empty()) {
+            let hint = "name the entry that signs in, or leave `bind` out to stay anonymous";
+            problems.push(problem("bind.dn", "`bind.dn` is empty, which the server takes for anonymous", hint));
+        }
+        let ca = raw.ca.map(|path| settings.path(path));
+        if let Some(path) = ca.as_ref().filter(|path| !path.is_file()) {
+            problems.push(problem("ca", format!("there is no file {}", path.display()), "give the path of a PEM file"));
+        }
+        let certificate = raw.client_certificate.map(|one| Certificate { cert: settings.path(one.cert), ..one });
+        let timeout = span(&raw.timeout);
+        if let Err(problem) = &timeout {
+            problems.push(problem.clone());
+        }
+        if raw.max_in_flight == Some(0) {
+            problems.push(problem("max_in_flight", "`max_in_flight` has to be at least 1", "leave it out for 8"));
+        }
+        if raw.page_size.is_some_and(|size| size < 1) {
+            problems.push(problem("page_size", "`page_size` has to be at least 1", "leave it out for 1000"));
+        }
+        let named = !raw.classes.is_empty();
+        let given = if named { raw.classes } else { usual() };
+        let mut classes = Vec::with_capacity(given.len());
+        for (name, raw_class) in given {
+            match class(name, raw_class, &raw.base) {
+                Ok(class) => classes.push(class),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let (Some(server), Ok(timeout), true) = (server, timeout, problems.is_empty()) else { return Err(problems) };
+        Ok(Self {
+            url: raw.url,
+            server,
+            identity: match (raw.bind, certificate) {
+                (Some(bind), _) => Identity::Simple(bind),
+                (None, Some(certificate)) => Identity::Certificate(certificate),
+                (None, None) => Identity::Anonymous,
+            },
+            start_tls: raw.start_tls,
+            ca,
+            timeout: timeout.unwrap_or(TIMEOUT),
+            max_in_flight: raw.max_in_flight.unwrap_or(IN_FLIGHT),
+            page_size: raw.page_size.unwrap_or(PAGE),
+            classes,
+            named,
+        })
+    }
+}
+
+/// People and groups as most directories have them.
+fn usual() -> BTreeMap<ClassName, RawClass> {
+    let class = |kind: &str| RawClass { object_classes: Some(vec![kind.into()]), ..RawClass::default() };
+    BTreeMap::from([("group".into(), class("groupOfNames")), ("person".into(), class("inetOrgPerson"))])
+}
+
+fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingProblem> {
+    let at = |key: &str| format!("classes.{name}.{key}");
+    let Some(object_classes) = raw.object_classes.filter(|classes| !classes.is_empty()) else {
+        let hint = "list what an entry of it is, such as `[inetOrgPerson]`";
+        return Err(problem(at("object_classes"), format!("the class `{name}` has no `object_classes`"), hint));
+    };
+    let is_word = |text: &Text| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-');
+    if let Some(odd) = object_classes.iter().find(|class| !is_word(class) || class.is_empty()) {
+        let hint = "give names as the server's schema has them";
+        return Err(problem(at("object_classes"), format!("`{odd}` is no name of an object class"), hint));
+    }
+    let filter = match raw.filter {
+        Some(filter) if ldap3::parse_filter(&filter).is_ok() => filter,
+        Some(filter) => {
+            let hint = "write it as RFC 4515 has it, such as `(&(objectClass=person)(employeeType=staff))`";
+            return Err(problem(at("filter"), format!("`{filter}` is no LDAP filter"), hint));
+        }
+        None => format!("(objectClass={})", object_classes[0]).into(),
+    };
+    let below = raw.base.unwrap_or_else(|| base.clone());
+    let is_group = object_classes.iter().any(|class| class.to_ascii_lowercase().starts_with("group"));
+    let template = raw.dn.unwrap_or_else(|| {
+        let attribute = if is_group || object_classes.iter().any(|class| class == "user") { "cn" } else { "uid" };
+        format!("{attribute}={{{attribute}}},{below}").into()
+    });
+    let dn = Template::parse(&template).map_err(|why| {
+        let hint =
+            "write it as `uid={uid},ou=people,dc=example,dc=org`; what is in braces is an attribute of the entry";
+        problem(at("dn"), format!("`{template}` {why}"), hint)
+    })?;
+    Ok(Class {
+        name,
+        base: below,
+        filter,
+        object_classes,
+        dn,
+        enabled: raw.enabled,
+        placeholder: raw.placeholder.unwrap_or_else(|| "cn=nobody".into()),
+    })
+}
+
+/// Host and port of an LDAP address.
+fn address(url: &str) -> Option<Text> {
+    let (host, port) = match url.split_once("://")? {
+        ("ldap", host) => (host, 389),
+        ("ldaps", host) => (host, 636),
+        _ => return None,
+    };
+    let host = host.trim_end_matches('/');
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let is_host = |letter: char| letter.is_ascii_alphanumeric() || ".-_[]:".contains(letter);
+    if name.is_empty() || !name.chars().all(is_host) {
+        return None;
+    }
+    Some(if name.len() == host.len() { format!("{host}:{port}").into() } else { host.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let cases = [
+            ("ldap://dir.example", Some("dir.example:389")),
+            ("ldaps://dir.example/", Some("dir.example:636")),
+            ("ldap://[::1]:3890", Some("[::1]:3890")),
+            ("http://dir.example", None),
+            ("ldap://", None),
+            ("ldap://me:secret@dir.example", None),
+        ];
+        for (url, wanted) in cases {
+            assert_eq!(address(url).as_deref(), wanted, "{url}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! An entry as a record.
+
+use std::collections::BTreeSet;
+
+use ldap3::SearchEntry;
+use provost_model::{Attributes, Incomplete, Record, Text, Value};
+
+use super::catalogue::{Attribute, Kind};
+use super::names::Owners;
+use super::shape::ClassShape;
+use super::{template, value};
+
+/// What is asked for: what the caller wants, or everything, and the id in any case.
+pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
+    let mut wanted: Vec<String> = match attributes {
+        Some(names) => {
+            let known = names.iter().filter(|name| !ClassShape::is_secret(name));
+            known.filter(|name| shape.attribute(name).is_some()).map(ToString::to_string).collect()
+        }
+        None => std::iter::once("*".to_owned()).chain(shape.operational.iter().map(ToString::to_string)).collect(),
+    };
+    if let Some(switch) = &shape.class.enabled {
+        wanted.push(switch.attribute.to_string());
+    }
+    match shape.id.attribute() {
+        Some(id) => wanted.push(id.to_owned()),
+        None if wanted.is_empty() => wanted.push("1.1".to_owned()),
+        None => {}
+    }
+    wanted
+}
+
+/// The names that an entry points at.
+pub fn pointers(entry: &SearchEntry, shape: &ClassShape, into: &mut BTreeSet<String>) {
+    for (name, values) in &entry.attrs {
+        if shape.attribute(base_name(name)).is_some_and(|about| about.kind == Kind::Name) {
+            into.extend(values.iter().filter(|value| !is_placeholder(value, shape)).cloned());
+        }
+    }
+}
+
+/// The record; none when the entry does not show its id. Who is behind a name that nobody knows stays a name.
+pub fn record(entry: SearchEntry, shape: &ClassShape, owners: &Owners) -> Option<Record> {
+    let id = value::id(&entry, shape.id)?;
+    let mut record = Record::new(shape.class.name.clone(), id);
+    record.attributes.push(value::NAME, Value::text(&entry.dn));
+    for (name, texts) in entry.attrs {
+        let (plain, range) = ranged(&name);
+        let Some(about) = known(shape, plain) else { continue };
+        let read = |text: &String| match about.kind {
+            Kind::Name => pointer(text, owners),
+            kind => value::read(kind, text),
+        };
+        let kept = texts.iter().filter(|text| about.kind != Kind::Name || !is_placeholder(text, shape));
+        put(&mut record.attributes, about, kept.map(read).collect());
+        if range {
+            let have = Some(texts.len() as u64);
+            let reason = "the server gives a part of the values at a time".into();
+            record.incomplete.push(Incomplete { attribute: about.name.clone(), reason, have, total: None });
+        }
+    }
+    for (name, values) in entry.bin_attrs {
+        if let Some(about) = known(shape, &name) {
+            put(&mut record.attributes, about, values.iter().map(|bytes| value::read_bytes(bytes)).collect());
+        }
+    }
+    if let Some(switch) = &shape.class.enabled
+        && record.attributes.find(&switch.attribute).is_none()
+        && let Some(about) = shape.attribute(&switch.attribute)
+    {
+        // An account without the mark is on.
+        record.attributes.push(about.name.clone(), value::read(about.kind, &switch.on));
+    }
+    Some(record)
+}
+
+fn known<'s>(shape: &'s ClassShape, name: &str) -> Option<&'s Attribute> {
+    shape.attribute(base_name(name)).map(|about| &**about).filter(|about| !ClassShape::is_secret(&about.name))
+}
+
+/// `userCertificate;binary` is a `userCertificate`; in another language or a part it is something else.
+fn base_name(name: &str) -> &str {
+    name.strip_suffix(";binary").unwrap_or(name)
+}
+
+/// `member;range=0-1499`, how Active Directory gives long lists, is a part.
+fn ranged(name: &str) -> (&str, bool) {
+    match name.split_once(";range=") {
+        Some((name, range)) => (name, !range.ends_with('*')),
+        None => (name, false),
+    }
+}
+
+fn put(attributes: &mut Attributes, about: &Attribute, mut values: Vec<Value>) {
+    let value = match values.len() {
+        0 => return,
+        1 => values.remove(0),
+        _ => Value::List(values),
+    };
+    if attributes.find(&about.name).is_none() {
+        attributes.push(about.name.clone(), value);
+    }
+}
+
+fn pointer(name: &str, owners: &Owners) -> Value {
+    match owners.get(&template::normal(name)) {
+        Some((class, id)) => Value::reference(class.clone(), id.clone()),
+        None => Value::text(name),
+    }
+}
+
+pub fn is_placeholder(name: &str, shape: &ClassShape) -> bool {
+    template::normal(name) == template::normal(&shape.class.placeholder)
+}

@@ -1,0 +1,99 @@
+//! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server and whatever follows the RFCs, as source and target.
+//!
+//! `config` the settings, `wire` the connections, `shape` what the server is like (its schema by `catalogue`), `value` and
+//! `entry` its values and entries as ours, `template` and `names` distinguished names and whose they are, `filter`, `page` and
+//! `read` the questions, `modification` and `write` the changes, `fault` what its results mean. `docs.md` is for people who connect a directory.
+
+mod catalogue;
+mod check;
+mod config;
+mod entry;
+mod fault;
+mod filter;
+mod modification;
+mod names;
+mod page;
+mod read;
+mod session;
+mod shape;
+mod template;
+mod value;
+mod wire;
+mod write;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_connector::{
+    Connector, ConnectorError, Context, ErrorCode, Host, Manifest, Rerouted, Session, SettingProblem, Settings,
+};
+
+use crate::tls;
+use config::{Config, Identity};
+use session::LdapSession;
+use wire::Wire;
+
+/// The connector `ldap`.
+pub struct LdapConnector {
+    manifest: Manifest,
+}
+
+impl Default for LdapConnector {
+    fn default() -> Self {
+        Self {
+            manifest: Manifest {
+                name: "ldap".into(),
+                title: "LDAP directory".into(),
+                description: "People and groups of OpenLDAP, 389 Directory Server and other LDAP directories".into(),
+                source: true,
+                target: true,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for LdapConnector {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn validate(&self, settings: &Settings) -> Vec<SettingProblem> {
+        Config::read(settings).err().unwrap_or_default()
+    }
+
+    fn rerouted(&self, settings: &Settings, to: SocketAddr) -> Option<Rerouted> {
+        settings.rerouted("url", &[("ldap", 389), ("ldaps", 636)], to)
+    }
+
+    async fn configure(&self, settings: Settings, host: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
+        let config = Config::read(&settings).map_err(|problems| match problems.into_iter().next() {
+            Some(problem) => problem.into(),
+            None => ConnectorError::new(ErrorCode::InvalidConfig, "the settings cannot be read"),
+        })?;
+        let (mut password, mut certificate) = (None, None);
+        match &config.identity {
+            Identity::Anonymous => {}
+            Identity::Simple(bind) => password = Some(host.secret(&bind.password.secret).await?),
+            Identity::Certificate(own) => {
+                let key = host.secret(&own.key.secret).await?;
+                let chain = std::fs::read(&own.cert).map_err(|error| {
+                    let message = format!("cannot read {}: {error}", own.cert.display());
+                    ConnectorError::new(ErrorCode::InvalidConfig, message).at("client_certificate.cert")
+                })?;
+                certificate = Some(tls::Identity::read(&chain, key.expose().as_bytes())?);
+            }
+        }
+        let encrypted = config.start_tls || config.url.starts_with("ldaps://");
+        let tls = match encrypted {
+            true => Some(Arc::new(tls::config(config.ca.as_deref(), certificate)?)),
+            false => None,
+        };
+        let cx = Context::new("configure").within(config.timeout);
+        let config = Arc::new(config);
+        let wire = Wire::new(config.clone(), tls, password);
+        let shape = shape::discover(&cx, &wire, &config).await?;
+        Ok(Arc::new(LdapSession::new(config, wire, shape)))
+    }
+}

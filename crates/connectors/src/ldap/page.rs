@@ -1,0 +1,80 @@
+//! Searches whose answers come by the page (RFC 2696). A page's cookie dies with its connection.
+
+use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
+use ldap3::{Ldap, LdapResult, Scope, SearchEntry};
+use provost_connector::{ConnectorError, Context, ErrorCode};
+
+use super::fault::Effect;
+use super::wire::{Said, Wire};
+
+/// Entries of one page of a search that is read to its end at once.
+const PAGE: i32 = 1_000;
+/// Entries that one search may bring into memory.
+const MOST: usize = 1_000_000;
+
+/// Some entries, and where to go on; an empty cookie is the end.
+#[derive(Debug)]
+pub struct Entries {
+    pub entries: Vec<SearchEntry>,
+    pub cookie: Vec<u8>,
+    /// The server pointed elsewhere for a part of what was asked.
+    pub referrals: usize,
+}
+
+/// Asks for the next page.
+pub async fn next(
+    ldap: &mut Ldap,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[String],
+    (size, cookie): (i32, Vec<u8>),
+) -> Said<Entries> {
+    let control: RawControl = PagedResults { size, cookie }.into();
+    // A server that does not know paging has to say so, instead of giving what it likes.
+    let control = RawControl { crit: true, ..control };
+    let result = ldap.with_controls(vec![control]).search(base, scope, filter, attributes).await?;
+    let (entries, result) = result.success()?;
+    let referrals = entries.iter().filter(|entry| entry.is_ref()).count();
+    let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
+    Ok(Entries { entries: entries.map(SearchEntry::construct).collect(), cookie: cookie_of(&result), referrals })
+}
+
+fn cookie_of(result: &LdapResult) -> Vec<u8> {
+    let paged = result.ctrls.iter().find_map(|Control(kind, raw)| match kind {
+        Some(ControlType::PagedResults) => Some(raw.parse::<PagedResults>()),
+        _ => None,
+    });
+    paged.map(|paged| paged.cookie).unwrap_or_default()
+}
+
+/// Everything that a search finds.
+pub async fn all(
+    cx: &Context,
+    wire: &Wire,
+    base: &str,
+    scope: Scope,
+    filter: String,
+    attributes: Vec<String>,
+) -> Result<Vec<SearchEntry>, ConnectorError> {
+    let base = base.to_owned();
+    let what = format!("search {base}");
+    let talk = move |mut ldap: Ldap| async move {
+        let (mut all, mut cookie) = (Vec::new(), Vec::new());
+        loop {
+            let page = next(&mut ldap, &base, scope, &filter, &attributes, (PAGE, cookie)).await?;
+            all.extend(page.entries);
+            if page.cookie.is_empty() || all.len() > MOST {
+                return Ok(all);
+            }
+            cookie = page.cookie;
+        }
+    };
+    let found = wire.converse(cx, &what, Effect::Reads, talk).await?;
+    if found.len() > MOST {
+        let message = format!("{what}: more than {MOST} entries");
+        return Err(ConnectorError::new(ErrorCode::QuotaExhausted, message)
+            .hint("narrow the `filter` or the `base` of the class"));
+    }
+    Ok(found)
+}

@@ -1,0 +1,273 @@
+//! What the server is like, found out when a session is opened: its kind, its schema, and each class by both.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ldap3::{Ldap, Scope, SearchEntry};
+use provost_connector::{Capabilities, ClassCapabilities, ConnectorError, Context, Enablement, ErrorCode};
+use provost_model::{AttributePath, AttributeSchema, AttributeType, ClassName, ClassSchema, Mutability, Schema, Text};
+
+use super::catalogue::{Attribute, Catalogue, Kind};
+use super::config::{Class, Config};
+use super::fault::Effect;
+use super::value;
+use super::wire::{Said, Wire};
+
+/// Controls that make writing safe in one request, where the server knows them.
+pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
+pub const ASSERTION: &str = "1.3.6.1.1.12";
+pub const POST_READ: &str = "1.3.6.1.1.13.2";
+
+/// Values that nobody reads.
+const SECRET: [&str; 7] = [
+    "userPassword",
+    "unicodePwd",
+    "authPassword",
+    "sambaNTPassword",
+    "sambaLMPassword",
+    "krbPrincipalKey",
+    "userPKCS12",
+];
+/// Operational attributes that are read without being asked for.
+const TOLD: [&str; 7] =
+    ["createTimestamp", "modifyTimestamp", "memberOf", "pwdAccountLockedTime", "nsAccountLock", "entryDN", "uidNumber"];
+
+/// What all sessions know.
+#[derive(Debug)]
+pub struct Shape {
+    pub classes: Vec<ClassShape>,
+    pub permissive: bool,
+    pub assertion: bool,
+    pub post_read: bool,
+}
+
+/// One class.
+#[derive(Debug)]
+pub struct ClassShape {
+    pub class: Class,
+    /// The attribute that never changes, and is the id.
+    pub id: Identifier,
+    pub attributes: Vec<Arc<Attribute>>,
+    /// Those of them that every entry has.
+    pub must: BTreeSet<Text>,
+    /// Those that are asked for when everything is.
+    pub operational: Vec<Text>,
+}
+
+/// How an entry is told from all others, also after it was renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identifier {
+    /// `entryUUID` (RFC 4530), `nsUniqueId`.
+    Text(&'static str),
+    /// `objectGUID`: sixteen bytes.
+    Guid(&'static str),
+    /// The server has nothing better than the name.
+    Name,
+}
+
+impl Identifier {
+    pub fn attribute(self) -> Option<&'static str> {
+        match self {
+            Identifier::Text(name) | Identifier::Guid(name) => Some(name),
+            Identifier::Name => None,
+        }
+    }
+}
+
+impl ClassShape {
+    pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
+        self.attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    }
+
+    pub fn is_secret(name: &str) -> bool {
+        SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+    }
+
+    /// Members that a new group needs and has not.
+    pub fn needs_placeholder(&self) -> Option<&Arc<Attribute>> {
+        let must = |attribute: &&Arc<Attribute>| attribute.kind == Kind::Name && self.must.contains(&attribute.name);
+        self.attributes.iter().find(must)
+    }
+}
+
+/// Asks the server what it is like.
+pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shape, ConnectorError> {
+    let root = read(wire, cx, String::new(), vec!["*", "+"], "read the root entry").await?;
+    let Some(root) = root else {
+        let message = format!("{} shows no root entry", config.server);
+        return Err(ConnectorError::new(ErrorCode::PermissionDenied, message)
+            .hint("let the user that signs in read the root entry (RFC 4512 section 5.1)"));
+    };
+    let values = |entry: &SearchEntry, name: &str| value::find(entry, name).cloned().unwrap_or_default();
+    let controls = values(&root, "supportedControl");
+    let has = |oid: &str| controls.iter().any(|have| have == oid);
+    let subschema = values(&root, "subschemaSubentry").into_iter().next().unwrap_or_else(|| "cn=Subschema".into());
+    let entry = read(wire, cx, subschema.clone(), vec!["attributeTypes", "objectClasses"], "read the schema").await?;
+    let catalogue =
+        entry.map(|entry| Catalogue::read(&values(&entry, "attributeTypes"), &values(&entry, "objectClasses")));
+    let Some(catalogue) = catalogue.filter(|catalogue| catalogue.has_class("top")) else {
+        let message = format!("{} shows no schema at `{subschema}`", config.server);
+        return Err(ConnectorError::new(ErrorCode::PermissionDenied, message)
+            .hint("let the user that signs in read the subschema entry (RFC 4512 section 4.2)"));
+    };
+    let mut classes = Vec::new();
+    for class in &config.classes {
+        if let Some(unknown) = class.object_classes.iter().find(|name| !catalogue.has_class(name)) {
+            if !config.named {
+                continue;
+            }
+            let message = format!("{} has no object class `{unknown}`", config.server);
+            return Err(ConnectorError::new(ErrorCode::InvalidConfig, message)
+                .at(format!("classes.{}.object_classes", class.name))
+                .hint("take one that the server's schema has, or extend the schema"));
+        }
+        classes.push(shape(class, &catalogue));
+    }
+    if classes.is_empty() {
+        let message = format!("{} has neither `inetOrgPerson` nor `groupOfNames`", config.server);
+        return Err(
+            ConnectorError::new(ErrorCode::InvalidConfig, message).hint("name the `classes:` of the connection")
+        );
+    }
+    Ok(Shape { classes, permissive: has(PERMISSIVE_MODIFY), assertion: has(ASSERTION), post_read: has(POST_READ) })
+}
+
+async fn read(
+    wire: &Wire,
+    cx: &Context,
+    name: String,
+    attributes: Vec<&'static str>,
+    what: &str,
+) -> Result<Option<SearchEntry>, ConnectorError> {
+    let talk = move |mut ldap: Ldap| async move { one(&mut ldap, &name, "(objectClass=*)", attributes).await };
+    wire.converse(cx, what, Effect::Reads, talk).await
+}
+
+/// The entry of a name; none when there is none.
+pub async fn one(ldap: &mut Ldap, name: &str, filter: &str, attributes: Vec<&str>) -> Said<Option<SearchEntry>> {
+    let result = ldap.search(name, Scope::Base, filter, attributes).await?;
+    if result.1.rc == 32 {
+        return Ok(None);
+    }
+    let (entries, _) = result.success()?;
+    Ok(entries.into_iter().find(|entry| !entry.is_ref() && !entry.is_intermediate()).map(SearchEntry::construct))
+}
+
+fn shape(class: &Class, catalogue: &Catalogue) -> ClassShape {
+    let (mut attributes, must) = catalogue.attributes_of(&class.object_classes);
+    let id = if catalogue.attribute("objectGUID").is_some() {
+        Identifier::Guid("objectGUID")
+    } else if catalogue.attribute("entryUUID").is_some() {
+        Identifier::Text("entryUUID")
+    } else if catalogue.attribute("nsUniqueId").is_some() {
+        Identifier::Text("nsUniqueId")
+    } else {
+        Identifier::Name
+    };
+    let switch = class.enabled.as_ref().map(|switch| switch.attribute.as_str());
+    let mut operational: Vec<Text> = Vec::new();
+    for name in TOLD.into_iter().chain(switch).chain(id.attribute()) {
+        let Some(attribute) = catalogue.attribute(name) else { continue };
+        if attribute.operational {
+            operational.push(attribute.name.clone());
+        }
+        if !attributes.contains(attribute) && (attribute.operational || Some(name) == switch) {
+            attributes.push(attribute.clone());
+        }
+    }
+    attributes.sort_by(|one, other| one.name.cmp(&other.name));
+    ClassShape { class: class.clone(), id, attributes, must, operational }
+}
+
+impl Shape {
+    pub fn class(&self, name: &str) -> Option<&ClassShape> {
+        self.classes.iter().find(|shape| shape.class.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The schema as the contract has it.
+    pub fn schema(&self) -> Schema {
+        Schema { classes: self.classes.iter().map(|shape| self.class_schema(shape)).collect() }
+    }
+
+    fn class_schema(&self, shape: &ClassShape) -> ClassSchema {
+        let all: Vec<ClassName> = self.classes.iter().map(|shape| shape.class.name.clone()).collect();
+        let placeholder = shape.needs_placeholder().map(|attribute| attribute.name.clone());
+        let name = AttributeSchema {
+            name: value::NAME.into(),
+            unique: true,
+            mutability: Mutability::ReadWrite,
+            ..AttributeSchema::new(value::NAME, AttributeType::String)
+        };
+        let described = shape.attributes.iter().map(|attribute| {
+            let secret = ClassShape::is_secret(&attribute.name);
+            let required = shape.must.contains(&attribute.name)
+                && !attribute.name.eq_ignore_ascii_case("objectClass")
+                && placeholder.as_ref() != Some(&attribute.name);
+            AttributeSchema {
+                kind: match attribute.kind {
+                    Kind::Text => AttributeType::String,
+                    Kind::Boolean => AttributeType::Boolean,
+                    Kind::Integer => AttributeType::Integer,
+                    Kind::Time => AttributeType::DateTime,
+                    Kind::Name => AttributeType::Reference,
+                    Kind::Bytes if secret => AttributeType::String,
+                    Kind::Bytes => AttributeType::Binary,
+                },
+                multi_valued: attribute.multi && !secret,
+                required,
+                case_exact: attribute.case_exact,
+                mutability: match (secret, attribute.read_only) {
+                    (true, _) => Mutability::WriteOnly,
+                    (_, true) => Mutability::ReadOnly,
+                    _ => Mutability::ReadWrite,
+                },
+                sensitive: secret,
+                reference_classes: if attribute.kind == Kind::Name { all.clone() } else { Vec::new() },
+                ..AttributeSchema::new(attribute.name.clone(), AttributeType::String)
+            }
+        });
+        let keys = ["uid", "mail", "cn", "sAMAccountName", "userPrincipalName"];
+        let keys = keys.into_iter().filter(|key| shape.attribute(key).is_some()).map(Text::from);
+        ClassSchema {
+            name: shape.class.name.clone(),
+            attributes: std::iter::once(name).chain(described).collect(),
+            keys: keys.chain([value::NAME.into()]).collect(),
+            open: false,
+        }
+    }
+
+    pub fn capabilities(&self, config: &Config) -> Capabilities {
+        let classes = self.classes.iter().map(|shape| {
+            let enablement = shape.class.enabled.as_ref().and_then(|switch| {
+                let about = shape.attribute(&switch.attribute)?;
+                let value = |text: &str| value::read(about.kind, text);
+                let path = AttributePath::name(about.name.clone());
+                Some(Enablement { path, on: value(&switch.on), off: value(&switch.off) })
+            });
+            let can_ask = |attribute: &&Arc<Attribute>| {
+                matches!(attribute.kind, Kind::Text | Kind::Integer) && !ClassShape::is_secret(&attribute.name)
+            };
+            let lookup = shape.attributes.iter().filter(can_ask).map(|attribute| attribute.name.clone());
+            ClassCapabilities {
+                name: shape.class.name.clone(),
+                scan: true,
+                create: true,
+                update: true,
+                delete: true,
+                enablement,
+                lookup: lookup.chain([value::NAME.into(), "id".into()]).collect(),
+                max_values_per_change: Some(1_000),
+                // A name that is not there yet can be no member.
+                references_in_create: false,
+                ..ClassCapabilities::default()
+            }
+        });
+        Capabilities {
+            classes: classes.collect(),
+            max_in_flight: config.max_in_flight,
+            max_batch: 1,
+            max_lookup: 50,
+            ..Capabilities::default()
+        }
+    }
+}

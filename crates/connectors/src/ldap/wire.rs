@@ -1,0 +1,151 @@
+//! Connections to the server: opened when one is needed, signed in, used by one conversation at a time, kept for the next.
+//!
+//! The library's parsers of controls panic on malformed answers, so each conversation is a task of its own whose end,
+//! however it ends, is an answer or an error.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError};
+use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
+use rustls::ClientConfig;
+use tokio::sync::Semaphore;
+
+use super::config::{Config, Identity};
+use super::fault::{self, Effect};
+
+const CONNECT: Duration = Duration::from_secs(10);
+
+pub struct Wire {
+    config: Arc<Config>,
+    tls: Option<Arc<ClientConfig>>,
+    password: Option<Secret>,
+    idle: Mutex<Vec<Ldap>>,
+    slots: Semaphore,
+}
+
+/// What a conversation came to, and whether its connection is still good.
+pub type Said<T> = Result<T, LdapError>;
+
+impl Wire {
+    pub fn new(config: Arc<Config>, tls: Option<Arc<ClientConfig>>, password: Option<Secret>) -> Self {
+        let slots = Semaphore::new(config.max_in_flight);
+        Self { config, tls, password, idle: Mutex::default(), slots }
+    }
+
+    /// One conversation. `what` is for messages.
+    pub async fn converse<T, F>(
+        &self,
+        cx: &Context,
+        what: &str,
+        effect: Effect,
+        talk: impl FnOnce(Ldap) -> F + Send,
+    ) -> Result<T, ConnectorError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Said<T>> + Send + 'static,
+    {
+        cx.check()?;
+        let _slot = self.slots.acquire().await.map_err(|_| ConnectorError::new(ErrorCode::Internal, "closed"))?;
+        let end = self.end(cx);
+        let ldap = self.connection(cx, end).await?;
+        let mut task = tokio::spawn(talk(ldap.clone()));
+        let server = &self.config.server;
+        tokio::select! {
+            said = &mut task => match said {
+                Ok(Ok(value)) => {
+                    self.keep(ldap);
+                    Ok(value)
+                }
+                Ok(Err(error)) => {
+                    if let LdapError::LdapResult { .. } = error {
+                        self.keep(ldap);
+                    }
+                    Err(fault::of_error(&error, what, server, effect))
+                }
+                Err(_) => {
+                    let message = format!("{what}: {server} answered what cannot be read");
+                    let code = if effect == Effect::Writes { ErrorCode::UnknownOutcome } else { ErrorCode::Protocol };
+                    Err(ConnectorError::new(code, message).hint("check that `url` leads to an LDAP server"))
+                }
+            },
+            () = cx.cancel.cancelled() => {
+                task.abort();
+                Err(self.late(what, effect, ErrorCode::Cancelled, "cancelled"))
+            }
+            () = tokio::time::sleep_until(end.into()) => {
+                task.abort();
+                Err(self.late(what, effect, ErrorCode::Timeout, "no answer in time"))
+            }
+        }
+    }
+
+    /// When this call stops waiting.
+    pub fn end(&self, cx: &Context) -> Instant {
+        let own = Instant::now() + self.config.timeout;
+        cx.deadline.map_or(own, |deadline| deadline.min(own))
+    }
+
+    fn late(&self, what: &str, effect: Effect, code: ErrorCode, why: &str) -> ConnectorError {
+        let code = if effect == Effect::Writes { ErrorCode::UnknownOutcome } else { code };
+        ConnectorError::new(code, format!("{what} at {}: {why}", self.config.server))
+    }
+
+    /// A connection that somebody has used before, or a new one.
+    async fn connection(&self, cx: &Context, end: Instant) -> Result<Ldap, ConnectorError> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(mut ldap) = idle else { break };
+            if !ldap.is_closed() {
+                return Ok(ldap);
+            }
+        }
+        tokio::select! {
+            opened = self.open() => opened,
+            () = cx.cancel.cancelled() => Err(ConnectorError::new(ErrorCode::Cancelled, "cancelled")),
+            () = tokio::time::sleep_until(end.into()) => {
+                Err(ConnectorError::new(ErrorCode::Timeout, format!("{} does not answer", self.config.server)))
+            }
+        }
+    }
+
+    /// A new connection, signed in, for one user alone: a scan keeps its own from the first page to the last.
+    pub async fn open(&self) -> Result<Ldap, ConnectorError> {
+        let mut settings = LdapConnSettings::new()
+            .set_conn_timeout(CONNECT.min(self.config.timeout))
+            .set_starttls(self.config.start_tls);
+        if let Some(tls) = &self.tls {
+            settings = settings.set_config(tls.clone());
+        }
+        let server = &self.config.server;
+        let opened = LdapConnAsync::with_settings(settings, &self.config.url).await;
+        let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
+        tokio::spawn(async move {
+            if let Err(error) = driver.drive().await {
+                tracing::debug!(%error, "an LDAP connection ended");
+            }
+        });
+        let result = match &self.config.identity {
+            Identity::Anonymous => return Ok(ldap),
+            Identity::Simple(bind) => {
+                let password = self.password.as_ref().map_or("", Secret::expose);
+                ldap.simple_bind(&bind.dn, password).await
+            }
+            Identity::Certificate(_) => ldap.sasl_external_bind().await,
+        };
+        let what = match &self.config.identity {
+            Identity::Simple(bind) => format!("{} does not let `{}` in", server, bind.dn),
+            _ => format!("{server} does not let the certificate in"),
+        };
+        match result {
+            Ok(result) if result.rc == 0 => Ok(ldap),
+            Ok(result) => Err(fault::of_result(&result, &what)),
+            Err(error) => Err(fault::of_error(&error, &what, server, Effect::Reads)),
+        }
+    }
+
+    fn keep(&self, ldap: Ldap) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ldap);
+    }
+}

@@ -16,6 +16,9 @@ use crate::sample::ClassSample;
 /// What one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
+/// Objects of a class to begin with.
+const FEW: usize = 4;
+
 pub(crate) struct Ground<'k> {
     pub kit: &'k Kit,
     pub session: Arc<dyn Session>,
@@ -80,7 +83,17 @@ impl<'k> Ground<'k> {
 
     /// Reads to the end.
     pub async fn scan(&self, session: &dyn Session, request: ScanRequest) -> Result<Read, ConnectorError> {
-        let cx = self.cx();
+        self.scan_within(session, request, CALL_LIMIT).await
+    }
+
+    /// Reads to the end, with so much patience at most.
+    pub async fn scan_within(
+        &self,
+        session: &dyn Session,
+        request: ScanRequest,
+        patience: Duration,
+    ) -> Result<Read, ConnectorError> {
+        let cx = self.cx.within(patience);
         let mut scan = session.scan(&cx, request).await?;
         let (mut records, mut tombstones, mut received) = (Vec::new(), Vec::new(), 0);
         loop {
@@ -170,6 +183,19 @@ impl<'k> Ground<'k> {
         })?;
         let draft = self.draft(class, sample).await?;
         self.apply(&draft).await
+    }
+
+    /// Makes a few objects of each class that the sample knows, so that there is something to read.
+    pub async fn populate(&self) -> Result<(), ConnectorError> {
+        for class in self.kit.sample.classes.keys() {
+            if !self.capabilities().class(class).is_some_and(|can| can.create) {
+                continue;
+            }
+            for _ in 0..FEW {
+                self.make(class).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what was made, what points at others first; what cannot be removed is named.

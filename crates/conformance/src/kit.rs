@@ -52,6 +52,9 @@ impl Kit {
     /// Plays every case. Fails only when no session can be had at all, so that there is nothing to try.
     pub async fn run(&self, cx: &Context) -> Result<Report, ConnectorError> {
         let ground = Ground::prepare(self, cx).await?;
+        if self.level > Level::Basic {
+            ground.populate().await?;
+        }
         let mut cases = Vec::new();
         for case in cases::all().filter(|case| case.level <= self.level) {
             for subject in ground.subjects(case) {

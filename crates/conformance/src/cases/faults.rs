@@ -201,7 +201,7 @@ async fn silence(ground: &Ground<'_>, subject: Subject<'_>) -> Played {
 async fn garbled(ground: &Ground<'_>, subject: Subject<'_>) -> Played {
     let (proxy, session) = through(ground).await?;
     proxy.behave(Conduct::Garble);
-    match ground.scan(&*session, ScanRequest::full(subject.name())).await {
+    match ground.scan_within(&*session, ScanRequest::full(subject.name()), WAIT).await {
         Err(error) => demand!(is_outage(&error), "{:?}: {error}", error.code),
         Ok(read) => demand!(read.gap().is_some(), "it is called complete with {} objects", read.records.len()),
     }

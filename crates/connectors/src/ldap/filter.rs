@@ -22,9 +22,10 @@ pub fn ask(filter: &Filter, shape: &ClassShape) -> Result<String, ConnectorError
         Filter::Or(parts) => format!("(|{})", all(parts, shape)?),
         // What a server says no to may still be no match here: only absence is the same on both sides.
         Filter::Not(inner) => match &**inner {
-            Filter::Term(Term { op: Operator::Pr, path, .. }) if attribute(path, shape).is_ok() => {
-                format!("(!({}=*))", path.name)
-            }
+            Filter::Term(term) if term.op == Operator::Pr && !is_id(&term.path) => match of_term(term, shape)? {
+                all if all == ALL => all,
+                present => format!("(!{present})"),
+            },
             other => {
                 ask(other, shape)?;
                 ALL.to_owned()
@@ -49,6 +50,11 @@ fn of_term(term: &Term, shape: &ClassShape) -> Result<String, ConnectorError> {
     }
     let about = attribute(&term.path, shape)?;
     let name = &about.name;
+    // An account without the mark is read as one that is on, which the server does not know.
+    let is_switch = shape.class.enabled.as_ref().is_some_and(|switch| switch.attribute.eq_ignore_ascii_case(name));
+    if is_switch {
+        return Ok(ALL.to_owned());
+    }
     if term.op == Operator::Pr {
         return Ok(format!("({name}=*)"));
     }

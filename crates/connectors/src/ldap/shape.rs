@@ -244,8 +244,11 @@ impl Shape {
                 let path = AttributePath::name(about.name.clone());
                 Some(Enablement { path, on: value(&switch.on), off: value(&switch.off) })
             });
+            let switch = enablement.as_ref().map(|switch: &Enablement| switch.path.to_string());
             let can_ask = |attribute: &&Arc<Attribute>| {
-                matches!(attribute.kind, Kind::Text | Kind::Integer) && !ClassShape::is_secret(&attribute.name)
+                matches!(attribute.kind, Kind::Text | Kind::Integer)
+                    && !ClassShape::is_secret(&attribute.name)
+                    && switch.as_deref() != Some(attribute.name.as_str())
             };
             let lookup = shape.attributes.iter().filter(can_ask).map(|attribute| attribute.name.clone());
             ClassCapabilities {

@@ -17,6 +17,9 @@ use super::shape::{self, ClassShape, Identifier};
 use super::wire::Said;
 use super::{template, value};
 
+/// Bytes of the first part of a name that any server takes.
+const LONGEST_NAME: usize = 255;
+
 /// Values of an attribute, as the library takes them.
 pub type Values = HashSet<Vec<u8>>;
 
@@ -132,6 +135,13 @@ async fn create(cx: &Context, inner: &Inner, shape: &ClassShape, plan: Plan) -> 
             return Err(ConnectorError::new(ErrorCode::Constraint, message)
                 .status(32)
                 .hint("make it, or correct `dn:` of the class; containers are not made along with entries"));
+        }
+        // What servers say of a name that their index cannot hold.
+        80 if template::rdn(&name).is_some_and(|(first, ..)| first.len() > LONGEST_NAME) => {
+            let message = format!("the server refuses a name of {} characters: {}", name.chars().count(), result.text);
+            return Err(ConnectorError::new(ErrorCode::InvalidValue, message)
+                .status(80)
+                .hint("make it of a shorter value"));
         }
         _ => return Err(fault::of_result(&result, &told)),
     }

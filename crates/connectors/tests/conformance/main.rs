@@ -60,6 +60,9 @@ impl Trial<'_> {
         for case in report.cases.iter().filter(|case| case.state == State::NotApplicable) {
             eprintln!("{name}: {} {} does not apply: {:?}", case.number, case.title, case.message);
         }
+        for case in report.cases.iter().filter(|case| case.took_ms > 2_000) {
+            eprintln!("{name}: {} {:?} took {} ms", case.number, case.class, case.took_ms);
+        }
         eprintln!("{name}: {} passed", report.count(State::Passed));
         assert!(report.passed(), "{name}:\n{}", report.failures());
         assert!(report.count(State::Passed) >= at_least, "{name}: only {} passed", report.count(State::Passed));

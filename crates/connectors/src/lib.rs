@@ -9,6 +9,8 @@ pub mod file;
 pub mod http;
 #[cfg(feature = "scim")]
 pub mod scim;
+#[cfg(feature = "sql")]
+pub mod sql;
 
 use std::sync::Arc;
 
@@ -21,5 +23,7 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
         Arc::new(file::FileConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
+        #[cfg(feature = "sql")]
+        Arc::new(sql::SqlConnector::default()),
     ]
 }

@@ -260,7 +260,7 @@ pub(super) async fn open_feed(
         }
         let key: Vec<Value> = texts[1..=history.key.len()].iter().map(|text| Value::text(text.as_str())).collect();
         if let Some(id) = ident::of(&key.iter().collect::<Vec<_>>()) {
-            let gone = history.kind.is_some() && history.deleted.iter().any(|word| word == &texts[texts.len() - 1]);
+            let gone = history.kind.is_some() && history.deleted.iter().any(|word| *word == texts[texts.len() - 1]);
             last.insert(id, (at, gone));
         }
     }

@@ -210,8 +210,13 @@ impl Scan for Reader {
                     made.push(one);
                 }
                 Err(bad) => {
-                    if let Some(id) = &bad.id {
-                        self.previous = id.0.clone();
+                    match &bad.id {
+                        Some(id) => self.previous = id.0.clone(),
+                        // It may be anybody's, so nobody's absence is proven.
+                        None => {
+                            let doubt = || format!("{} has a row without a readable key", self.table.label()).into();
+                            self.doubt.get_or_insert_with(doubt);
+                        }
                     }
                     page.faults.push(self.fault(bad));
                 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_connector::{
-    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, Scan, ScanItem, ScanRequest, Secret,
-    Session, Settings,
+    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, Scan, ScanItem, ScanRequest,
+    Secret, Session, Settings,
 };
 use provost_connectors::sql::SqlConnector;
 use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};

@@ -64,7 +64,8 @@ async fn team(session: &dyn Session, name: &str) -> (Vec<i64>, Vec<String>) {
     let mut members: Vec<i64> = members.iter().map(|one| one.as_reference().unwrap().id.parse().unwrap()).collect();
     let mails = record.attributes.get("emails").unwrap().elements();
     let mut mails: Vec<String> = mails.iter().map(|one| one.as_text().unwrap().to_owned()).collect();
-    (members.sort_unstable(), mails.sort());
+    members.sort_unstable();
+    mails.sort();
     (members, mails)
 }
 
@@ -242,7 +243,7 @@ async fn a_watermark_tells_what_changed(kind: Kind) {
         peer.run(&insert(1, 10, 20)).await;
         let (items, end) = changes(session, empty.cursor).await;
         assert!(end.complete && items.len() == 10 && !end.more, "{column}");
-        assert_eq!(session.revision(&cx(), "p").await.unwrap().is_some(), true);
+        assert!(session.revision(&cx(), "p").await.unwrap().is_some());
         let (items, end) = changes(session, end.cursor).await;
         assert!(items.is_empty() && end.complete, "{column}: {:?}", ids(&items));
         // Of the same moment as the last, and so seen by nobody who only looks behind it.

@@ -177,7 +177,8 @@ async fn every_value_comes_back(kind: Kind) {
     assert!(end.complete && records.len() == all.len());
     let mut logins: Vec<String> = records.iter().filter_map(|record| text(record, "login")).collect();
     let mut wanted: Vec<String> = all.iter().map(|value| (*value).to_owned()).collect();
-    (logins.sort(), wanted.sort());
+    logins.sort();
+    wanted.sort();
     assert_eq!(logins, wanted);
     for (value, code) in [("nul\0here", ErrorCode::InvalidValue), (huge.as_str(), ErrorCode::InvalidValue)] {
         // SQLite has no limit of its own.

@@ -37,6 +37,8 @@ pub(super) struct Tx {
     inner: Inner,
     timeout: Duration,
     pub returning: bool,
+    /// A statement was left behind: whatever comes next on the connection waits for it.
+    interrupted: bool,
 }
 
 enum Inner {
@@ -125,7 +127,7 @@ impl Db {
             })
         };
         let inner = within(cx, self.timeout, work).await?;
-        Ok(Tx { inner, timeout: self.timeout, returning: self.returning })
+        Ok(Tx { inner, timeout: self.timeout, returning: self.returning, interrupted: false })
     }
 
     pub(super) async fn close(&self) {
@@ -159,7 +161,8 @@ impl Tx {
                 Inner::Sqlite(tx) => fetch!(sql, sqlite, &mut **tx, Row::Sqlite),
             }
         };
-        within(cx, timeout, work).await
+        let done = within(cx, timeout, work).await;
+        self.note(done)
     }
 
     /// How many rows a statement touched; for an UPDATE those that it found, also where nothing changed.
@@ -172,7 +175,8 @@ impl Tx {
                 Inner::Sqlite(tx) => execute!(sql, sqlite, &mut **tx),
             })
         };
-        within(cx, timeout, work).await
+        let done = within(cx, timeout, work).await;
+        self.note(done)
     }
 
     /// A word such as `savepoint provost`, which MySQL takes only without preparing it.
@@ -185,7 +189,8 @@ impl Tx {
                 Inner::Sqlite(tx) => sqlx::raw_sql(word).execute(&mut **tx).await.map(drop),
             }
         };
-        within(cx, timeout, work).await
+        let done = within(cx, timeout, work).await;
+        self.note(done)
     }
 
     /// Not cut short by the caller's cancellation, since its answer is what tells whether everything was done.
@@ -200,7 +205,16 @@ impl Tx {
         within(&Context::default(), self.timeout, work).await
     }
 
+    fn note<T>(&mut self, done: Result<T, Trouble>) -> Result<T, Trouble> {
+        self.interrupted |= matches!(done, Err(Trouble::Stopped(_)));
+        done
+    }
+
     pub(super) async fn rollback(self) {
+        if self.interrupted {
+            // Dropped, it is rolled back as soon as the database is through; the caller does not wait for that.
+            return;
+        }
         let work = async {
             match self.inner {
                 Inner::Postgres(tx) => tx.rollback().await,

@@ -1,6 +1,8 @@
 //! What the tests of `sql` share: three real databases behind one face, and operations in one expression.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub mod wire;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

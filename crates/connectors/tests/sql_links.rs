@@ -381,3 +381,23 @@ async fn own_statements_are_run_with_bound_values(kind: Kind) {
     assert_eq!(refused.code, ErrorCode::Constraint, "{refused}");
     assert!(!refused.to_string().contains("boss"));
 }
+
+/// An engine without transactions: what is read is never proven, and each row is written by itself.
+#[tokio::test]
+async fn tables_without_transactions_prove_nothing() {
+    let peer = peer(Kind::MariaDb).await;
+    peer.run("create table t (id int primary key, login varchar(20) not null unique) engine=myisam; insert into t values (1, 'a')")
+        .await;
+    let session = peer.session(json!({"t": {"table": "t", "key": "id"}})).await;
+    let (records, end) = scan(session.as_ref(), "t", 10).await;
+    assert_eq!((records.len(), end.complete), (1, false));
+    assert!(end.reason.unwrap().contains("without transactions"));
+    let create = |id: i64, login: &str| {
+        operation(Action::Create, "t", None, vec![set("id", json!(id)), set("login", json!(login))])
+    };
+    let outcomes = apply_all(session.as_ref(), &[create(2, "b"), create(3, "a"), create(4, "d")]).await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert_eq!(outcomes[1].as_ref().unwrap_err().code, ErrorCode::AlreadyExists);
+    assert_eq!(peer.number("select count(*) from t").await, 3);
+    assert!(session.test(&cx()).await.iter().any(|check| check.status == CheckStatus::Warn));
+}

@@ -191,7 +191,7 @@ fn sets(sql: &mut Sql, table: &Table, columns: &[usize], plans: &[&Plan]) {
     for (place, at) in columns.iter().enumerate() {
         let texts = plans.iter().map(|plan| match &plan.work {
             Work::Update(sets) => match sets.get(place) {
-                Some((_, Assign::Set(param))) => value::as_text(param.clone(), &table.columns[*at]),
+                Some((_, Assign::Set(param))) => value::as_text(param, &table.columns[*at]),
                 _ => None,
             },
             _ => None,
@@ -199,7 +199,7 @@ fn sets(sql: &mut Sql, table: &Table, columns: &[usize], plans: &[&Plan]) {
         sql.next(place).bind(Param::Texts(texts.collect()));
     }
     for (place, column) in table.key_columns().enumerate() {
-        let texts = plans.iter().map(|plan| value::as_text(plan.key[place].clone(), column));
+        let texts = plans.iter().map(|plan| value::as_text(&plan.key[place], column));
         sql.next(columns.len() + place).bind(Param::Texts(texts.collect()));
     }
     sql.push(") with ordinality as v(");

@@ -150,7 +150,7 @@ pub(super) async fn lookup(
         // A value that the column cannot hold is nobody's.
         let unbound = Column { max_chars: None, trims: false, ..column.clone() };
         let Ok(param) = value::bind(value, &unbound) else { continue };
-        let cell = value::as_text(param.clone(), column).map_or(Cell::Null, |text| Cell::Text(text.into()));
+        let cell = value::as_text(&param, column).map_or(Cell::Null, |text| Cell::Text(text.into()));
         let Ok(settled) = value::read(cell, column) else { continue };
         let entry = places.entry(comparable(&settled, column)).or_default();
         entry.push(at);

@@ -115,7 +115,7 @@ pub(super) fn among(sql: &mut Sql, columns: &[&Column], tuples: &[Vec<Param>]) {
     };
     if sql.dialect == Dialect::Postgres {
         let set = |at: usize, column: &Column| {
-            Param::Texts(tuples.iter().map(|tuple| value::as_text(tuple[at].clone(), column)).collect())
+            Param::Texts(tuples.iter().map(|tuple| value::as_text(&tuple[at], column)).collect())
         };
         if let [column] = columns {
             names(sql);

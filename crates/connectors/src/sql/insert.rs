@@ -44,7 +44,8 @@ pub(super) async fn rows(
         let checked = checked(table, &columns);
         let mut sql = statement(tx.dialect(), table, name, &columns, part);
         sql.push(" returning ");
-        for (at, column) in table.key.iter().chain(&checked).enumerate() {
+        let beside = checked.iter().filter(|at| !table.key.contains(at));
+        for (at, column) in table.key.iter().chain(beside).enumerate() {
             value::show(sql.next(at), &table.columns[*column], "");
         }
         if part.len() != 1 && part.len() != ROWS && tx.dialect() != Dialect::Postgres {
@@ -84,10 +85,18 @@ fn assign(
             row.cell(place).ok().and_then(|cell| value::read(cell, column).ok()).unwrap_or_default()
         };
         let key: Vec<Value> = table.key_columns().enumerate().map(|(place, column)| read(place, column)).collect();
-        let same = checked.iter().enumerate().all(|(place, at)| {
+        let mut beside = table.key.len();
+        let same = checked.iter().all(|at| {
             let column = &table.columns[*at];
+            let returned = match table.key.iter().position(|key| key == at) {
+                Some(place) => key[place].clone(),
+                None => {
+                    beside += 1;
+                    read(beside - 1, column)
+                }
+            };
             let param = sent.iter().find(|(have, _)| have == at).map(|(_, param)| param);
-            param.is_some_and(|param| is_same(param, &read(table.key.len() + place, column), column))
+            param.is_some_and(|param| is_same(param, &returned, column))
         });
         if !same && returned.len() > 1 {
             return Err(Stop::Disorder);
@@ -109,7 +118,7 @@ fn is_same(sent: &Param, returned: &Value, column: &Column) -> bool {
         Param::Int(number) => *returned == Value::Integer(*number),
         Param::Text(text) if column.kind == Kind::Text => returned.as_text() == Some(text),
         // Compared where the form is one; other types would need the database's own eyes.
-        other => value::as_text(other.clone(), column)
+        other => value::as_text(other, column)
             .and_then(|text| value::settle(&Value::text(text), column))
             .is_some_and(|settled| settled == *returned),
     }
@@ -118,12 +127,12 @@ fn is_same(sent: &Param, returned: &Value, column: &Column) -> bool {
 /// `insert into … (…) …` of rows.
 fn statement(dialect: Dialect, table: &Table, name: &TableName, columns: &[usize], rows: &[&[(usize, Param)]]) -> Sql {
     let shown: Vec<&Column> = columns.iter().map(|at| &table.columns[*at]).collect();
-    let tuples: Vec<Vec<Param>> = rows.iter().map(|row| row.iter().map(|(_, param)| param.clone()).collect()).collect();
+    let tuples: Vec<Vec<&Param>> = rows.iter().map(|row| row.iter().map(|(_, param)| param).collect()).collect();
     into(dialect, name, &shown, &tuples)
 }
 
 /// `insert into table (columns) values (…), (…)`, in the dialect's quickest way.
-pub(super) fn into(dialect: Dialect, name: &TableName, columns: &[&Column], rows: &[Vec<Param>]) -> Sql {
+pub(super) fn into(dialect: Dialect, name: &TableName, columns: &[&Column], rows: &[Vec<&Param>]) -> Sql {
     let mut sql = Sql::new(dialect, "insert into ");
     sql.table(name).push(" (");
     for (at, column) in columns.iter().enumerate() {
@@ -140,7 +149,7 @@ pub(super) fn into(dialect: Dialect, name: &TableName, columns: &[&Column], rows
         }
         sql.push(" from unnest(");
         for (at, column) in columns.iter().enumerate() {
-            let set = rows.iter().map(|row| value::as_text(row[at].clone(), column)).collect();
+            let set = rows.iter().map(|row| value::as_text(row[at], column)).collect();
             sql.next(at).bind(Param::Texts(set));
         }
         sql.push(") with ordinality as v(");
@@ -154,7 +163,7 @@ pub(super) fn into(dialect: Dialect, name: &TableName, columns: &[&Column], rows
     for (place, row) in rows.iter().enumerate() {
         sql.next(place).push("(");
         for (at, (param, column)) in row.iter().zip(columns).enumerate() {
-            value::place(sql.next(at), param.clone(), column);
+            value::place(sql.next(at), (*param).clone(), column);
         }
         sql.push(")");
     }
@@ -202,7 +211,7 @@ fn sent_id(table: &Table, row: &[(usize, Param)]) -> Result<ObjectId, Stop> {
     let part = |at: &usize| {
         let column = &table.columns[*at];
         let param = row.iter().find(|(have, _)| have == at).map(|(_, param)| param.clone())?;
-        value::settle(&Value::text(value::as_text(param, column)?), column)
+        value::settle(&Value::text(value::as_text(&param, column)?), column)
     };
     let key: Option<Vec<Value>> = table.key.iter().map(part).collect();
     key.and_then(|key| ident::of(&key.iter().collect::<Vec<_>>())).ok_or_else(|| {

@@ -94,7 +94,12 @@ async fn there(cx: &Context, tx: &mut Tx, child: &Child, key: &[Param]) -> Resul
 pub(super) async fn add(cx: &Context, tx: &mut Tx, child: &Child, rows: &[Vec<Param>]) -> Result<(), Stop> {
     let columns: Vec<&Column> = child.key.iter().chain([&child.value]).collect();
     for part in rows.chunks(ROWS) {
-        let mut sql = insert::into(tx.dialect(), &child.table, &columns, part);
+        let mut sql = insert::into(
+            tx.dialect(),
+            &child.table,
+            &columns,
+            &part.iter().map(|row| row.iter().collect()).collect::<Vec<_>>(),
+        );
         match tx.dialect() {
             Dialect::Postgres | Dialect::Sqlite => sql.push(" on conflict do nothing"),
             Dialect::MySql => {
@@ -136,7 +141,7 @@ async fn remove(cx: &Context, tx: &mut Tx, child: &Child, key: &[Param], values:
 }
 
 fn set(sql: &mut Sql, column: &Column, values: &[Param]) {
-    let texts = Param::Texts(values.iter().map(|param| value::as_text(param.clone(), column)).collect());
+    let texts = Param::Texts(values.iter().map(|param| value::as_text(param, column)).collect());
     sql.name(&column.name).push(" = any(");
     match &column.cast {
         Some(cast) => sql.push("cast(").bind(texts).push(" as ").verbatim(cast).push("[]))"),

@@ -238,11 +238,11 @@ fn array(values: &[Value], column: &Column) -> Result<Param, String> {
 }
 
 /// The parameter as the one text that PostgreSQL casts; others bind it as it is.
-pub(super) fn as_text(param: Param, column: &Column) -> Option<String> {
+pub(super) fn as_text(param: &Param, column: &Column) -> Option<String> {
     match param {
         Param::Null | Param::Texts(_) => None,
-        Param::Text(text) => Some(text),
-        Param::Int(number) if column.kind == Kind::Boolean && !column.array => Some((number == 1).to_string()),
+        Param::Text(text) => Some(text.clone()),
+        Param::Int(number) if column.kind == Kind::Boolean && !column.array => Some((*number == 1).to_string()),
         Param::Int(number) => Some(number.to_string()),
         Param::Real(number) => Some(number.to_string()),
         Param::Bytes(bytes) => {
@@ -261,8 +261,10 @@ pub(super) fn as_text(param: Param, column: &Column) -> Option<String> {
 pub(super) fn place(sql: &mut Sql, param: Param, column: &Column) {
     match sql.dialect {
         Dialect::Postgres => {
-            let text = as_text(param, column);
-            let param = text.map_or(Param::Null, Param::Text);
+            let param = match param {
+                Param::Text(text) => Param::Text(text),
+                other => as_text(&other, column).map_or(Param::Null, Param::Text),
+            };
             match &column.cast {
                 Some(cast) => sql.push("cast(").bind(param).push(" as ").verbatim(cast).push(")"),
                 None => sql.bind(param),
@@ -308,7 +310,7 @@ pub(super) fn settle(value: &Value, column: &Column) -> Option<Value> {
     let param = bind(value, column).ok()?;
     let cell = match param {
         Param::Real(number) => Cell::Real(number),
-        param => as_text(param, column).map_or(Cell::Null, |text| match text.strip_prefix("\\x") {
+        param => as_text(&param, column).map_or(Cell::Null, |text| match text.strip_prefix("\\x") {
             Some(hex) if column.kind == Kind::Binary => Cell::Text(hex.to_owned().into()),
             _ => Cell::Text(text.into()),
         }),

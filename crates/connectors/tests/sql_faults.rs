@@ -377,3 +377,71 @@ async fn deadlocks_are_tried_again() {
         }
     }
 }
+
+/// A server with a certificate of an authority that nobody knows but who is told of it.
+#[tokio::test]
+async fn certificates_are_verified_as_asked() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use std::os::unix::fs::PermissionsExt as _;
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_cert = authority.self_signed(&authority_key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let cert = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let put = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (cert, key) = (put("server.crt", cert.pem()), put("server.key", key.serialize_pem()));
+    let ca = put("ca.crt", authority_cert.pem());
+    // The server takes a key that its user owns; as root the tests run it as another user.
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let owner = std::process::Command::new("chown").arg("postgres").arg(&key).status();
+    let _ = owner.map(|status| status.success());
+    let settings = [
+        ("ssl", "on".to_owned()),
+        ("ssl_cert_file", cert.display().to_string()),
+        ("ssl_key_file", key.display().to_string()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value)).into();
+    let server = postgres::Server::start(postgres::Options { durable: false, settings }).await.unwrap();
+    let url = server.fresh_database().await.unwrap();
+    server.psql(&url, "create table t (id int primary key)").await.unwrap();
+    server
+        .psql(&url, "create view v as select pid as id, ssl from pg_stat_ssl where pid = pg_backend_pid()")
+        .await
+        .unwrap();
+    let other = tempfile::NamedTempFile::new().unwrap();
+    let stranger = CertificateParams::new(Vec::new()).unwrap().self_signed(&KeyPair::generate().unwrap()).unwrap();
+    std::fs::write(other.path(), stranger.pem()).unwrap();
+    let named = url.replace("127.0.0.1", "localhost");
+    for (url, tls, authority, encrypted) in [
+        (&url, "verify", Some(ca.as_path()), Some(true)),
+        (&url, "require", None, Some(true)),
+        (&url, "prefer", None, Some(true)),
+        (&url, "off", None, Some(false)),
+        // An authority that did not sign it, none that is known, and another name.
+        (&url, "verify", Some(other.path()), None),
+        (&url, "verify", None, None),
+        (&named, "verify", Some(ca.as_path()), None),
+    ] {
+        let mut values = json!({"url": url, "tls": tls, "timeout": 5, "classes": {"v": {"table": "v", "key": "id"}}});
+        if let Some(authority) = authority {
+            values["ca"] = json!(authority.display().to_string());
+        }
+        match (configure(values.clone()).await, encrypted) {
+            (Ok(session), Some(encrypted)) => {
+                let (records, _) = scan(session.as_ref(), "v", 10).await;
+                assert_eq!(json_of(&records[0], "ssl"), json!(encrypted), "{values}");
+            }
+            (Err(error), None) => assert_eq!(error.code, ErrorCode::Unavailable, "{values}: {error}"),
+            (Ok(_), None) => panic!("{values} was believed"),
+            (Err(error), Some(_)) => panic!("{values}: {error}"),
+        }
+    }
+}

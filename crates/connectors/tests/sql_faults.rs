@@ -148,7 +148,10 @@ async fn guarded(kind: Kind) -> (Peer, String) {
                     std::fs::write(&rules, text).unwrap();
                     std::fs::set_permissions(&rules, std::fs::Permissions::from_mode(0o644)).unwrap();
                     let settings = vec![("hba_file".to_owned(), rules.display().to_string())];
-                    postgres::Server::start(postgres::Options { durable: false, settings }).await.unwrap()
+                    let server = postgres::Server::start(postgres::Options { durable: false, settings }).await.unwrap();
+                    // Read at the start, and only then.
+                    std::fs::remove_file(&rules).unwrap();
+                    server
                 })
                 .await;
             let mut made = peer(kind).await;

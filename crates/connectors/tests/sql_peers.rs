@@ -811,3 +811,29 @@ async fn an_unproven_read_is_never_complete(kind: Kind) {
     let (records, end) = scan(session.as_ref(), "t", 1000).await;
     assert!(end.complete && records.len() == 10_000, "{end:?}");
 }
+
+/// A trigger stores other values than were sent, so that returned rows cannot be told apart by them.
+#[tokio::test]
+async fn ids_are_right_where_a_trigger_changes_values() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let peer = people(kind).await;
+        peer.run(peer.pick(
+            "create function low() returns trigger language plpgsql as $$ begin new.login := lower(new.login); return new; end $$;
+             create trigger low before insert on people for each row execute function low()",
+            "create trigger low before insert on people for each row set new.login = lower(new.login)",
+            "",
+        ))
+        .await;
+        let session = peer.session(class()).await;
+        let operations: Vec<_> = (0..40)
+            .map(|at| operation(Action::Create, "person", None, vec![set("login", json!(format!("USER{at}")))]))
+            .collect();
+        let outcomes = apply_all(session.as_ref(), &operations).await;
+        for (at, outcome) in outcomes.iter().enumerate() {
+            let id = &outcome.as_ref().unwrap().target_id;
+            let record = session.get(&cx(), "person", id).await.unwrap().unwrap();
+            assert_eq!(text(&record, "login"), Some(format!("user{at}")), "{kind:?}");
+        }
+        assert_eq!(session.count(&cx(), "person").await.unwrap(), 40);
+    }
+}

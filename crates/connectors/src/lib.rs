@@ -11,8 +11,10 @@ pub mod http;
 pub mod ldap;
 #[cfg(feature = "scim")]
 pub mod scim;
-#[cfg(any(feature = "scim", feature = "ldap"))]
+#[cfg(any(feature = "scim", feature = "ldap", feature = "sql"))]
 mod setting;
+#[cfg(feature = "sql")]
+pub mod sql;
 #[cfg(any(feature = "scim", feature = "ldap"))]
 mod tls;
 
@@ -29,5 +31,7 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
         Arc::new(ldap::LdapConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
+        #[cfg(feature = "sql")]
+        Arc::new(sql::SqlConnector::default()),
     ]
 }

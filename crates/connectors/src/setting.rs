@@ -32,7 +32,7 @@ pub fn secret<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -
         Json::Null => Ok(None),
         json => serde_json::from_value(json).map(Some).map_err(|_| {
             D::Error::custom(
-                "`token`, `bind`, `basic.password`, `header.value`, `oauth.client_secret` and `client_certificate.key` are \
+                "`token`, `password`, `bind`, `basic.password`, `header.value`, `oauth.client_secret` and `client_certificate.key` are \
                  written with `{secret: NAME}`, the name of a stored secret, never with the secret itself",
             )
         }),

@@ -12,6 +12,7 @@
 
 pub mod error;
 pub mod http;
+pub mod mariadb;
 pub mod peer;
 pub mod postgres;
 pub mod process;

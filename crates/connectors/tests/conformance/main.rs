@@ -7,6 +7,8 @@ mod file;
 mod ldap;
 #[cfg(feature = "scim")]
 mod scim;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::collections::BTreeMap;
 use std::path::Path;

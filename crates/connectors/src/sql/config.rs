@@ -282,7 +282,7 @@ fn read_class(name: Text, raw: RawClass) -> Result<ClassConfig, Vec<SettingProbl
         let found = TableName::parse(text);
         if found.is_none() {
             let hint = "write `table` or `schema.table`; a name with a dot goes in double quotes";
-            problems.push(problem(&at(setting), format!("`{text}` is no table name"), hint));
+            problems.push(problem(at(setting), format!("`{text}` is no table name"), hint));
         }
         found
     };
@@ -328,35 +328,35 @@ fn read_class(name: Text, raw: RawClass) -> Result<ClassConfig, Vec<SettingProbl
         }),
         Some(_) => {
             let hint = "write { watermark: COLUMN }, or { table: HISTORY, key: COLUMN, order: COLUMN, type: COLUMN, deleted: [D] }";
-            problems.push(problem(&at("changes"), "`changes` is neither a watermark nor a history table", hint));
+            problems.push(problem(at("changes"), "`changes` is neither a watermark nor a history table", hint));
             None
         }
     };
     if raw.table.is_some() == raw.query.is_some() {
-        problems.push(problem(&at("table"), "a class has either `table` or `query`", "give one of the two"));
+        problems.push(problem(at("table"), "a class has either `table` or `query`", "give one of the two"));
     }
     let key = raw.key.into_vec();
     if key.is_empty() || key.iter().any(|name| name.is_empty()) {
-        problems.push(problem(&at("key"), "`key` names no column", "name the column that identifies a row: key: id"));
+        problems.push(problem(at("key"), "`key` names no column", "name the column that identifies a row: key: id"));
     }
     for child in children.iter().filter(|child| child.key.len() != key.len()) {
         let message = format!("`{}` has {} key columns, the class {}", child.attribute, child.key.len(), key.len());
-        problems.push(problem(&at("children"), message, "name the columns that hold the class's key, in its order"));
+        problems.push(problem(at("children"), message, "name the columns that hold the class's key, in its order"));
     }
     if let Some(ChangesConfig::History(history)) = &changes
         && history.key.len() != key.len()
     {
         let message = format!("the history has {} key columns, the class {}", history.key.len(), key.len());
-        problems.push(problem(&at("changes.key"), message, "name the columns that hold the class's key, in its order"));
+        problems.push(problem(at("changes.key"), message, "name the columns that hold the class's key, in its order"));
     }
     let statements = Statements::read(&raw.statements).unwrap_or_else(|(statement, message, hint)| {
-        problems.push(problem(&at(&format!("statements.{statement}")), message, hint));
+        problems.push(problem(at(&format!("statements.{statement}")), message, hint));
         Statements::default()
     });
     let enabled =
         raw.enabled.map(|enabled| (enabled.column, Value::from_json(&enabled.on), Value::from_json(&enabled.off)));
     if enabled.as_ref().is_some_and(|(_, on, off)| on == off) {
-        problems.push(problem(&at("enabled"), "`on` and `off` are the same", "give each state its own value"));
+        problems.push(problem(at("enabled"), "`on` and `off` are the same", "give each state its own value"));
     }
     let soft_delete = raw.soft_delete.map(|soft| SoftDeleteConfig {
         column: soft.column,
@@ -365,10 +365,10 @@ fn read_class(name: Text, raw: RawClass) -> Result<ClassConfig, Vec<SettingProbl
     });
     if soft_delete.as_ref().is_some_and(|soft| soft.value.is_none() && soft.live.is_none()) {
         let hint = "add `live: null` where rows that are there have no time of deletion";
-        problems.push(problem(&at("soft_delete"), "`value: now()` needs `live`", hint));
+        problems.push(problem(at("soft_delete"), "`value: now()` needs `live`", hint));
     }
     if soft_delete.as_ref().is_some_and(|soft| soft.value.is_some() && soft.value == soft.live) {
-        problems.push(problem(&at("soft_delete"), "`value` and `live` are the same", "give each state its own value"));
+        problems.push(problem(at("soft_delete"), "`value` and `live` are the same", "give each state its own value"));
     }
     match source {
         Some(from) if problems.is_empty() => Ok(ClassConfig {

@@ -26,8 +26,8 @@ pub enum Error {
     #[error("{method} {url} got no answer: {reason}")]
     NoAnswer { method: String, url: String, reason: String },
 
-    /// A statement sent through psql failed.
-    #[error("psql failed on {url}: {reason}\nstatement: {statement}")]
+    /// A statement sent through the peer's own client failed.
+    #[error("the client failed on {url}: {reason}\nstatement: {statement}")]
     Statement { url: String, statement: String, reason: String },
 }
 

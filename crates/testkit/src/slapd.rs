@@ -3,7 +3,9 @@
 //! One database below [`BASE`] with two containers, the overlays that keep `memberOf` and content synchronisation, and one
 //! user, [`ADMIN`], who may do everything. Passwords are checked; nobody reads without one. About a tenth of a second.
 
-use std::{ffi::OsString, fs, path::Path, time::Duration};
+use std::{ffi::OsString, fs, path::Path, process::Stdio, time::Duration};
+
+use tokio::process::Command;
 
 use crate::{
     Error, Workdir, free_port,
@@ -75,6 +77,38 @@ impl Slapd {
     /// `ldap://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What `ldapsearch` finds below [`BASE`], as LDIF without line breaks inside values.
+    pub async fn search(&self, filter: &str, attributes: &[&str]) -> Result<String, Error> {
+        let url = self.url.clone();
+        let failed = |reason: String| Error::Statement { url: url.clone(), statement: filter.to_owned(), reason };
+        let output = Command::new("ldapsearch")
+            .args([
+                "-x",
+                "-LLL",
+                "-o",
+                "ldif-wrap=no",
+                "-H",
+                &self.url,
+                "-D",
+                ADMIN,
+                "-w",
+                PASSWORD,
+                "-b",
+                BASE,
+                filter,
+            ])
+            .args(attributes)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// What the server has printed so far.

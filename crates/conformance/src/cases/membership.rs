@@ -16,6 +16,7 @@ const MANY: usize = 25;
 pub(super) const CASES: &[Case] = &[
     case!(60, Standard, Write, "members are added and removed, many at a time", members),
     case!(64, Standard, Write, "a member that is nobody is refused, and the others stay", nobody),
+    case!(104, Standard, Write, "one who is gone is taken out of a group, and the others stay", gone),
 ];
 
 async fn members_of(
@@ -110,5 +111,34 @@ async fn nobody(ground: &Ground<'_>, subject: Subject<'_>) -> Played {
     }
     let after = members_of(ground, subject.name(), &group, &path).await?;
     demand!(before.is_subset(&after), "the members were {before:?} and are {after:?}");
+    Ok(())
+}
+
+async fn gone(ground: &Ground<'_>, subject: Subject<'_>) -> Played {
+    let Some(about) = &subject.sample()?.members else { return Err(Verdict::skipped("the sample names no members")) };
+    if ground.capabilities().class(&about.class).is_none_or(|can| !can.delete) {
+        return Err(Verdict::skipped("members cannot be deleted"));
+    }
+    let path = Arc::new(parse(&about.attribute)?);
+    let group = ground.make(subject.name()).await?;
+    let (stays, goes) = (ground.make(&about.class).await?, ground.make(&about.class).await?);
+    let change = async |op: ChangeOp, ids: &[&ObjectId]| {
+        let values = Value::List(ids.iter().map(|id| Value::Text(id.0.clone())).collect());
+        let change = Change::new(path.clone(), op, values);
+        ground.apply(&ground.operation(Action::Update, subject.name(), Some(&group), vec![change])).await
+    };
+    change(ChangeOp::Add, &[&stays, &goes]).await?;
+    ground.apply(&ground.operation(Action::Delete, &about.class, Some(&goes), Vec::new())).await?;
+    // Nobody of a name that the peer does not know, and one who was never there: both take nobody else along.
+    for one in [&goes, &ObjectId::from("00000000-0000-4000-8000-000000000000")] {
+        if let Err(error) = change(ChangeOp::Remove, &[one]).await {
+            let codes = [ErrorCode::Dependency, ErrorCode::NotFound, ErrorCode::InvalidValue, ErrorCode::Constraint];
+            demand!(codes.contains(&error.code), "{:?}: {error}", error.code);
+        }
+        let have = members_of(ground, subject.name(), &group, &path).await?;
+        demand!(have.contains(stays.as_str()), "`{stays}` is gone, too: {have:?}");
+    }
+    let have = members_of(ground, subject.name(), &group, &path).await?;
+    demand!(!have.contains(goes.as_str()), "`{goes}` is still a member: {have:?}");
     Ok(())
 }

@@ -70,6 +70,7 @@ pub fn plan(
     changes: &[Change],
     shape: &ClassShape,
     names: &BTreeMap<ObjectId, String>,
+    gone: &dyn Fn(&ObjectId) -> Option<String>,
 ) -> Result<Plan, ConnectorError> {
     let mut plan = Plan::default();
     for change in changes {
@@ -93,7 +94,11 @@ pub fn plan(
         if about.read_only {
             return Err(refuse(ErrorCode::NotSupported, "is given by the server and cannot be written"));
         }
-        plan.changes.push(piece(change, about, names, &path)?);
+        let piece = piece(change, about, names, gone, &path)?;
+        // To remove nothing would be to remove everything.
+        if !piece.values.is_empty() || piece.op == ChangeOp::Unset {
+            plan.changes.push(piece);
+        }
     }
     Ok(plan)
 }
@@ -102,6 +107,7 @@ fn piece(
     change: &Change,
     about: &Attribute,
     names: &BTreeMap<ObjectId, String>,
+    gone: &dyn Fn(&ObjectId) -> Option<String>,
     path: &str,
 ) -> Result<Piece, ConnectorError> {
     let secret = ClassShape::is_secret(&about.name);
@@ -113,7 +119,10 @@ fn piece(
                 Some(name) => name.clone().into_bytes(),
                 None if template::rdn(&id).is_some() => id.to_string().into_bytes(),
                 // Who is gone is nobody's member any more.
-                None if change.op == ChangeOp::Remove => continue,
+                None if change.op == ChangeOp::Remove => match gone(&id) {
+                    Some(name) => name.into_bytes(),
+                    None => continue,
+                },
                 None => {
                     let message = format!("`{path}`: there is no entry `{id}`");
                     return Err(ConnectorError::new(ErrorCode::Dependency, message).at(Text::from(path)));

@@ -43,7 +43,7 @@ impl Names {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    /// The names of these ids, of whatever class. Who is missing is not there.
+    /// The names of these ids now, of whatever class. Who is missing is not there.
     pub async fn of(
         &self,
         cx: &Context,
@@ -51,14 +51,12 @@ impl Names {
         shape: &Shape,
         ids: &[ObjectId],
     ) -> Result<BTreeMap<ObjectId, String>, ConnectorError> {
-        let mut found: BTreeMap<ObjectId, String> =
-            ids.iter().filter_map(|id| Some((id.clone(), self.known(id)?))).collect();
-        let unknown: Vec<&ObjectId> = ids.iter().filter(|id| !found.contains_key(*id)).collect();
-        for chunk in unknown.chunks(CHUNK) {
+        let mut found = BTreeMap::new();
+        for chunk in ids.chunks(CHUNK) {
             for class in &shape.classes {
                 let filters: String = chunk.iter().filter_map(|id| value::id_filter(class.id, id)).collect();
                 if class.id.attribute().is_none() {
-                    found.extend(chunk.iter().map(|id| ((*id).clone(), id.to_string())));
+                    found.extend(chunk.iter().map(|id| (id.clone(), id.to_string())));
                 }
                 if filters.is_empty() {
                     continue;

@@ -39,14 +39,15 @@ async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done,
     let of = |change: &Change| modification::pointed(change, shape);
     let ids: Vec<ObjectId> = operation.changes.iter().flat_map(of).collect();
     let names = inner.names.of(cx, &inner.wire, &inner.shape, &ids).await?;
-    let plan = modification::plan(&operation.changes, shape, &names)?;
+    // Whose entry is gone is still named by the groups that he was in.
+    let gone = |id: &ObjectId| inner.names.known(id);
+    let plan = modification::plan(&operation.changes, shape, &names, &gone)?;
     match (operation.action, &operation.target_id) {
         (Action::Create, _) => create(cx, inner, shape, plan).await,
         (_, None) => Err(ConnectorError::new(ErrorCode::InvalidValue, "the operation names no entry")),
         (Action::Delete, Some(id)) => {
             let talk = async |mut ldap: Ldap, name: String| ldap.delete(&name).await;
             let result = addressed(cx, inner, shape, id, "delete", |ldap, name| Box::pin(talk(ldap, name))).await?;
-            inner.names.forget(id);
             finish(&result, "delete", id.clone())
         }
         (_, Some(id)) => update(cx, inner, shape, id, plan).await,

@@ -1,3 +1,5 @@
+//! Long because one suite tells each behaviour once, for all three databases.
+//!
 //! One suite over three real databases: accounts that come, change and go, values of every kind, reads that prove their end.
 #![cfg(feature = "sql")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]

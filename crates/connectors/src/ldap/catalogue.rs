@@ -31,6 +31,23 @@ pub struct Attribute {
     pub read_only: bool,
     /// Not returned unless asked for.
     pub operational: bool,
+    /// A password, or as good as one: nobody reads it.
+    pub secret: bool,
+}
+
+/// Values that nobody reads.
+const SECRET: [&str; 7] = [
+    "userPassword",
+    "unicodePwd",
+    "authPassword",
+    "sambaNTPassword",
+    "sambaLMPassword",
+    "krbPrincipalKey",
+    "userPKCS12",
+];
+
+fn is_secret(name: &str) -> bool {
+    SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +152,7 @@ fn attribute(name: &str, one: &Description, by_name: &BTreeMap<String, &Descript
     Attribute {
         name: name.into(),
         kind,
+        secret: is_secret(name),
         multi: !one.contains_key("SINGLE-VALUE"),
         case_exact: !ignores_case.iter().any(|rule| equality.starts_with(rule)),
         read_only: one.contains_key("NO-USER-MODIFICATION"),

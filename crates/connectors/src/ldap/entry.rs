@@ -14,8 +14,8 @@ use super::{template, value};
 pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
     let mut wanted: Vec<String> = match attributes {
         Some(names) => {
-            let known = names.iter().filter(|name| !ClassShape::is_secret(name));
-            known.filter(|name| shape.attribute(name).is_some()).map(ToString::to_string).collect()
+            let can_read = |name: &&Text| shape.attribute(name).is_some_and(|about| !about.secret);
+            names.iter().filter(can_read).map(ToString::to_string).collect()
         }
         None => std::iter::once("*".to_owned()).chain(shape.operational.iter().map(ToString::to_string)).collect(),
     };
@@ -28,6 +28,15 @@ pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
         None => {}
     }
     wanted
+}
+
+/// Whether an entry points at others.
+pub fn points(entry: &SearchEntry, shape: &ClassShape) -> bool {
+    let is_pointer = |name: &String| shape.attribute(base_name(name)).is_some_and(|about| about.kind == Kind::Name);
+    entry
+        .attrs
+        .iter()
+        .any(|(name, values)| is_pointer(name) && values.iter().any(|value| !is_placeholder(value, shape)))
 }
 
 /// The names that an entry points at.
@@ -75,7 +84,7 @@ pub fn record(entry: SearchEntry, shape: &ClassShape, owners: &Owners) -> Option
 }
 
 fn known<'s>(shape: &'s ClassShape, name: &str) -> Option<&'s Attribute> {
-    shape.attribute(base_name(name)).map(|about| &**about).filter(|about| !ClassShape::is_secret(&about.name))
+    shape.attribute(base_name(name)).map(|about| &**about).filter(|about| !about.secret)
 }
 
 /// `userCertificate;binary` is a `userCertificate`; in another language or a part it is something else.

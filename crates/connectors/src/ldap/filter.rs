@@ -132,7 +132,7 @@ pub fn is_id(path: &AttributePath) -> bool {
 
 fn attribute<'s>(path: &AttributePath, shape: &'s ClassShape) -> Result<&'s Attribute, ConnectorError> {
     let found = shape.attribute(&path.name).filter(|_| path.is_plain());
-    let found = found.filter(|about| !ClassShape::is_secret(&about.name));
+    let found = found.filter(|about| !about.secret);
     found.map(|about| &**about).ok_or_else(|| refuse(&path.to_string(), "is no attribute that can be searched for"))
 }
 

@@ -75,7 +75,17 @@ impl Connector for LdapConnector {
         let (mut password, mut certificate) = (None, None);
         match &config.identity {
             Identity::Anonymous => {}
-            Identity::Simple(bind) => password = Some(host.secret(&bind.password.secret).await?),
+            Identity::Simple(bind) => {
+                let secret = host.secret(&bind.password.secret).await?;
+                // A server lets anybody in who gives a name and no password, as nobody (RFC 4513 section 5.1.2).
+                if secret.expose().is_empty() {
+                    let message = format!("the secret `{}` is empty", bind.password.secret);
+                    return Err(ConnectorError::new(ErrorCode::AuthFailed, message)
+                        .at("bind.password")
+                        .hint("set it with `provost secret set`, or leave `bind` out to stay anonymous"));
+                }
+                password = Some(secret);
+            }
             Identity::Certificate(own) => {
                 let key = host.secret(&own.key.secret).await?;
                 let chain = std::fs::read(&own.cert).map_err(|error| {

@@ -110,7 +110,7 @@ fn piece(
     gone: &dyn Fn(&ObjectId) -> Option<String>,
     path: &str,
 ) -> Result<Piece, ConnectorError> {
-    let secret = ClassShape::is_secret(&about.name);
+    let secret = about.secret;
     let mut values = Values::new();
     let mut text = None;
     for one in change.value.elements().iter().filter(|one| !one.is_null()) {
@@ -130,13 +130,6 @@ fn piece(
             },
             _ => value::write(about.kind, secret, one, path)?,
         };
-        // The server knows no empty text: it is no value.
-        if bytes.is_empty() {
-            let message = format!("`{path}` cannot hold an empty text");
-            return Err(ConnectorError::new(ErrorCode::InvalidValue, message)
-                .at(Text::from(path))
-                .hint("clear it instead"));
-        }
         text = text.or_else(|| one.to_text().map(|text| text.into_owned()));
         values.insert(bytes);
     }

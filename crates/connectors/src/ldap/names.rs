@@ -28,11 +28,15 @@ pub type Owners = HashMap<String, (ClassName, ObjectId)>;
 
 impl Names {
     pub fn note(&self, id: &ObjectId, name: &str) {
+        self.note_all(std::iter::once((id, name)));
+    }
+
+    pub fn note_all<'n>(&self, seen: impl Iterator<Item = (&'n ObjectId, &'n str)>) {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if names.len() >= KEPT {
             names.clear();
         }
-        names.insert(id.clone(), name.to_owned());
+        names.extend(seen.map(|(id, name)| (id.clone(), name.to_owned())));
     }
 
     pub fn forget(&self, id: &ObjectId) {

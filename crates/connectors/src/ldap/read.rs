@@ -10,11 +10,13 @@ use provost_connector::{
     ScanRequest,
 };
 use provost_model::{Filter, ObjectId, Record, Term, Text, Value};
+use tokio::task::JoinSet;
 
 use super::fault::{self, Effect};
 use super::names::Owners;
 use super::session::Inner;
 use super::shape::ClassShape;
+use super::wire::Said;
 use super::{entry, filter, page, value};
 
 /// Entries that one search by a filter may find; more is a mistake.
@@ -29,7 +31,8 @@ pub struct FullRead {
     ldap: Ldap,
     wanted: Vec<String>,
     size: i32,
-    cookie: Vec<u8>,
+    /// The page that the server is at work on.
+    asked: JoinSet<Said<page::Entries>>,
     owners: Option<Owners>,
     count: u64,
     referrals: usize,
@@ -62,7 +65,7 @@ impl FullRead {
             ldap,
             wanted,
             size,
-            cookie: Vec::new(),
+            asked: JoinSet::new(),
             owners: None,
             count: 0,
             referrals: 0,
@@ -70,30 +73,30 @@ impl FullRead {
         })
     }
 
-    /// The next page, in a task of its own: what the server answers may break the library's parsers.
-    async fn fetch(&mut self, cx: &Context) -> Result<page::Entries, ConnectorError> {
+    /// Asks for a page, in a task of its own: what the server answers may break the library's parsers. While one page is made
+    /// into records, the server is at work on the next.
+    fn ask(&mut self, cookie: Vec<u8>) {
         let shape = &self.inner.shape.classes[self.class];
         let (mut ldap, base) = (self.ldap.clone(), shape.class.base.to_string());
-        let (filter, wanted) = (shape.class.filter.to_string(), self.wanted.clone());
-        let at = (self.size, std::mem::take(&mut self.cookie));
-        let what = format!("read the entries below `{base}`");
-        let mut task =
-            tokio::spawn(async move { page::next(&mut ldap, &base, Scope::Subtree, &filter, &wanted, at).await });
+        let (filter, wanted, at) = (shape.class.filter.to_string(), self.wanted.clone(), (self.size, cookie));
+        self.asked.spawn(async move { page::next(&mut ldap, &base, Scope::Subtree, &filter, &wanted, at).await });
+    }
+
+    async fn answer(&mut self, cx: &Context) -> Result<page::Entries, ConnectorError> {
+        let what = format!("read the entries below `{}`", self.inner.shape.classes[self.class].class.base);
         let server = &self.inner.config.server;
         let end = self.inner.wire.end(cx);
-        let error = tokio::select! {
-            page = &mut task => match page {
-                Ok(Ok(page)) => return Ok(page),
-                Ok(Err(error)) => return Err(fault::of_error(&error, &what, server, Effect::Reads)),
-                Err(_) => ConnectorError::new(ErrorCode::Protocol, format!("{what}: {server} answered what cannot be read")),
+        Err(tokio::select! {
+            page = self.asked.join_next() => match page {
+                Some(Ok(Ok(page))) => return Ok(page),
+                Some(Ok(Err(error))) => fault::of_error(&error, &what, server, Effect::Reads),
+                _ => ConnectorError::new(ErrorCode::Protocol, format!("{what}: {server} answered what cannot be read")),
             },
             () = cx.cancel.cancelled() => ConnectorError::new(ErrorCode::Cancelled, "cancelled"),
             () = tokio::time::sleep_until(end.into()) => {
                 ConnectorError::new(ErrorCode::Timeout, format!("{what}: {server} did not answer in time"))
             }
-        };
-        task.abort();
-        Err(error)
+        })
     }
 }
 
@@ -107,16 +110,24 @@ impl Scan for FullRead {
             });
         }
         cx.check()?;
-        let found = match self.fetch(cx).await {
+        if self.asked.is_empty() {
+            self.ask(Vec::new());
+        }
+        let found = match self.answer(cx).await {
             Ok(found) => found,
             Err(error) => {
                 self.done = true;
+                self.asked.abort_all();
                 return Err(error);
             }
         };
+        let is_last = found.cookie.is_empty();
+        if !is_last {
+            self.ask(found.cookie);
+        }
         self.referrals += found.referrals;
         let shape = &self.inner.shape.classes[self.class];
-        if self.owners.is_none() && found.entries.iter().any(|entry| points(entry, shape)) {
+        if self.owners.is_none() && found.entries.iter().any(|found| entry::points(found, shape)) {
             self.owners = Some(self.inner.names.everybody(cx, &self.inner.wire, &self.inner.shape).await?);
         }
         let none = Owners::new();
@@ -125,36 +136,33 @@ impl Scan for FullRead {
         for found in found.entries {
             let name = found.dn.clone();
             match entry::record(found, shape, owners) {
-                Some(record) => {
-                    self.inner.names.note(&record.id, &name);
-                    page.items.push(ScanItem::Upsert(record));
-                }
+                Some(record) => page.items.push(ScanItem::Upsert(record)),
                 None => page.faults.push(ScanFault { place: name.into(), id: None, error: without_id(shape) }),
             }
         }
+        self.inner.names.note_all(page.items.iter().filter_map(named));
         self.count += page.received();
-        if found.cookie.is_empty() {
+        if is_last {
             self.done = true;
             page.end = Some(match self.referrals {
                 0 => End::complete(self.count),
                 referrals => End::incomplete(self.count, format!("{referrals} parts are on other servers (referrals)")),
             });
         }
-        self.cookie = found.cookie;
         Ok(page)
     }
+}
+
+/// The id and the name of what was read.
+fn named(item: &ScanItem) -> Option<(&ObjectId, &str)> {
+    let ScanItem::Upsert(record) = item else { return None };
+    Some((&record.id, record.attributes.find(value::NAME)?.as_text()?))
 }
 
 fn without_id(shape: &ClassShape) -> ConnectorError {
     let name = shape.id.attribute().unwrap_or("its name");
     ConnectorError::new(ErrorCode::PermissionDenied, format!("the entry does not show `{name}`"))
         .hint("let the user that signs in read that attribute")
-}
-
-fn points(found: &SearchEntry, shape: &ClassShape) -> bool {
-    let mut names = BTreeSet::new();
-    entry::pointers(found, shape, &mut names);
-    !names.is_empty()
 }
 
 impl Inner {

@@ -1,6 +1,6 @@
 //! What the server is like, found out when a session is opened: its kind, its schema, and each class by both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ldap3::{Ldap, Scope, SearchEntry};
@@ -18,16 +18,6 @@ pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 pub const ASSERTION: &str = "1.3.6.1.1.12";
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
-/// Values that nobody reads.
-const SECRET: [&str; 7] = [
-    "userPassword",
-    "unicodePwd",
-    "authPassword",
-    "sambaNTPassword",
-    "sambaLMPassword",
-    "krbPrincipalKey",
-    "userPKCS12",
-];
 /// Operational attributes that are read without being asked for.
 const TOLD: [&str; 7] =
     ["createTimestamp", "modifyTimestamp", "memberOf", "pwdAccountLockedTime", "nsAccountLock", "entryDN", "uidNumber"];
@@ -48,6 +38,8 @@ pub struct ClassShape {
     /// The attribute that never changes, and is the id.
     pub id: Identifier,
     pub attributes: Vec<Arc<Attribute>>,
+    /// The same by their names as servers write them, which spares nearly every search.
+    by_name: HashMap<Text, Arc<Attribute>>,
     /// Those of them that every entry has.
     pub must: BTreeSet<Text>,
     /// Those that are asked for when everything is.
@@ -76,11 +68,7 @@ impl Identifier {
 
 impl ClassShape {
     pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        self.attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
-    }
-
-    pub fn is_secret(name: &str) -> bool {
-        SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name))
+        self.by_name.get(name).or_else(|| self.attributes.iter().find(|one| one.name.eq_ignore_ascii_case(name)))
     }
 
     /// Members that a new group needs and has not.
@@ -176,7 +164,8 @@ fn shape(class: &Class, catalogue: &Catalogue) -> ClassShape {
         }
     }
     attributes.sort_by(|one, other| one.name.cmp(&other.name));
-    ClassShape { class: class.clone(), id, attributes, must, operational }
+    let by_name = attributes.iter().map(|attribute| (attribute.name.clone(), attribute.clone())).collect();
+    ClassShape { class: class.clone(), id, attributes, by_name, must, operational }
 }
 
 impl Shape {
@@ -199,7 +188,7 @@ impl Shape {
             ..AttributeSchema::new(value::NAME, AttributeType::String)
         };
         let described = shape.attributes.iter().map(|attribute| {
-            let secret = ClassShape::is_secret(&attribute.name);
+            let secret = attribute.secret;
             let required = shape.must.contains(&attribute.name)
                 && !attribute.name.eq_ignore_ascii_case("objectClass")
                 && placeholder.as_ref() != Some(&attribute.name);
@@ -247,7 +236,7 @@ impl Shape {
             let switch = enablement.as_ref().map(|switch: &Enablement| switch.path.to_string());
             let can_ask = |attribute: &&Arc<Attribute>| {
                 matches!(attribute.kind, Kind::Text | Kind::Integer)
-                    && !ClassShape::is_secret(&attribute.name)
+                    && !attribute.secret
                     && switch.as_deref() != Some(attribute.name.as_str())
             };
             let lookup = shape.attributes.iter().filter(can_ask).map(|attribute| attribute.name.clone());

@@ -116,7 +116,9 @@ fn unescape(value: &str) -> String {
     // White space around a value says nothing, unless it is escaped.
     let begun = value.trim_start();
     let kept = begun.trim_end();
-    let value = if kept.ends_with('\\') && kept.len() < begun.len() { &begun[..=kept.len()] } else { kept };
+    // A backslash that is not escaped itself escapes the space behind it.
+    let slashes = kept.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    let value = if slashes % 2 == 1 && kept.len() < begun.len() { &begun[..=kept.len()] } else { kept };
     let mut bytes = Vec::with_capacity(value.len());
     let raw = value.as_bytes();
     let mut at = 0;

@@ -2,26 +2,16 @@
 #![cfg(feature = "ldap")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod session;
+
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use provost_connector::{
-    Connector as _, ConnectorError, Context, Done, ErrorCode, Host, Outcome, ScanItem, ScanRequest, Secret, Session,
-    Settings,
-};
+use provost_connector::{Connector as _, ConnectorError, Done, ErrorCode, ScanItem, ScanRequest, Session};
 use provost_connectors::ldap::LdapConnector;
 use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};
 use provost_testkit::slapd::{self, Slapd};
 use serde_json::{Value as Json, json};
-
-struct Password(&'static str);
-
-#[async_trait]
-impl Host for Password {
-    async fn secret(&self, _: &str) -> Result<Secret, ConnectorError> {
-        Ok(Secret::new(self.0))
-    }
-}
+use session::*;
 
 async fn open(server: &Slapd, more: Json, password: &'static str) -> Result<Arc<dyn Session>, ConnectorError> {
     let mut values = json!({
@@ -29,8 +19,7 @@ async fn open(server: &Slapd, more: Json, password: &'static str) -> Result<Arc<
         "bind": { "dn": slapd::ADMIN, "password": { "secret": "admin" } },
     });
     values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let settings = Settings::new(values.as_object().unwrap().clone(), ".");
-    LdapConnector::default().configure(settings, Arc::new(Password(password))).await
+    LdapConnector::default().configure(settings(values), Arc::new(Secrets::of(&[("admin", password)]))).await
 }
 
 fn classes() -> Json {
@@ -46,14 +35,6 @@ async fn start() -> (Slapd, Arc<dyn Session>) {
     (server, session)
 }
 
-fn change(op: ChangeOp, path: &str, value: Json) -> Change {
-    Change::new(Arc::new(path.parse().unwrap()), op, Value::from_json(&value))
-}
-
-fn set(path: &str, value: Json) -> Change {
-    change(ChangeOp::Set, path, value)
-}
-
 async fn apply(
     session: &dyn Session,
     action: Action,
@@ -63,10 +44,7 @@ async fn apply(
 ) -> Result<Done, ConnectorError> {
     let operation =
         Operation { id: "op".into(), action, class: class.into(), target_id: id.cloned(), changes, if_match: None };
-    match session.apply(&Context::new("test"), &[operation]).await.pop().unwrap().outcome {
-        Outcome::Done(done) => Ok(done),
-        Outcome::Failed(error) => Err(error),
-    }
+    apply_all(session, &[operation]).await.pop().unwrap()
 }
 
 async fn person(session: &dyn Session, uid: &str) -> ObjectId {
@@ -75,7 +53,7 @@ async fn person(session: &dyn Session, uid: &str) -> ObjectId {
 }
 
 async fn get(session: &dyn Session, class: &str, id: &ObjectId) -> Record {
-    session.get(&Context::new("test"), class, id).await.unwrap().unwrap()
+    session.get(&cx(), class, id).await.unwrap().unwrap()
 }
 
 fn dn(record: &Record) -> &str {
@@ -98,7 +76,7 @@ async fn an_entry_is_the_same_under_another_name() {
     // Another place altogether.
     let moved = format!("uid=ada,{}", slapd::GROUPS);
     apply(session, Action::Update, "person", Some(&id), vec![set("dn", json!(moved))]).await.unwrap();
-    let found = session.get(&Context::new("test"), "person", &id).await.unwrap();
+    let found = session.get(&cx(), "person", &id).await.unwrap();
     assert!(found.is_none(), "outside of the class's base it is not of the class any more: {found:?}");
 }
 
@@ -130,8 +108,8 @@ async fn names_point_at_entries() {
     assert_eq!(get(session, "group", &group).await.attributes.find("member"), None, "the placeholder is nobody");
     let members = change(ChangeOp::Add, "member", json!([ada.as_str(), bob.as_str()]));
     apply(session, Action::Update, "group", Some(&group), vec![members]).await.unwrap();
-    let mut scan = session.scan(&Context::new("test"), ScanRequest::full("group")).await.unwrap();
-    let page = scan.next(&Context::new("test")).await.unwrap();
+    let mut scan = session.scan(&cx(), ScanRequest::full("group")).await.unwrap();
+    let page = scan.next(&cx()).await.unwrap();
     let ScanItem::Upsert(record) = &page.items[0] else { panic!("{page:?}") };
     assert_eq!(record.attributes.find("member").unwrap().elements().len(), 2);
     let nobody = vec![set("manager", json!("00000000-0000-4000-8000-000000000000"))];
@@ -174,4 +152,25 @@ async fn nobody_is_let_in_without_a_password() {
     let error =
         open(&server, json!({ "classes": { "x": { "object_classes": ["noSuchClass"] } } }), slapd::PASSWORD).await;
     assert_eq!(error.err().unwrap().code, ErrorCode::InvalidConfig);
+}
+
+/// A part that is on another server: whoever is not found may be there.
+#[tokio::test]
+async fn what_is_on_another_server_leaves_a_read_unproven() {
+    let ldif = format!(
+        "dn: uid=ada,{0}\nobjectClass: inetOrgPerson\nuid: ada\ncn: Ada\nsn: A\n\n\
+         dn: ou=far,{0}\nobjectClass: referral\nobjectClass: extensibleObject\nou: far\nref: ldap://far.example/\n",
+        slapd::PEOPLE
+    );
+    let server = Slapd::start(&slapd::Options { ldif, ..slapd::Options::default() }).await.unwrap();
+    let session = open(&server, classes(), slapd::PASSWORD).await.unwrap();
+    let cx = cx();
+    let mut scan = session.scan(&cx, ScanRequest::full("person")).await.unwrap();
+    let page = scan.next(&cx).await.unwrap();
+    let end = page.end.unwrap();
+    assert!(page.items.len() == 1 && !end.complete, "{end:?}");
+    assert!(end.reason.unwrap().contains("referrals"));
+    let nobody = "title eq \"nobody has this\"".parse().unwrap();
+    let error = session.find(&cx, provost_connector::FindRequest::new("person", nobody)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotSupported, "{error}");
 }

@@ -4,21 +4,21 @@ use ldap3::Scope;
 use provost_connector::{CheckResult, CheckStatus, Context};
 
 use super::config::Identity;
+use super::names::id_alone;
 use super::page;
 use super::session::Inner;
 
 pub async fn run(cx: &Context, inner: &Inner) -> Vec<CheckResult> {
     let server = &inner.config.server;
     let mut checks = Vec::new();
-    match inner.wire.open().await {
+    match inner.wire.open(cx).await {
         Ok(_) => checks.push(CheckResult::ok("sign-in", format!("{server} lets the connection in"))),
         Err(error) => return vec![CheckResult::fail("sign-in", &error)],
     }
     for shape in &inner.shape.classes {
-        let wanted = shape.id.attribute().map_or_else(|| vec!["1.1".to_owned()], |name| vec![name.to_owned()]);
         let (base, filter) = (&shape.class.base, shape.class.filter.to_string());
         let name = format!("read {}", shape.class.name);
-        checks.push(match page::all(cx, &inner.wire, base, Scope::Subtree, filter, wanted).await {
+        checks.push(match page::all(cx, &inner.wire, base, Scope::Subtree, filter, id_alone(shape)).await {
             Ok(found) => CheckResult::ok(&name, format!("{} entries below `{base}`", found.len())),
             Err(error) => CheckResult::fail(&name, &error),
         });

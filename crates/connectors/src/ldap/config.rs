@@ -10,7 +10,7 @@ use provost_model::{ClassName, Text};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::template::Template;
+use super::template::{Template, normal};
 use crate::setting::{self, Certificate, SecretHandle, problem, span};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -111,6 +111,8 @@ pub struct Class {
     pub enabled: Option<Switch>,
     /// A member that stands for nobody, where the schema does not allow a group without members.
     pub placeholder: Text,
+    /// The same in the form that names are compared in.
+    pub nobody: String,
 }
 
 impl Config {
@@ -228,6 +230,7 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
             "write it as `uid={uid},ou=people,dc=example,dc=org`; what is in braces is an attribute of the entry";
         problem(at("dn"), format!("`{template}` {why}"), hint)
     })?;
+    let placeholder = raw.placeholder.unwrap_or_else(|| "cn=nobody".into());
     Ok(Class {
         name,
         base: below,
@@ -235,7 +238,8 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
         object_classes,
         dn,
         enabled: raw.enabled,
-        placeholder: raw.placeholder.unwrap_or_else(|| "cn=nobody".into()),
+        nobody: normal(&placeholder),
+        placeholder,
     })
 }
 

@@ -119,5 +119,5 @@ fn pointer(name: &str, owners: &Owners) -> Value {
 }
 
 pub fn is_placeholder(name: &str, shape: &ClassShape) -> bool {
-    template::normal(name) == template::normal(&shape.class.placeholder)
+    template::normal(name) == shape.class.nobody
 }

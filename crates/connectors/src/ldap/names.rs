@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use ldap3::{Ldap, Scope, SearchEntry};
+use ldap3::{Ldap, Scope};
 use provost_connector::{ConnectorError, Context};
 use provost_model::{ClassName, ObjectId};
 
@@ -65,7 +65,8 @@ impl Names {
                 if filters.is_empty() {
                     continue;
                 }
-                for entry in ids_of(cx, wire, class, &format!("(|{filters})")).await? {
+                let (base, filter) = (&class.class.base, within(class, &format!("(|{filters})")));
+                for entry in page::all(cx, wire, base, Scope::Subtree, filter, id_alone(class)).await? {
                     if let Some(id) = value::id(&entry, class.id) {
                         self.note(&id, &entry.dn);
                         found.insert(id, entry.dn);
@@ -76,11 +77,12 @@ impl Names {
         Ok(found)
     }
 
-    /// Everybody's name, by class.
+    /// Everybody's name, by class. Who is on another server stays a name.
     pub async fn everybody(&self, cx: &Context, wire: &Wire, shape: &Shape) -> Result<Owners, ConnectorError> {
         let mut owners = Owners::new();
         for class in &shape.classes {
-            for entry in ids_of(cx, wire, class, "(objectClass=*)").await? {
+            let (base, filter) = (&class.class.base, class.class.filter.to_string());
+            for entry in page::here(cx, wire, base, Scope::Subtree, filter, id_alone(class)).await?.0 {
                 if let Some(id) = value::id(&entry, class.id) {
                     owners.insert(template::normal(&entry.dn), (class.class.name.clone(), id));
                 }
@@ -100,20 +102,14 @@ impl Names {
         let mut owners = Owners::new();
         for name in names {
             for class in &shape.classes {
-                let (asked, filter) = (name.clone(), class.class.filter.to_string());
-                let wanted: Vec<&'static str> = class.id.attribute().into_iter().collect();
-                let talk =
-                    move |mut ldap: Ldap| async move { super::shape::one(&mut ldap, &asked, &filter, wanted).await };
-                let entry = match wire.converse(cx, "look up a reference", Effect::Reads, talk).await {
-                    Ok(entry) => entry,
+                let found = match owner(cx, wire, class, &name).await {
+                    Ok(found) => found,
                     // A name that the server cannot read, or shows to nobody, points at nobody.
                     Err(error) if error.target_status.is_some() => None,
                     Err(error) => return Err(error),
                 };
-                if let Some((entry, id)) =
-                    entry.and_then(|entry| Some((value::id(&entry, class.id)?, entry))).map(|(id, entry)| (entry, id))
-                {
-                    owners.insert(template::normal(&entry.dn), (class.class.name.clone(), id));
+                if let Some(id) = found {
+                    owners.insert(template::normal(&name), (class.class.name.clone(), id));
                     break;
                 }
             }
@@ -122,13 +118,21 @@ impl Names {
     }
 }
 
-/// The entries of a class that a filter finds, with nothing but their ids.
-async fn ids_of(
+/// Whose a name is, when it is one of the class.
+pub async fn owner(
     cx: &Context,
     wire: &Wire,
     class: &ClassShape,
-    inner: &str,
-) -> Result<Vec<SearchEntry>, ConnectorError> {
-    let wanted = class.id.attribute().map_or_else(|| vec!["1.1".to_owned()], |name| vec![name.to_owned()]);
-    page::all(cx, wire, &class.class.base, Scope::Subtree, within(class, inner), wanted).await
+    name: &str,
+) -> Result<Option<ObjectId>, ConnectorError> {
+    let (asked, filter) = (name.to_owned(), class.class.filter.to_string());
+    let wanted: Vec<&'static str> = class.id.attribute().into_iter().collect();
+    let talk = move |mut ldap: Ldap| async move { super::shape::one(&mut ldap, &asked, &filter, wanted).await };
+    let entry = wire.converse(cx, "look up a name", Effect::Reads, talk).await?;
+    Ok(entry.and_then(|entry| value::id(&entry, class.id)))
+}
+
+/// What is asked for where nothing but the id is.
+pub fn id_alone(class: &ClassShape) -> Vec<String> {
+    vec![class.id.attribute().unwrap_or("1.1").to_owned()]
 }

@@ -12,11 +12,16 @@ const PAGE: i32 = 1_000;
 /// Entries that one search may bring into memory.
 const MOST: usize = 1_000_000;
 
+/// Why the last page is not known to be the last.
+pub const UNPAGED: &str = "the server did not say that this is the last page";
+
 /// Some entries, and where to go on; an empty cookie is the end.
 #[derive(Debug)]
 pub struct Entries {
     pub entries: Vec<SearchEntry>,
     pub cookie: Vec<u8>,
+    /// Whether the server said which page this is.
+    pub paged: bool,
     /// The server pointed elsewhere for a part of what was asked.
     pub referrals: usize,
 }
@@ -35,20 +40,22 @@ pub async fn next(
     let control = RawControl { crit: true, ..control };
     let result = ldap.with_controls(vec![control]).search(base, scope, filter, attributes).await?;
     let (entries, result) = result.success()?;
-    let referrals = entries.iter().filter(|entry| entry.is_ref()).count();
-    let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-    Ok(Entries { entries: entries.map(SearchEntry::construct).collect(), cookie: cookie_of(&result), referrals })
+    // The library has taken references out of what was found.
+    let referrals = result.refs.len();
+    let cookie = cookie_of(&result);
+    let entries = entries.into_iter().map(SearchEntry::construct).collect();
+    Ok(Entries { entries, paged: cookie.is_some(), cookie: cookie.unwrap_or_default(), referrals })
 }
 
-fn cookie_of(result: &LdapResult) -> Vec<u8> {
-    let paged = result.ctrls.iter().find_map(|Control(kind, raw)| match kind {
-        Some(ControlType::PagedResults) => Some(raw.parse::<PagedResults>()),
+/// None when the server says nothing about pages: then it is not told whether there are more.
+fn cookie_of(result: &LdapResult) -> Option<Vec<u8>> {
+    result.ctrls.iter().find_map(|Control(kind, raw)| match kind {
+        Some(ControlType::PagedResults) => Some(raw.parse::<PagedResults>().cookie),
         _ => None,
-    });
-    paged.map(|paged| paged.cookie).unwrap_or_default()
+    })
 }
 
-/// Everything that a search finds.
+/// Everything that a search finds. A part that is on another server is an error: whoever is not found may be there.
 pub async fn all(
     cx: &Context,
     wire: &Wire,
@@ -57,24 +64,48 @@ pub async fn all(
     filter: String,
     attributes: Vec<String>,
 ) -> Result<Vec<SearchEntry>, ConnectorError> {
+    let (found, referrals) = here(cx, wire, base, scope, filter, attributes).await?;
+    if referrals > 0 {
+        let message = format!("search {base}: {referrals} parts are on other servers (referrals)");
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .hint("connect to a server that holds all of it, or narrow the `base` of the class"));
+    }
+    Ok(found)
+}
+
+/// Everything that a search finds on this server, and how many parts are on others.
+pub async fn here(
+    cx: &Context,
+    wire: &Wire,
+    base: &str,
+    scope: Scope,
+    filter: String,
+    attributes: Vec<String>,
+) -> Result<(Vec<SearchEntry>, usize), ConnectorError> {
     let base = base.to_owned();
     let what = format!("search {base}");
     let talk = move |mut ldap: Ldap| async move {
-        let (mut all, mut cookie) = (Vec::new(), Vec::new());
+        let (mut all, mut cookie, mut referrals) = (Vec::new(), Vec::new(), 0);
         loop {
             let page = next(&mut ldap, &base, scope, &filter, &attributes, (PAGE, cookie)).await?;
             all.extend(page.entries);
+            referrals += page.referrals;
             if page.cookie.is_empty() || all.len() > MOST {
-                return Ok(all);
+                return Ok((all, referrals, page.paged));
             }
             cookie = page.cookie;
         }
     };
-    let found = wire.converse(cx, &what, Effect::Reads, talk).await?;
+    let (found, referrals, paged) = wire.converse(cx, &what, Effect::Reads, talk).await?;
     if found.len() > MOST {
         let message = format!("{what}: more than {MOST} entries");
         return Err(ConnectorError::new(ErrorCode::QuotaExhausted, message)
             .hint("narrow the `filter` or the `base` of the class"));
     }
-    Ok(found)
+    if !paged {
+        let message = format!("{what}: {UNPAGED}");
+        return Err(ConnectorError::new(ErrorCode::Protocol, message)
+            .hint("see what stands between Provost and the server: its answers lack the control of RFC 2696"));
+    }
+    Ok((found, referrals))
 }

@@ -50,15 +50,7 @@ impl FullRead {
         let shape = &inner.shape.classes[class];
         let wanted = entry::wanted(shape, request.attributes.as_deref());
         let size = i32::try_from(request.page_size).unwrap_or(i32::MAX).clamp(1, inner.config.page_size);
-        let end = inner.wire.end(cx);
-        let ldap = tokio::select! {
-            opened = inner.wire.open() => opened?,
-            () = cx.cancel.cancelled() => return Err(ConnectorError::new(ErrorCode::Cancelled, "cancelled")),
-            () = tokio::time::sleep_until(end.into()) => {
-                let message = format!("{} does not answer", inner.config.server);
-                return Err(ConnectorError::new(ErrorCode::Timeout, message));
-            }
-        };
+        let ldap = inner.wire.open(cx).await?;
         Ok(Self {
             inner,
             class,
@@ -145,6 +137,7 @@ impl Scan for FullRead {
         if is_last {
             self.done = true;
             page.end = Some(match self.referrals {
+                _ if !found.paged => End::incomplete(self.count, page::UNPAGED),
                 0 => End::complete(self.count),
                 referrals => End::incomplete(self.count, format!("{referrals} parts are on other servers (referrals)")),
             });

@@ -19,8 +19,7 @@ pub const ASSERTION: &str = "1.3.6.1.1.12";
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
 /// Operational attributes that are read without being asked for.
-const TOLD: [&str; 7] =
-    ["createTimestamp", "modifyTimestamp", "memberOf", "pwdAccountLockedTime", "nsAccountLock", "entryDN", "uidNumber"];
+const TOLD: [&str; 5] = ["createTimestamp", "modifyTimestamp", "memberOf", "pwdAccountLockedTime", "nsAccountLock"];
 
 /// What all sessions know.
 #[derive(Debug)]

@@ -101,7 +101,7 @@ fn time(text: &str) -> Option<Timestamp> {
     let offset = match zone.split_at_checked(1) {
         Some(("Z", "")) => 0,
         Some((sign @ ("+" | "-"), offset)) if offset.len() == 4 || offset.len() == 2 => {
-            let hours: i64 = offset[..2].parse().ok()?;
+            let hours: i64 = offset.get(..2)?.parse().ok()?;
             let minutes: i64 = offset.get(2..4).map_or(Some(0), |minutes| minutes.parse().ok())?;
             (hours * 3600 + minutes * 60) * if sign == "+" { 1 } else { -1 }
         }
@@ -145,6 +145,8 @@ mod tests {
             ("202601020304Z", "2026-01-02T03:04:00Z"),
             ("20260102030405.25+0100", "2026-01-02T02:04:05.25Z"),
             ("no time", "no time"),
+            ("20260102030405.2€a", "20260102030405.2€a"),
+            ("20260102030405+€a", "20260102030405+€a"),
         ];
         for (text, wanted) in cases {
             assert_eq!(read(Kind::Time, text), Value::text(wanted));

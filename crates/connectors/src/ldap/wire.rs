@@ -49,7 +49,7 @@ impl Wire {
         cx.check()?;
         let _slot = self.slots.acquire().await.map_err(|_| ConnectorError::new(ErrorCode::Internal, "closed"))?;
         let end = self.end(cx);
-        let ldap = self.connection(cx, end).await?;
+        let ldap = self.connection(cx).await?;
         let mut task = tokio::spawn(talk(ldap.clone()));
         let server = &self.config.server;
         tokio::select! {
@@ -93,7 +93,7 @@ impl Wire {
     }
 
     /// A connection that somebody has used before, or a new one.
-    async fn connection(&self, cx: &Context, end: Instant) -> Result<Ldap, ConnectorError> {
+    async fn connection(&self, cx: &Context) -> Result<Ldap, ConnectorError> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(mut ldap) = idle else { break };
@@ -101,17 +101,21 @@ impl Wire {
                 return Ok(ldap);
             }
         }
+        self.open(cx).await
+    }
+
+    /// A new connection, signed in, for one user alone: a scan keeps its own from the first page to the last.
+    pub async fn open(&self, cx: &Context) -> Result<Ldap, ConnectorError> {
         tokio::select! {
-            opened = self.open() => opened,
+            opened = self.sign_in() => opened,
             () = cx.cancel.cancelled() => Err(ConnectorError::new(ErrorCode::Cancelled, "cancelled")),
-            () = tokio::time::sleep_until(end.into()) => {
+            () = tokio::time::sleep_until(self.end(cx).into()) => {
                 Err(ConnectorError::new(ErrorCode::Timeout, format!("{} does not answer", self.config.server)))
             }
         }
     }
 
-    /// A new connection, signed in, for one user alone: a scan keeps its own from the first page to the last.
-    pub async fn open(&self) -> Result<Ldap, ConnectorError> {
+    async fn sign_in(&self) -> Result<Ldap, ConnectorError> {
         let mut settings = LdapConnSettings::new()
             .set_conn_timeout(CONNECT.min(self.config.timeout))
             .set_starttls(self.config.start_tls);

@@ -12,6 +12,7 @@ use provost_model::{Action, Change, ObjectId, Operation};
 
 use super::fault::{self, Effect};
 use super::modification::{self, Plan};
+use super::names::owner;
 use super::session::Inner;
 use super::shape::{self, ClassShape, Identifier};
 use super::wire::Said;
@@ -127,7 +128,7 @@ async fn create(cx: &Context, inner: &Inner, shape: &ClassShape, plan: Plan) -> 
         0 => {}
         68 => {
             let mut error = fault::of_result(&result, &told);
-            error.existing_id = owner(cx, inner, shape, &name).await.ok().flatten();
+            error.existing_id = owner(cx, &inner.wire, shape, &name).await.ok().flatten();
             return Err(error);
         }
         32 => {
@@ -149,7 +150,7 @@ async fn create(cx: &Context, inner: &Inner, shape: &ClassShape, plan: Plan) -> 
     let shown = shown(&result, shape.id);
     let (id, requests) = match shown {
         Some(id) => (Some(id), 1),
-        None => (owner(cx, inner, shape, &name).await.ok().flatten(), 2),
+        None => (owner(cx, &inner.wire, shape, &name).await.ok().flatten(), 2),
     };
     let Some(id) = id else {
         // It was made; which it is, nobody says.
@@ -169,20 +170,6 @@ fn shown(result: &LdapResult, by: Identifier) -> Option<ObjectId> {
     let read: ReadEntryResp = raw.parse();
     let entry = ldap3::SearchEntry { dn: String::new(), attrs: read.attrs, bin_attrs: read.bin_attrs };
     value::id(&entry, by)
-}
-
-/// Whose a name is, when it is one of the class.
-async fn owner(
-    cx: &Context,
-    inner: &Inner,
-    shape: &ClassShape,
-    name: &str,
-) -> Result<Option<ObjectId>, ConnectorError> {
-    let (asked, filter) = (name.to_owned(), shape.class.filter.to_string());
-    let wanted: Vec<&'static str> = shape.id.attribute().into_iter().collect();
-    let talk = move |mut ldap: Ldap| async move { shape::one(&mut ldap, &asked, &filter, wanted).await };
-    let entry = inner.wire.converse(cx, "look up a name", Effect::Reads, talk).await?;
-    Ok(entry.and_then(|entry| value::id(&entry, shape.id)))
 }
 
 async fn update(

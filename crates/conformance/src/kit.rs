@@ -1,5 +1,6 @@
 //! One run of the kit.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,13 @@ impl Level {
             Level::Standard => "standard",
             Level::Full => "full",
         }
+    }
+}
+
+impl FromStr for Level {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Level::Basic, Level::Standard, Level::Full].into_iter().find(|level| level.as_str() == text).ok_or(())
     }
 }
 

@@ -50,8 +50,6 @@ struct Now {
     /// From the peer, since the conduct was chosen.
     bytes: u64,
     turns: u64,
-    /// Connections since the beginning.
-    opened: u64,
     open: Vec<AbortHandle>,
 }
 
@@ -140,7 +138,6 @@ async fn listen(listener: TcpListener, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
         let carried = tokio::spawn(carry(client, state.clone()));
         let mut now = state.now();
-        now.opened += 1;
         now.open.retain(|task| !task.is_finished());
         now.open.push(carried.abort_handle());
     }

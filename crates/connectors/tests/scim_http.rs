@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
 mod scim_support;
-use scim_support::OneSecret;
+use scim_support::Secrets;
 
 const SECRET: &str = "s3cr3t-t0ken-value";
 static JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -322,7 +322,7 @@ async fn granted(target: &Script, endpoint: &Script, more: serde_json::Value) ->
         limits: Vec::new(),
         max_answer: 10_000,
     };
-    let host = OneSecret(SECRET.to_owned());
+    let host = Secrets::of(&[("token", SECRET)]);
     let grant = auth.grant(&host, options(endpoint.port)).await.unwrap().unwrap();
     Client::new(options(target.port), auth.headers(&host).await.unwrap()).unwrap().with_grant(grant)
 }

@@ -330,7 +330,7 @@ async fn versions_guard_updates_where_the_target_has_them() {
 #[tokio::test]
 async fn a_trial_leaves_nothing_behind() {
     for peer in peers().await {
-        let host = Arc::new(OneSecret(peer.token().to_owned()));
+        let host = Arc::new(Secrets::of(&[("token", peer.token())]));
         let connection = settings(json!({"url": peer.base_url(), "token": {"secret": "token"}}));
         let found = probe(&cx(), &connection, host, &probe::Options::default()).await.unwrap();
         assert!(found.left_behind.is_empty(), "{:?}", found.left_behind);

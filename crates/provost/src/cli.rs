@@ -887,7 +887,7 @@ Examples:
   provost connector test our-app --write our-app.yaml       and then `dialect: our-app.yaml`
   PROVOST_SECRET_TOKEN=… provost connector test scim --url https://app.example/scim/v2
 
-With --level the conformance kit runs: each line is one promise of the contract, numbered as in docs/connectors.md, with
+With --level the conformance kit runs: each line is one promise of the contract, numbered as in docs/conformance.md, with
 what was seen. Without it, on a SCIM target, the target's own ways are found out.
 It makes users named provost-…@DOMAIN and one group, changes them, and removes them. Each line says what was tried, what
 the target advertises, and what it did; below them stands the dialect. Exit status 1: something that jobs need does not
@@ -910,8 +910,8 @@ pub struct ConnectorTestArgs {
     #[arg(long, value_name = "DOMAIN", default_value = "example.com")]
     pub domain: String,
     /// Run the conformance kit: `basic` only reads, `standard` writes and breaks connections, `full` does so for long
-    #[arg(long, value_name = "LEVEL", value_parser = ["basic", "standard", "full"])]
-    pub level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub level: Option<provost_conformance::Level>,
     /// What the conformance kit may make at the peer, a YAML file
     #[arg(long, value_name = "FILE")]
     pub sample: Option<std::path::PathBuf>,
@@ -921,6 +921,10 @@ pub struct ConnectorTestArgs {
     /// Write the dialect to a file
     #[arg(long, value_name = "FILE")]
     pub write: Option<std::path::PathBuf>,
+}
+
+fn level(text: &str) -> Result<provost_conformance::Level, String> {
+    text.parse().map_err(|()| "the levels are basic, standard and full".to_owned())
 }
 
 fn object(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {

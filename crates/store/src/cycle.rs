@@ -22,7 +22,7 @@ pub struct CycleRow {
     pub note: Option<String>,
     /// How far it read the source, by class; empty unless it was done, or is held for what it would take away.
     pub cursors: BTreeMap<ClassName, Text>,
-    /// Digest of its [rules](Store::rulebook); none for a cycle that applied what another one planned, or from before they were kept.
+    /// Digest of its [rules](Store::rulebook), which are the plan's for a cycle that applies one; none from before they were kept.
     pub rulebook: Option<Text>,
 }
 

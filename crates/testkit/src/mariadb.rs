@@ -5,10 +5,8 @@
 
 use std::{
     ffi::OsString,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -16,7 +14,7 @@ use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
     Error, Workdir, free_port,
-    process::{Process, Spec},
+    process::{Process, Spec, fresh_name},
 };
 
 const NAME: &str = "mariadb";
@@ -77,10 +75,7 @@ impl Server {
 
     /// A new, empty database with a name never used before; its URL, `mysql://root@…`.
     pub async fn fresh_database(&self) -> Result<String, Error> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let random = RandomState::new().build_hasher().finish();
-        let name = format!("provost_test_{}_{count}_{random:016x}", std::process::id());
+        let name = fresh_name();
         self.run("", &format!("create database {name}")).await?;
         Ok(format!("mysql://root@127.0.0.1:{}/{name}", self.port))
     }

@@ -7,11 +7,9 @@
 use std::{
     ffi::OsString,
     fs,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -19,7 +17,7 @@ use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
     Error, Workdir, free_port,
-    process::{Process, Spec},
+    process::{Process, Spec, fresh_name},
 };
 
 const NAME: &str = "postgres";
@@ -124,10 +122,7 @@ impl Server {
 
     /// A new, empty database with a name never used before; its URL.
     pub async fn fresh_database(&self) -> Result<String, Error> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let random = RandomState::new().build_hasher().finish();
-        let name = format!("provost_test_{}_{count}_{random:016x}", std::process::id());
+        let name = fresh_name();
         self.psql(&self.url, &format!("create database {name}")).await?;
         Ok(with_database(&self.url, &name))
     }

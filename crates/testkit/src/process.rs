@@ -8,11 +8,14 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    io,
     net::{Ipv4Addr, TcpListener},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -60,6 +63,14 @@ const POLL: Duration = Duration::from_millis(20);
 /// peers that choose their own port, and try again when one says that the address is in use.
 pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// A name of a database that was never used before, on whatever server.
+pub(crate) fn fresh_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().build_hasher().finish();
+    format!("provost_test_{}_{count}_{random:016x}", std::process::id())
 }
 
 /// Where `make deps` puts what it installs.

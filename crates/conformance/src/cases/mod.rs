@@ -112,7 +112,7 @@ macro_rules! demand {
 }
 pub(crate) use demand;
 
-/// `case!(number, group, level, needs, "title", function)`.
+/// `case!(number, level, needs, "title", function)`, in a file that names its `GROUP`.
 macro_rules! case {
     ($number:literal, $level:ident, $needs:ident, $title:literal, $play:path) => {
         $crate::cases::Case {

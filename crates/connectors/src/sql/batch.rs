@@ -212,11 +212,7 @@ fn sets(sql: &mut Sql, table: &Table, columns: &[usize], plans: &[&Plan]) {
     sql.push("n) where ");
     select::live(sql, table);
     for (place, column) in table.key_columns().enumerate() {
-        sql.push(" and t.").name(&column.name).push(" = ");
-        match &column.cast {
-            Some(cast) => sql.push("cast(v.k").number(place).push(" as ").verbatim(cast).push(")"),
-            None => sql.push("v.k").number(place),
-        };
+        sql.push(" and t.").name(&column.name).push(" = ").of_set("k", place, column.cast.as_ref());
         if column.kind == Kind::Text && column.compares != Compares::Exactly {
             sql.push(" and cast(t.").name(&column.name).push(" as text) collate \"C\" = v.k").number(place);
         }
@@ -255,11 +251,7 @@ async fn update_all(cx: &Context, tx: &mut Tx, table: &Table, plans: &[&Plan]) -
     from(&mut sql, table).push(" as t set ");
     for (place, at) in columns.iter().enumerate() {
         let column = &table.columns[*at];
-        sql.next(place).name(&column.name).push(" = ");
-        match &column.cast {
-            Some(cast) => sql.push("cast(v.c").number(place).push(" as ").verbatim(cast).push(")"),
-            None => sql.push("v.c").number(place),
-        };
+        sql.next(place).name(&column.name).push(" = ").of_set("c", place, column.cast.as_ref());
     }
     sql.push(" from ");
     sets(&mut sql, table, &columns, plans);

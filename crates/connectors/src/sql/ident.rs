@@ -130,11 +130,7 @@ pub(super) fn among(sql: &mut Sql, columns: &[&Column], tuples: &[Vec<Param>]) {
         names(sql);
         sql.push(") in (select ");
         for (at, column) in columns.iter().enumerate() {
-            sql.next(at);
-            match &column.cast {
-                Some(cast) => sql.push("cast(v.c").number(at).push(" as ").verbatim(cast).push(")"),
-                None => sql.push("v.c").number(at),
-            };
+            sql.next(at).of_set("c", at, column.cast.as_ref());
         }
         sql.push(" from unnest(");
         for (at, column) in columns.iter().enumerate() {

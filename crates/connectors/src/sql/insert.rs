@@ -141,11 +141,7 @@ pub(super) fn into(dialect: Dialect, name: &TableName, columns: &[&Column], rows
     if dialect == Dialect::Postgres {
         sql.push(") select ");
         for (at, column) in columns.iter().enumerate() {
-            sql.next(at);
-            match &column.cast {
-                Some(cast) => sql.push("cast(v.c").number(at).push(" as ").verbatim(cast).push(")"),
-                None => sql.push("v.c").number(at),
-            };
+            sql.next(at).of_set("c", at, column.cast.as_ref());
         }
         sql.push(" from unnest(");
         for (at, column) in columns.iter().enumerate() {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
+use sqlx::error::BoxDynError;
 use sqlx::mysql::MySqlArguments;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
@@ -104,6 +105,24 @@ pub(super) struct Sql {
     cached: bool,
 }
 
+/// The statement for a driver: each has arguments of a type of its own. `$sets` takes a set of values.
+macro_rules! bound {
+    ($sql:ident, $arguments:ident, $sets:path) => {{
+        for param in $sql.params {
+            match param {
+                Param::Null => $arguments.add(None::<String>),
+                Param::Text(text) => $arguments.add(text),
+                Param::Int(number) => $arguments.add(number),
+                Param::Real(number) => $arguments.add(number),
+                Param::Bytes(bytes) => $arguments.add(bytes),
+                Param::Texts(texts) => $sets(&mut $arguments, texts),
+            }
+            .map_err(Error::Encode)?;
+        }
+        Ok((AssertSqlSafe($sql.text), $arguments, $sql.cached))
+    }};
+}
+
 impl Sql {
     pub(super) fn new(dialect: Dialect, text: &'static str) -> Self {
         Self { dialect, text: text.to_owned(), params: Vec::new(), cached: true }
@@ -165,6 +184,14 @@ impl Sql {
         self.bind(Param::Text(value.to_owned()))
     }
 
+    /// A column of the set `v`, `v.c0` for the first, as the type that it stands for: sets travel as texts.
+    pub(super) fn of_set(&mut self, letter: &'static str, place: usize, cast: Option<&Verbatim>) -> &mut Self {
+        match cast {
+            Some(cast) => self.push("cast(v.").push(letter).number(place).push(" as ").verbatim(cast).push(")"),
+            None => self.push("v.").push(letter).number(place),
+        }
+    }
+
     /// Appends another statement of the same dialect, its placeholders numbered on.
     pub(super) fn append(&mut self, other: Sql) -> &mut Self {
         if self.dialect == Dialect::Postgres && !other.params.is_empty() {
@@ -185,51 +212,22 @@ impl Sql {
     pub(super) fn postgres(self) -> Result<(AssertSqlSafe<String>, PgArguments, bool), Error> {
         let mut arguments = PgArguments::default();
         arguments.reserve(self.params.len(), 0);
-        for param in self.params {
-            match param {
-                Param::Null => arguments.add(None::<String>),
-                Param::Text(text) => arguments.add(text),
-                Param::Int(number) => arguments.add(number),
-                Param::Real(number) => arguments.add(number),
-                Param::Bytes(bytes) => arguments.add(bytes),
-                Param::Texts(texts) => arguments.add(texts),
-            }
-            .map_err(Error::Encode)?;
-        }
-        Ok((AssertSqlSafe(self.text), arguments, self.cached))
+        bound!(self, arguments, PgArguments::add)
     }
 
     pub(super) fn mysql(self) -> Result<(AssertSqlSafe<String>, MySqlArguments, bool), Error> {
         let mut arguments = MySqlArguments::default();
-        for param in self.params {
-            match param {
-                Param::Null => arguments.add(None::<String>),
-                Param::Text(text) => arguments.add(text),
-                Param::Int(number) => arguments.add(number),
-                Param::Real(number) => arguments.add(number),
-                Param::Bytes(bytes) => arguments.add(bytes),
-                Param::Texts(_) => Err("sets of values are PostgreSQL's".into()),
-            }
-            .map_err(Error::Encode)?;
-        }
-        Ok((AssertSqlSafe(self.text), arguments, self.cached))
+        bound!(self, arguments, no_sets)
     }
 
     pub(super) fn sqlite(self) -> Result<(AssertSqlSafe<String>, SqliteArguments, bool), Error> {
         let mut arguments = SqliteArguments::default();
-        for param in self.params {
-            match param {
-                Param::Null => arguments.add(None::<String>),
-                Param::Text(text) => arguments.add(text),
-                Param::Int(number) => arguments.add(number),
-                Param::Real(number) => arguments.add(number),
-                Param::Bytes(bytes) => arguments.add(bytes),
-                Param::Texts(_) => Err("sets of values are PostgreSQL's".into()),
-            }
-            .map_err(Error::Encode)?;
-        }
-        Ok((AssertSqlSafe(self.text), arguments, self.cached))
+        bound!(self, arguments, no_sets)
     }
+}
+
+fn no_sets<A>(_: &mut A, _: Vec<Option<String>>) -> Result<(), BoxDynError> {
+    Err("sets of values are PostgreSQL's".into())
 }
 
 /// `$n` of a text that was built by [`Sql::bind`], moved up by `first`; what stands in quotes is left alone.

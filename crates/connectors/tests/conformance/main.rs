@@ -7,28 +7,18 @@ mod file;
 mod ldap;
 #[cfg(feature = "scim")]
 mod scim;
+#[path = "../session/mod.rs"]
+mod session;
 #[cfg(feature = "sql")]
 mod sql;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use provost_conformance::{Kit, Level, Report, Sample, State};
-use provost_connector::{Connector, ConnectorError, Context, ErrorCode, Host, Secret, Settings};
+use provost_connector::{Connector, Context, Settings};
 use serde_json::Value as Json;
-
-/// Secrets by name.
-struct Secrets(BTreeMap<String, String>);
-
-#[async_trait]
-impl Host for Secrets {
-    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
-        let unknown = || ConnectorError::new(ErrorCode::InvalidConfig, format!("no secret `{handle}`"));
-        self.0.get(handle).map(Secret::new).ok_or_else(unknown)
-    }
-}
+use session::Secrets;
 
 /// One connection and what may be made at its peer.
 pub struct Trial<'t> {
@@ -43,11 +33,10 @@ impl Trial<'_> {
     /// Runs the kit at the level that all built-in connectors have to pass; soak runs try more.
     pub async fn run(self) -> Report {
         let Json::Object(values) = self.settings else { panic!("settings are an object") };
-        let secrets = self.secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let kit = Kit {
             connector: self.connector,
             settings: Settings::new(values, self.base),
-            host: Arc::new(Secrets(secrets)),
+            host: Arc::new(Secrets::of(self.secrets)),
             sample: serde_json::from_value::<Sample>(self.sample).unwrap(),
             level: if std::env::var_os("PROVOST_SOAK").is_some() { Level::Full } else { Level::Standard },
             first_number: 1000,

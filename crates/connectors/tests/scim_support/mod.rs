@@ -1,61 +1,31 @@
 //! What the tests of `scim` share: a session on any address, and operations in one expression.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[path = "../session/mod.rs"]
+pub mod session;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::TokioIo;
-use provost_connector::{
-    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, ScanItem, ScanRequest, Secret,
-    Session, Settings,
-};
+use provost_connector::{Connector, ConnectorError, Done, End, ScanItem, ScanRequest, Session};
 use provost_connectors::scim::ScimConnector;
-use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};
+use provost_model::{Action, Change, ObjectId, Operation, Record, Value};
 use serde_json::{Value as Json, json};
-
-/// Knows one secret, `token`.
-pub struct OneSecret(pub String);
-
-#[async_trait]
-impl Host for OneSecret {
-    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
-        match handle {
-            "token" => Ok(Secret::new(self.0.clone())),
-            other => Err(ConnectorError::new(ErrorCode::InvalidConfig, format!("no secret `{other}`"))),
-        }
-    }
-}
-
-pub fn settings(values: Json) -> Settings {
-    let Json::Object(values) = values else { unreachable!("settings are an object") };
-    Settings::new(values, std::env::temp_dir())
-}
+pub use session::*;
 
 pub async fn try_connect(url: &str, token: &str, more: Json) -> Result<Arc<dyn Session>, ConnectorError> {
     let mut values = json!({"url": url, "token": {"secret": "token"}});
     values.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    ScimConnector::default().configure(settings(values), Arc::new(OneSecret(token.to_owned()))).await
+    ScimConnector::default().configure(settings(values), Arc::new(Secrets::of(&[("token", token)]))).await
 }
 
 pub async fn connect(url: &str, token: &str, more: Json) -> Arc<dyn Session> {
     try_connect(url, token, more).await.unwrap()
-}
-
-pub fn cx() -> Context {
-    Context::new("test")
-}
-
-pub fn change(op: ChangeOp, path: &str, value: Json) -> Change {
-    Change::new(Arc::new(path.parse().unwrap()), op, Value::from_json(&value))
-}
-
-pub fn set(path: &str, value: Json) -> Change {
-    change(ChangeOp::Set, path, value)
 }
 
 pub fn operation(action: Action, class: &str, id: Option<&ObjectId>, changes: Vec<Change>) -> Operation {
@@ -63,13 +33,7 @@ pub fn operation(action: Action, class: &str, id: Option<&ObjectId>, changes: Ve
 }
 
 pub async fn apply(session: &dyn Session, operation: &Operation) -> Result<Done, ConnectorError> {
-    let mut applied = session.apply(&cx(), std::slice::from_ref(operation)).await;
-    let Applied { operation: id, outcome } = applied.pop().unwrap();
-    assert!(applied.is_empty() && id == operation.id);
-    match outcome {
-        Outcome::Done(done) => Ok(done),
-        Outcome::Failed(error) => Err(error),
-    }
+    apply_all(session, std::slice::from_ref(operation)).await.pop().unwrap()
 }
 
 pub fn user(name: &str) -> Operation {

@@ -1,20 +1,19 @@
 //! What the tests of `sql` share: three real databases behind one face, and operations in one expression.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "../session/mod.rs"]
+pub mod session;
 pub mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use provost_connector::{
-    Applied, Connector, ConnectorError, Context, Done, End, ErrorCode, Host, Outcome, Scan, ScanItem, ScanRequest,
-    Secret, Session, Settings,
-};
+use provost_connector::{Connector, ConnectorError, Done, End, Scan, ScanItem, ScanRequest, Session};
 use provost_connectors::sql::SqlConnector;
-use provost_model::{Action, Change, ChangeOp, ObjectId, Operation, Record, Value};
+use provost_model::{Action, Change, ObjectId, Operation, Record, Value};
 use provost_testkit::{mariadb, postgres};
 use serde_json::{Value as Json, json};
+pub use session::*;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,41 +105,12 @@ impl Peer {
     }
 }
 
-/// Knows one secret, `password`.
-pub struct OneSecret;
-
 pub const PASSWORD: &str = "s3cret-'\"\\€";
 
-#[async_trait]
-impl Host for OneSecret {
-    async fn secret(&self, handle: &str) -> Result<Secret, ConnectorError> {
-        match handle {
-            "password" => Ok(Secret::new(PASSWORD)),
-            "wrong" => Ok(Secret::new("not-it")),
-            other => Err(ConnectorError::new(ErrorCode::InvalidConfig, format!("no secret `{other}`"))),
-        }
-    }
-}
-
-pub fn settings(values: Json) -> Settings {
-    let Json::Object(values) = values else { unreachable!("settings are an object") };
-    Settings::new(values, std::env::temp_dir())
-}
-
 pub async fn configure(values: Json) -> Result<Arc<dyn Session>, ConnectorError> {
-    SqlConnector::default().configure(settings(values), Arc::new(OneSecret)).await
-}
-
-pub fn cx() -> Context {
-    Context::new("test")
-}
-
-pub fn change(op: ChangeOp, path: &str, value: Json) -> Change {
-    Change::new(Arc::new(path.parse().unwrap()), op, Value::from_json(&value))
-}
-
-pub fn set(path: &str, value: Json) -> Change {
-    change(ChangeOp::Set, path, value)
+    SqlConnector::default()
+        .configure(settings(values), Arc::new(Secrets::of(&[("password", PASSWORD), ("wrong", "not-it")])))
+        .await
 }
 
 pub fn operation(action: Action, class: &str, id: Option<&str>, changes: Vec<Change>) -> Operation {
@@ -148,19 +118,6 @@ pub fn operation(action: Action, class: &str, id: Option<&str>, changes: Vec<Cha
     let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let target_id = id.map(ObjectId::from);
     Operation { id: format!("op-{number}").into(), action, class: class.into(), target_id, changes, if_match: None }
-}
-
-pub async fn apply_all(session: &dyn Session, operations: &[Operation]) -> Vec<Result<Done, ConnectorError>> {
-    let applied = session.apply(&cx(), operations).await;
-    assert_eq!(applied.len(), operations.len());
-    let one = |(applied, operation): (Applied, &Operation)| {
-        assert_eq!(applied.operation, operation.id);
-        match applied.outcome {
-            Outcome::Done(done) => Ok(done),
-            Outcome::Failed(error) => Err(error),
-        }
-    };
-    applied.into_iter().zip(operations).map(one).collect()
 }
 
 pub async fn apply(session: &dyn Session, operation: Operation) -> Result<Done, ConnectorError> {

@@ -194,8 +194,9 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         Work::Plan(plan) => cycle.store.cycle(plan).await?,
         Work::Source | Work::Revert(_) | Work::Records(_) => None,
     };
-    let digest = Text::from(Digest::of_bytes(cycle.job.rulebook.as_bytes()).to_string());
-    let rulebook = plan.as_ref().and_then(|row| row.rulebook.clone());
+    let planned = plan.as_ref().and_then(|row| row.rulebook.clone());
+    let digest = || Text::from(Digest::of_bytes(cycle.job.rulebook.as_bytes()).to_string());
+    let (is_new, rulebook) = (planned.is_none(), planned.unwrap_or_else(digest));
     let (was, cursors) = plan.map_or((None, BTreeMap::new()), |row| (Some(row.status), row.cursors));
     // A job that is paused can be worked on by hand; a pause that comes now stops that as well.
     let known = match &work {
@@ -212,10 +213,12 @@ async fn conduct(cycle: Arc<Cycle>, job_row: JobRow, work: Work) -> Result<Cycle
         summary: "{}".into(),
         note: None,
         cursors,
-        rulebook: rulebook.or_else(|| Some(digest.clone())),
+        rulebook: Some(rulebook.clone()),
     };
     let mut tx = cycle.store.fenced(&cycle.lease).await?;
-    tx.save_rulebook(&digest, &cycle.job.rulebook).await?;
+    if is_new {
+        tx.save_rulebook(&rulebook, &cycle.job.rulebook).await?;
+    }
     tx.save_cycle(&cycle_row).await?;
     tx.commit().await?;
 

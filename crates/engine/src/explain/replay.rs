@@ -1,9 +1,8 @@
 //! An earlier decision once more: from the source values that its event kept, by the rules that its cycle had.
 
 use provost_lang::{Context as LangContext, Expression, Outcome, REDACTED};
-use provost_model::{AttributePath, Attributes, Record, Timestamp, Value};
+use provost_model::{Attributes, Record, Timestamp, Value};
 use provost_store::{EventQuery, EventRow};
-use serde::Deserialize;
 
 use super::recorded::{Masks, entry};
 use super::{evaluate, time};
@@ -46,7 +45,11 @@ impl Engine {
         let note = match &mut job {
             Ok(job) => match job.rules.iter_mut().find(|rule| rule.from == event.class) {
                 Some(rule) => {
-                    rule.reads.complete(&mut record.attributes, |path| after(&event, path));
+                    let sent = entry(&event, None, &Masks::of(rule)).changes;
+                    rule.reads.complete(&mut record.attributes, |path| {
+                        let path = path.to_string();
+                        sent.iter().find(|change| change.path == path)?.after.clone()
+                    });
                     hide(rule, spec);
                     let rule = &*rule;
                     let now = Timestamp::from_millisecond(event.created).unwrap_or_default();
@@ -88,19 +91,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// What the event set an attribute of the target to.
-fn after(event: &EventRow, path: &AttributePath) -> Option<Value> {
-    #[derive(Deserialize)]
-    struct Told {
-        path: String,
-        #[serde(default)]
-        after: Value,
-    }
-    let told: Vec<Told> = serde_json::from_str(&event.changes).ok()?;
-    let path = path.to_string();
-    told.into_iter().find(|told| told.path == path).map(|told| told.after).filter(|value| !value.is_null())
 }
 
 /// What is sensitive by today's rules is so in what was, too.

@@ -169,6 +169,7 @@ impl Check<'_> {
         if self.problems.len() > before {
             return None;
         }
+        let redacted = redacted(&mappings, &matching);
         let requested = requested(from, spec, self.assigned, &mappings, &matching, object_filter.as_ref());
         let assigned_only = self.assigned.is_some_and(|assigned| assigned.scope == AssignedScope::Only);
         let enablement = can.and_then(|can| can.enablement.clone());
@@ -183,8 +184,8 @@ impl Check<'_> {
             to: to.name.clone(),
             scope,
             assigned_only,
-            reads: reads(spec, &mappings, &matching, object_filter.as_ref(), &redacted(&mappings, &matching)),
-            redacted: redacted(&mappings, &matching),
+            reads: reads(spec, &mappings, &matching, object_filter.as_ref(), &redacted),
+            redacted,
             requested,
             matching,
             has_choices: mappings.iter().any(|mapping| mapping.choice),

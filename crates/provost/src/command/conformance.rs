@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use provost_conformance::{Kit, Level, Report, Sample, State};
-use provost_engine::rule::nearest;
 use provost_model::{Clock as _, SystemClock};
 
+use super::probe::{self, usage};
 use crate::cli::{ConnectorTestArgs, Global};
 use crate::config::Configuration;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Exit, Result};
 use crate::output::{Output, Table};
 use crate::problem::{Problem, shown};
 use crate::secrets::Secrets;
@@ -24,19 +24,12 @@ pub async fn run(global: &Global, args: &ConnectorTestArgs, level: Level, output
             let message = format!("level `{}` writes, and nothing says what may be made at the peer", level.as_str());
             return Err(usage(
                 &message,
-                "name a file with --sample (docs/connectors.md shows one), or take --level basic",
+                "name a file with --sample (docs/conformance.md shows one), or take --level basic",
             ));
         }
     };
     let configuration = Configuration::load(&global.config)?;
-    let Some(spec) = configuration.connections.get(args.name.as_str()) else {
-        let names = || configuration.connections.keys().map(|name| name.as_str());
-        let hint = match nearest(&args.name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the connections are: {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        return Err(usage(&format!("there is no connection `{}`", args.name), &hint));
-    };
+    let spec = probe::connection(&configuration, &args.name)?;
     let connector = provost_connectors::builtin().into_iter().find(|known| known.manifest().name == spec.connector);
     let Some(connector) = connector else {
         let message = format!("`{}` is a part of Provost itself (`{}`), not a peer", args.name, spec.connector);
@@ -64,7 +57,7 @@ fn read(file: &Path) -> Result<Sample> {
     let sample = text.and_then(|text| serde_saphyr::from_str(&text).map_err(|error| error.to_string()));
     sample.map_err(|why| {
         Problem::new("PRV-0706", format!("cannot read the sample `{}`: {why}", shown(file)))
-            .hint("write what may be made, by class; docs/connectors.md shows one")
+            .hint("write what may be made, by class; docs/conformance.md shows one")
             .into()
     })
 }
@@ -94,8 +87,4 @@ fn show(report: &Report, output: Output) -> Result<()> {
         output.note(format_args!("left behind: {left}"));
     }
     Ok(())
-}
-
-fn usage(message: &str, hint: &str) -> Error {
-    Error::Usage(Problem::new("PRV-0707", message.to_owned()).hint(hint.to_owned()))
 }

@@ -11,7 +11,7 @@ use provost_engine::rule::nearest;
 use serde_json::{Map, Value as Json, json};
 
 use crate::cli::{ConnectorTestArgs, Global};
-use crate::config::Configuration;
+use crate::config::{Configuration, ConnectionSpec};
 use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Table};
 use crate::problem::{Problem, shown};
@@ -36,13 +36,8 @@ impl Host for Environment {
 }
 
 pub async fn test(global: &Global, args: ConnectorTestArgs, output: Output) -> Result<Exit> {
-    let level = match args.level.as_deref() {
-        Some("full") => Some(Level::Full),
-        Some("standard") => Some(Level::Standard),
-        Some(_) => Some(Level::Basic),
-        None if args.sample.is_some() => Some(Level::Standard),
-        None => None,
-    };
+    // Whoever says what may be made wants it made.
+    let level = args.level.or(args.sample.as_ref().map(|_| Level::Standard));
     if let Some(level) = level {
         return super::conformance::run(global, &args, level, output).await;
     }
@@ -92,17 +87,22 @@ pub async fn test(global: &Global, args: ConnectorTestArgs, output: Output) -> R
 /// What no job can do without.
 const NEEDED: [&str; 2] = ["create", "active"];
 
-/// The settings of a connection that is tried.
-fn settings(configuration: &Configuration, name: &str) -> Result<Settings> {
-    let Some(spec) = configuration.connections.get(name) else {
+/// The connection that is tried.
+pub(super) fn connection<'c>(configuration: &'c Configuration, name: &str) -> Result<&'c ConnectionSpec> {
+    configuration.connections.get(name).ok_or_else(|| {
         let names = || configuration.connections.keys().map(|name| name.as_str());
         let hint = match nearest(name, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if name == SCIM => "`scim` goes with --url".to_owned(),
             None => format!("the connections are: {}", names().collect::<Vec<_>>().join(", ")),
         };
-        return Err(usage(&format!("there is no connection `{name}`"), &hint));
-    };
+        usage(&format!("there is no connection `{name}`"), &hint)
+    })
+}
+
+/// The settings of a SCIM target that is tried.
+fn settings(configuration: &Configuration, name: &str) -> Result<Settings> {
+    let spec = connection(configuration, name)?;
     if spec.connector != SCIM {
         let message =
             format!("`{name}` is reached by the connector `{}`, which has no dialect to find out", spec.connector);
@@ -146,6 +146,6 @@ fn yaml(dialect: &Map<String, Json>) -> String {
     dialect.iter().map(|(key, value)| format!("{key}: {value}\n")).collect()
 }
 
-fn usage(message: &str, hint: &str) -> Error {
+pub(super) fn usage(message: &str, hint: &str) -> Error {
     Error::Usage(Problem::new("PRV-0707", message.to_owned()).hint(hint.to_owned()))
 }

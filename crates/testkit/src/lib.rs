@@ -1,4 +1,4 @@
-//! Launchers for the real programs that Provost's tests run against: PostgreSQL, OpenLDAP, two SCIM servers that others wrote, and a
+//! Launchers for the real programs that Provost's tests run against: PostgreSQL, MariaDB, OpenLDAP, two SCIM servers that others wrote, and a
 //! proxy that counts and breaks requests between a client and any of them. Development only: nothing that ships depends on
 //! this crate.
 //!

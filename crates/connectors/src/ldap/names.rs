@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use ldap3::{Ldap, Scope, SearchEntry};
+use ldap3::{Ldap, SearchEntry};
 use provost_connector::{ConnectorError, Context};
 use provost_model::{ClassName, ObjectId};
 
@@ -130,5 +130,5 @@ async fn ids_of(
     inner: &str,
 ) -> Result<Vec<SearchEntry>, ConnectorError> {
     let wanted = class.id.attribute().map_or_else(|| vec!["1.1".to_owned()], |name| vec![name.to_owned()]);
-    page::all(cx, wire, &class.class.base, Scope::Subtree, within(class, inner), wanted).await
+    page::all(cx, wire, &class.class.base, class.class.scope.into(), within(class, inner), wanted).await
 }

@@ -5,6 +5,7 @@ use ldap3::{Ldap, LdapResult, Scope, SearchEntry};
 use provost_connector::{ConnectorError, Context, ErrorCode};
 
 use super::fault::Effect;
+use super::range;
 use super::wire::{Said, Wire};
 
 /// Entries of one page of a search that is read to its end at once.
@@ -17,6 +18,8 @@ const MOST: usize = 1_000_000;
 pub struct Entries {
     pub entries: Vec<SearchEntry>,
     pub cookie: Vec<u8>,
+    /// Whether the server said which page this is.
+    pub paged: bool,
     /// The server pointed elsewhere for a part of what was asked.
     pub referrals: usize,
 }
@@ -28,24 +31,42 @@ pub async fn next(
     scope: Scope,
     filter: &str,
     attributes: &[String],
+    at: (i32, Vec<u8>),
+) -> Said<Entries> {
+    with(ldap, base, scope, filter, attributes, at, Vec::new()).await
+}
+
+/// The same, with controls beside that of paging.
+pub async fn with(
+    ldap: &mut Ldap,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[String],
     (size, cookie): (i32, Vec<u8>),
+    mut controls: Vec<RawControl>,
 ) -> Said<Entries> {
     let control: RawControl = PagedResults { size, cookie }.into();
     // A server that does not know paging has to say so, instead of giving what it likes.
-    let control = RawControl { crit: true, ..control };
-    let result = ldap.with_controls(vec![control]).search(base, scope, filter, attributes).await?;
+    controls.push(RawControl { crit: true, ..control });
+    let result = ldap.with_controls(controls).search(base, scope, filter, attributes).await?;
     let (entries, result) = result.success()?;
     let referrals = entries.iter().filter(|entry| entry.is_ref()).count();
     let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-    Ok(Entries { entries: entries.map(SearchEntry::construct).collect(), cookie: cookie_of(&result), referrals })
+    let mut entries: Vec<SearchEntry> = entries.map(SearchEntry::construct).collect();
+    for entry in &mut entries {
+        range::complete(ldap, entry).await?;
+    }
+    let cookie = cookie_of(&result);
+    Ok(Entries { entries, paged: cookie.is_some(), cookie: cookie.unwrap_or_default(), referrals })
 }
 
-fn cookie_of(result: &LdapResult) -> Vec<u8> {
-    let paged = result.ctrls.iter().find_map(|Control(kind, raw)| match kind {
-        Some(ControlType::PagedResults) => Some(raw.parse::<PagedResults>()),
+/// None when the server says nothing about pages: then it is not told whether there are more.
+fn cookie_of(result: &LdapResult) -> Option<Vec<u8>> {
+    result.ctrls.iter().find_map(|Control(kind, raw)| match kind {
+        Some(ControlType::PagedResults) => Some(raw.parse::<PagedResults>().cookie),
         _ => None,
-    });
-    paged.map(|paged| paged.cookie).unwrap_or_default()
+    })
 }
 
 /// Everything that a search finds.

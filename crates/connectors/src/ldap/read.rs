@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ldap3::{Ldap, Scope, SearchEntry};
+use ldap3::{Ldap, SearchEntry};
 use provost_connector::{
     ConnectorError, Context, End, ErrorCode, FindRequest, LookupRequest, Page, Scan, ScanFault, ScanItem, ScanPage,
     ScanRequest,
@@ -77,9 +77,9 @@ impl FullRead {
     /// into records, the server is at work on the next.
     fn ask(&mut self, cookie: Vec<u8>) {
         let shape = &self.inner.shape.classes[self.class];
-        let (mut ldap, base) = (self.ldap.clone(), shape.class.base.to_string());
+        let (mut ldap, base, scope) = (self.ldap.clone(), shape.class.base.to_string(), shape.class.scope.into());
         let (filter, wanted, at) = (shape.class.filter.to_string(), self.wanted.clone(), (self.size, cookie));
-        self.asked.spawn(async move { page::next(&mut ldap, &base, Scope::Subtree, &filter, &wanted, at).await });
+        self.asked.spawn(async move { page::next(&mut ldap, &base, scope, &filter, &wanted, at).await });
     }
 
     async fn answer(&mut self, cx: &Context) -> Result<page::Entries, ConnectorError> {
@@ -145,6 +145,7 @@ impl Scan for FullRead {
         if is_last {
             self.done = true;
             page.end = Some(match self.referrals {
+                _ if !found.paged => End::incomplete(self.count, "the server did not say that this is the last page"),
                 0 => End::complete(self.count),
                 referrals => End::incomplete(self.count, format!("{referrals} parts are on other servers (referrals)")),
             });
@@ -159,13 +160,29 @@ fn named(item: &ScanItem) -> Option<(&ObjectId, &str)> {
     Some((&record.id, record.attributes.find(value::NAME)?.as_text()?))
 }
 
-fn without_id(shape: &ClassShape) -> ConnectorError {
+pub fn without_id(shape: &ClassShape) -> ConnectorError {
     let name = shape.id.attribute().unwrap_or("its name");
     ConnectorError::new(ErrorCode::PermissionDenied, format!("the entry does not show `{name}`"))
         .hint("let the user that signs in read that attribute")
 }
 
 impl Inner {
+    /// Who stands behind what these entries point at.
+    pub async fn owners_of(
+        &self,
+        cx: &Context,
+        shape: &ClassShape,
+        entries: &[SearchEntry],
+    ) -> Result<Owners, ConnectorError> {
+        let mut names = BTreeSet::new();
+        entries.iter().for_each(|found| entry::pointers(found, shape, &mut names));
+        if names.len() > FEW {
+            self.names.everybody(cx, &self.wire, &self.shape).await
+        } else {
+            self.names.owners(cx, &self.wire, &self.shape, names).await
+        }
+    }
+
     /// Entries as records, with what they point at.
     pub async fn records(
         &self,
@@ -173,13 +190,7 @@ impl Inner {
         shape: &ClassShape,
         entries: Vec<SearchEntry>,
     ) -> Result<Vec<Record>, ConnectorError> {
-        let mut names = BTreeSet::new();
-        entries.iter().for_each(|found| entry::pointers(found, shape, &mut names));
-        let owners = if names.len() > FEW {
-            self.names.everybody(cx, &self.wire, &self.shape).await?
-        } else {
-            self.names.owners(cx, &self.wire, &self.shape, names).await?
-        };
+        let owners = self.owners_of(cx, shape, &entries).await?;
         let mut records = Vec::with_capacity(entries.len());
         for found in entries {
             let name = found.dn.clone();
@@ -220,7 +231,7 @@ impl Inner {
         } else {
             let inner = filter::within(shape, &filter::ask(wanted, shape)?);
             let asked = entry::wanted(shape, None);
-            let found = page::all(cx, &self.wire, &shape.class.base, Scope::Subtree, inner, asked).await?;
+            let found = page::all(cx, &self.wire, &shape.class.base, shape.class.scope.into(), inner, asked).await?;
             if found.len() > MOST_FOUND {
                 let message = format!("`{wanted}` finds more than {MOST_FOUND} entries");
                 return Err(ConnectorError::new(ErrorCode::NotSupported, message)

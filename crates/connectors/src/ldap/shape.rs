@@ -5,36 +5,75 @@ use std::sync::Arc;
 
 use ldap3::{Ldap, Scope, SearchEntry};
 use provost_connector::{Capabilities, ClassCapabilities, ConnectorError, Context, Enablement, ErrorCode};
-use provost_model::{AttributePath, AttributeSchema, AttributeType, ClassName, ClassSchema, Mutability, Schema, Text};
+use provost_model::{AttributeSchema, AttributeType, ClassName, ClassSchema, Mutability, Schema, Text};
 
 use super::catalogue::{Attribute, Catalogue, Kind};
-use super::config::{Class, Config};
+use super::config::{Choice, Class, Config};
 use super::fault::Effect;
-use super::value;
+use super::feed::Feed;
+use super::switch::{How, Switch};
 use super::wire::{Said, Wire};
+use super::{changelog, sync, usn, value};
 
 /// Controls that make writing safe in one request, where the server knows them.
 pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 pub const ASSERTION: &str = "1.3.6.1.1.12";
+/// Among `supportedCapabilities` of an Active Directory (MS-ADTS section 3.1.1.3.4.3).
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
 /// Operational attributes that are read without being asked for.
 const TOLD: [&str; 7] =
     ["createTimestamp", "modifyTimestamp", "memberOf", "pwdAccountLockedTime", "nsAccountLock", "entryDN", "uidNumber"];
 
+/// What the schema is made of.
+const SCHEMA: [&str; 3] = ["attributeTypes", "objectClasses", "dITContentRules"];
+
 /// What all sessions know.
 #[derive(Debug)]
 pub struct Shape {
     pub classes: Vec<ClassShape>,
+    /// The names that the server's databases begin at.
+    pub contexts: Vec<String>,
     pub permissive: bool,
     pub assertion: bool,
     pub post_read: bool,
+}
+
+/// The kind of server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    OpenLdap,
+    Ds389,
+    /// Active Directory, be it Microsoft's or Samba's.
+    Ad,
+    Other,
+}
+
+impl Profile {
+    fn of(root: &SearchEntry, choice: Choice) -> Self {
+        let has = |name: &str, test: &dyn Fn(&str) -> bool| {
+            value::find(root, name).into_iter().flatten().any(|value| test(value))
+        };
+        match choice {
+            Choice::OpenLdap => Profile::OpenLdap,
+            Choice::Ds389 => Profile::Ds389,
+            Choice::Ad => Profile::Ad,
+            Choice::Auto if has("supportedCapabilities", &|oid| oid == ACTIVE_DIRECTORY) => Profile::Ad,
+            Choice::Auto if has("objectClass", &|class| class == "OpenLDAProotDSE") => Profile::OpenLdap,
+            Choice::Auto if has("vendorName", &|name| name.contains("389")) => Profile::Ds389,
+            Choice::Auto => Profile::Other,
+        }
+    }
 }
 
 /// One class.
 #[derive(Debug)]
 pub struct ClassShape {
     pub class: Class,
+    pub switch: Option<Switch>,
+    /// How the server tells what changed.
+    pub feed: Option<Feed>,
     /// The attribute that never changes, and is the id.
     pub id: Identifier,
     pub attributes: Vec<Arc<Attribute>>,
@@ -71,6 +110,11 @@ impl ClassShape {
         self.by_name.get(name).or_else(|| self.attributes.iter().find(|one| one.name.eq_ignore_ascii_case(name)))
     }
 
+    pub fn enablement(&self) -> Option<Enablement> {
+        let switch = self.switch.as_ref()?;
+        Some(switch.enablement(self.attribute(&switch.attribute)?))
+    }
+
     /// Members that a new group needs and has not.
     pub fn needs_placeholder(&self) -> Option<&Arc<Attribute>> {
         let must = |attribute: &&Arc<Attribute>| attribute.kind == Kind::Name && self.must.contains(&attribute.name);
@@ -89,17 +133,21 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
     let values = |entry: &SearchEntry, name: &str| value::find(entry, name).cloned().unwrap_or_default();
     let controls = values(&root, "supportedControl");
     let has = |oid: &str| controls.iter().any(|have| have == oid);
+    let profile = Profile::of(&root, config.profile);
     let subschema = values(&root, "subschemaSubentry").into_iter().next().unwrap_or_else(|| "cn=Subschema".into());
-    let entry = read(wire, cx, subschema.clone(), vec!["attributeTypes", "objectClasses"], "read the schema").await?;
-    let catalogue =
-        entry.map(|entry| Catalogue::read(&values(&entry, "attributeTypes"), &values(&entry, "objectClasses")));
+    let entry = read(wire, cx, subschema.clone(), SCHEMA.to_vec(), "read the schema").await?;
+    let catalogue = entry.map(|entry| {
+        let [types, classes, rules] = SCHEMA.map(|name| values(&entry, name));
+        Catalogue::read(&types, &classes, &rules, profile == Profile::Ad)
+    });
     let Some(catalogue) = catalogue.filter(|catalogue| catalogue.has_class("top")) else {
         let message = format!("{} shows no schema at `{subschema}`", config.server);
         return Err(ConnectorError::new(ErrorCode::PermissionDenied, message)
             .hint("let the user that signs in read the subschema entry (RFC 4512 section 4.2)"));
     };
     let mut classes = Vec::new();
-    for class in &config.classes {
+    let usual = (profile == Profile::Ad && !config.named).then(|| config.usual_of_ad());
+    for class in usual.as_ref().unwrap_or(&config.classes) {
         if let Some(unknown) = class.object_classes.iter().find(|name| !catalogue.has_class(name)) {
             if !config.named {
                 continue;
@@ -109,7 +157,9 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
                 .at(format!("classes.{}.object_classes", class.name))
                 .hint("take one that the server's schema has, or extend the schema"));
         }
-        classes.push(shape(class, &catalogue));
+        let mut shape = shape(class, &catalogue, profile)?;
+        shape.feed = feed(cx, wire, &shape, profile, has(sync::CONTROL)).await?;
+        classes.push(shape);
     }
     if classes.is_empty() {
         let message = format!("{} has neither `inetOrgPerson` nor `groupOfNames`", config.server);
@@ -117,7 +167,13 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
             ConnectorError::new(ErrorCode::InvalidConfig, message).hint("name the `classes:` of the connection")
         );
     }
-    Ok(Shape { classes, permissive: has(PERMISSIVE_MODIFY), assertion: has(ASSERTION), post_read: has(POST_READ) })
+    Ok(Shape {
+        classes,
+        contexts: values(&root, "namingContexts"),
+        permissive: has(PERMISSIVE_MODIFY),
+        assertion: has(ASSERTION),
+        post_read: has(POST_READ),
+    })
 }
 
 async fn read(
@@ -141,31 +197,113 @@ pub async fn one(ldap: &mut Ldap, name: &str, filter: &str, attributes: Vec<&str
     Ok(entries.into_iter().find(|entry| !entry.is_ref() && !entry.is_intermediate()).map(SearchEntry::construct))
 }
 
-fn shape(class: &Class, catalogue: &Catalogue) -> ClassShape {
-    let (mut attributes, must) = catalogue.attributes_of(&class.object_classes);
-    let id = if catalogue.attribute("objectGUID").is_some() {
-        Identifier::Guid("objectGUID")
-    } else if catalogue.attribute("entryUUID").is_some() {
-        Identifier::Text("entryUUID")
-    } else if catalogue.attribute("nsUniqueId").is_some() {
-        Identifier::Text("nsUniqueId")
-    } else {
-        Identifier::Name
-    };
-    let switch = class.enabled.as_ref().map(|switch| switch.attribute.as_str());
+fn shape(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<ClassShape, ConnectorError> {
+    let (mut attributes, mut must) = catalogue.attributes_of(&class.object_classes);
+    if profile == Profile::Ad {
+        // Of what its schema asks for, the server makes up all but the name.
+        must.retain(|name| name == "cn");
+    }
+    let id = identifier(class, catalogue, profile)?;
+    let own = class.enabled.as_ref().and_then(Switch::of);
+    if let Some(unknown) = own.as_ref().filter(|own| catalogue.attribute(&own.attribute).is_none()) {
+        let message = format!("the server has no attribute `{}`", unknown.attribute);
+        return Err(
+            ConnectorError::new(ErrorCode::InvalidConfig, message).at(format!("classes.{}.enabled", class.name))
+        );
+    }
+    let switch = own.or_else(|| usual_switch(&attributes, catalogue, profile));
+    let by = switch.as_ref().map(|switch| switch.attribute.as_str());
     let mut operational: Vec<Text> = Vec::new();
-    for name in TOLD.into_iter().chain(switch).chain(id.attribute()) {
+    for name in TOLD.into_iter().chain(by).chain(id.attribute()) {
         let Some(attribute) = catalogue.attribute(name) else { continue };
         if attribute.operational {
             operational.push(attribute.name.clone());
         }
-        if !attributes.contains(attribute) && (attribute.operational || Some(name) == switch) {
+        if !attributes.contains(attribute) && (attribute.operational || Some(name) == by) {
             attributes.push(attribute.clone());
         }
     }
+    if let Some(only) = &class.attributes {
+        let named = |attribute: &Arc<Attribute>| only.iter().any(|name| name.eq_ignore_ascii_case(&attribute.name));
+        let needed = |attribute: &Arc<Attribute>| {
+            must.contains(&attribute.name)
+                || [by, id.attribute()].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&attribute.name))
+        };
+        if let Some(unknown) =
+            only.iter().find(|name| !attributes.iter().any(|one| one.name.eq_ignore_ascii_case(name)))
+        {
+            let message = format!("entries of class `{}` have no attribute `{unknown}`", class.name);
+            return Err(
+                ConnectorError::new(ErrorCode::InvalidConfig, message).at(format!("classes.{}.attributes", class.name))
+            );
+        }
+        attributes.retain(|attribute| named(attribute) || needed(attribute));
+    }
     attributes.sort_by(|one, other| one.name.cmp(&other.name));
     let by_name = attributes.iter().map(|attribute| (attribute.name.clone(), attribute.clone())).collect();
-    ClassShape { class: class.clone(), id, attributes, by_name, must, operational }
+    Ok(ClassShape { class: class.clone(), switch, feed: None, id, attributes, by_name, must, operational })
+}
+
+/// The feed that tells all of what changes, where the server has one and shows it.
+async fn feed(
+    cx: &Context,
+    wire: &Wire,
+    shape: &ClassShape,
+    profile: Profile,
+    synchronises: bool,
+) -> Result<Option<Feed>, ConnectorError> {
+    let base = &shape.class.base;
+    Ok(match (profile, shape.id) {
+        (Profile::Ad, Identifier::Guid(_)) if usn::is_there(cx, wire, base).await? => Some(Feed::Usn),
+        (Profile::Ds389, Identifier::Text("nsUniqueId")) if changelog::is_there(cx, wire).await? => {
+            Some(Feed::Changelog)
+        }
+        (Profile::OpenLdap | Profile::Other, Identifier::Text("entryUUID")) if synchronises => {
+            sync::is_there(cx, wire, base).await?.then_some(Feed::Sync)
+        }
+        _ => None,
+    })
+}
+
+/// What the class is told apart by: the setting, else what this kind of server has.
+fn identifier(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Identifier, ConnectorError> {
+    let known = [Identifier::Guid("objectGUID"), Identifier::Text("entryUUID"), Identifier::Text("nsUniqueId")];
+    let has = |id: &Identifier| id.attribute().is_some_and(|name| catalogue.attribute(name).is_some());
+    let Some(wanted) = &class.id else {
+        let first = match profile {
+            Profile::Ad => Some(Identifier::Guid("objectGUID")),
+            Profile::Ds389 => Some(Identifier::Text("nsUniqueId")),
+            Profile::OpenLdap => Some(Identifier::Text("entryUUID")),
+            Profile::Other => None,
+        };
+        return Ok(first.filter(has).or_else(|| known.into_iter().find(has)).unwrap_or(Identifier::Name));
+    };
+    if wanted.eq_ignore_ascii_case(value::NAME) {
+        return Ok(Identifier::Name);
+    }
+    let named = known.into_iter().find(|id| id.attribute().is_some_and(|name| name.eq_ignore_ascii_case(wanted)));
+    named.filter(has).ok_or_else(|| {
+        ConnectorError::new(
+            ErrorCode::InvalidConfig,
+            format!("`{wanted}` is no attribute that the server tells entries by"),
+        )
+        .at(format!("classes.{}.id", class.name))
+        .hint("take `entryUUID`, `nsUniqueId`, `objectGUID` or `dn`, whichever the server has; or leave it out")
+    })
+}
+
+/// How this kind of server locks accounts, where it is always so.
+fn usual_switch(attributes: &[Arc<Attribute>], catalogue: &Catalogue, profile: Profile) -> Option<Switch> {
+    let has = |name: &str| attributes.iter().any(|attribute| attribute.name.eq_ignore_ascii_case(name));
+    match profile {
+        Profile::Ad if has("userAccountControl") => {
+            Some(Switch { attribute: "userAccountControl".into(), how: How::Bit(2) })
+        }
+        Profile::Ds389 if has("userPassword") && has("cn") && catalogue.attribute("nsAccountLock").is_some() => {
+            Some(Switch { attribute: "nsAccountLock".into(), how: How::Mark { off: "true".into() } })
+        }
+        _ => None,
+    }
 }
 
 impl Shape {
@@ -197,7 +335,7 @@ impl Shape {
                     Kind::Text => AttributeType::String,
                     Kind::Boolean => AttributeType::Boolean,
                     Kind::Integer => AttributeType::Integer,
-                    Kind::Time => AttributeType::DateTime,
+                    Kind::Time | Kind::FileTime => AttributeType::DateTime,
                     Kind::Name => AttributeType::Reference,
                     Kind::Bytes if secret => AttributeType::String,
                     Kind::Bytes => AttributeType::Binary,
@@ -219,7 +357,10 @@ impl Shape {
         let keys = keys.into_iter().filter(|key| shape.attribute(key).is_some()).map(Text::from);
         ClassSchema {
             name: shape.class.name.clone(),
-            attributes: std::iter::once(name).chain(described).collect(),
+            attributes: std::iter::once(name)
+                .chain(shape.switch.as_ref().and_then(Switch::schema))
+                .chain(described)
+                .collect(),
             keys: keys.chain([value::NAME.into()]).collect(),
             open: false,
         }
@@ -227,13 +368,8 @@ impl Shape {
 
     pub fn capabilities(&self, config: &Config) -> Capabilities {
         let classes = self.classes.iter().map(|shape| {
-            let enablement = shape.class.enabled.as_ref().and_then(|switch| {
-                let about = shape.attribute(&switch.attribute)?;
-                let value = |text: &str| value::read(about.kind, text);
-                let path = AttributePath::name(about.name.clone());
-                Some(Enablement { path, on: value(&switch.on), off: value(&switch.off) })
-            });
-            let switch = enablement.as_ref().map(|switch: &Enablement| switch.path.to_string());
+            let enablement = shape.enablement();
+            let switch = enablement.as_ref().map(|switch| switch.path.to_string());
             let can_ask = |attribute: &&Arc<Attribute>| {
                 matches!(attribute.kind, Kind::Text | Kind::Integer)
                     && !attribute.secret
@@ -243,6 +379,7 @@ impl Shape {
             ClassCapabilities {
                 name: shape.class.name.clone(),
                 scan: true,
+                changes: shape.feed.is_some(),
                 create: true,
                 update: true,
                 delete: true,

@@ -114,8 +114,8 @@ pub fn normal(name: &str) -> String {
 /// What an escaped value says; what is no escape stays as it is.
 fn unescape(value: &str) -> String {
     // White space around a value says nothing, unless it is escaped.
-    let begun = value.trim_start();
-    let kept = begun.trim_end();
+    let begun = value.trim_start_matches(' ');
+    let kept = begun.trim_end_matches(' ');
     // A backslash that is not escaped itself escapes the space behind it.
     let slashes = kept.bytes().rev().take_while(|byte| *byte == b'\\').count();
     let value = if slashes % 2 == 1 && kept.len() < begun.len() { &begun[..=kept.len()] } else { kept };
@@ -167,6 +167,7 @@ mod tests {
             ("cn=\\C3\\A9,dc=x", "cn=é,dc=x"),
             ("cn=end\\20,dc=x", "cn=end\\ ,dc=x"),
             ("cn=Lu\\\\ , dc=x", "cn=Lu\\\\,dc=x"),
+            ("cn=a\\\u{a0} ,dc=x", "cn=a\\\u{a0},dc=x"),
         ];
         for (one, other) in cases {
             assert_eq!(normal(one), normal(other), "{one}");

@@ -4,6 +4,7 @@
 //! however it ends, is an answer or an error.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
+use super::address::Server;
 use super::config::{Config, Identity};
 use super::fault::{self, Effect};
 
@@ -23,6 +25,8 @@ pub struct Wire {
     password: Option<Secret>,
     idle: Mutex<Vec<Ldap>>,
     slots: Semaphore,
+    /// The server that answered last.
+    preferred: AtomicUsize,
 }
 
 /// What a conversation came to, and whether its connection is still good.
@@ -31,7 +35,7 @@ pub type Said<T> = Result<T, LdapError>;
 impl Wire {
     pub fn new(config: Arc<Config>, tls: Option<Arc<ClientConfig>>, password: Option<Secret>) -> Self {
         let slots = Semaphore::new(config.max_in_flight);
-        Self { config, tls, password, idle: Mutex::default(), slots }
+        Self { config, tls, password, idle: Mutex::default(), slots, preferred: AtomicUsize::new(0) }
     }
 
     /// One conversation. `what` is for messages.
@@ -111,15 +115,34 @@ impl Wire {
     }
 
     /// A new connection, signed in, for one user alone: a scan keeps its own from the first page to the last.
+    /// The server that answered last comes first; who cannot be reached is passed over as long as there is another.
     pub async fn open(&self) -> Result<Ldap, ConnectorError> {
-        let mut settings = LdapConnSettings::new()
-            .set_conn_timeout(CONNECT.min(self.config.timeout))
-            .set_starttls(self.config.start_tls);
+        let servers = &self.config.servers;
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut failed = None;
+        for at in (0..servers.len()).map(|step| (first + step) % servers.len()) {
+            match self.open_at(&servers[at]).await {
+                Ok(ldap) => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok(ldap);
+                }
+                Err(error) if error.code == ErrorCode::Unavailable => failed = failed.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| ConnectorError::new(ErrorCode::Internal, "no server is configured")))
+    }
+
+    async fn open_at(&self, server: &Server) -> Result<Ldap, ConnectorError> {
+        // All of them get their turn within the time of one call.
+        let share = self.config.timeout / u32::try_from(self.config.servers.len()).unwrap_or(u32::MAX);
+        let mut settings =
+            LdapConnSettings::new().set_conn_timeout(CONNECT.min(share)).set_starttls(self.config.start_tls);
         if let Some(tls) = &self.tls {
             settings = settings.set_config(tls.clone());
         }
-        let server = &self.config.server;
-        let opened = LdapConnAsync::with_settings(settings, &self.config.url).await;
+        let opened = LdapConnAsync::with_settings(settings, &server.url).await;
+        let server = &server.name;
         let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
         tokio::spawn(async move {
             if let Err(error) = driver.drive().await {

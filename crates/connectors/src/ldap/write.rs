@@ -3,7 +3,9 @@
 //! An entry is known by its id and addressed by its name. With the assertion control (RFC 4528) a name from memory is safe:
 //! the server does nothing when another entry has it by now. Without it the name is looked up each time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use ldap3::controls::{Control, ControlType, RawControl, ReadEntryResp};
 use ldap3::{Ldap, LdapResult, Mod};
@@ -11,7 +13,7 @@ use provost_connector::{Applied, ConnectorError, Context, Done, ErrorCode, Excha
 use provost_model::{Action, Change, ObjectId, Operation};
 
 use super::fault::{self, Effect};
-use super::modification::{self, Plan};
+use super::modification::{self, Piece, Plan};
 use super::session::Inner;
 use super::shape::{self, ClassShape, Identifier};
 use super::wire::Said;
@@ -36,12 +38,19 @@ pub async fn apply(cx: &Context, inner: &Inner, operations: &[Operation]) -> Vec
 
 async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done, ConnectorError> {
     let shape = inner.class(&operation.class)?;
+    let changes = switching(shape, operation)?;
     let of = |change: &Change| modification::pointed(change, shape);
-    let ids: Vec<ObjectId> = operation.changes.iter().flat_map(of).collect();
+    let ids: Vec<ObjectId> = changes.iter().flat_map(of).collect();
     let names = inner.names.of(cx, &inner.wire, &inner.shape, &ids).await?;
     // Whose entry is gone is still named by the groups that he was in.
     let gone = |id: &ObjectId| inner.names.known(id);
-    let plan = modification::plan(&operation.changes, shape, &names, &gone)?;
+    let plan = modification::plan(&changes, shape, &names, &gone)?;
+    if !inner.config.is_encrypted() && plan.changes.iter().any(modification::Piece::is_windows_password) {
+        let message = "`unicodePwd` is only taken over an encrypted connection";
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .at("unicodePwd")
+            .hint("use `ldaps://` or `start_tls: true`"));
+    }
     match (operation.action, &operation.target_id) {
         (Action::Create, _) => create(cx, inner, shape, plan).await,
         (_, None) => Err(ConnectorError::new(ErrorCode::InvalidValue, "the operation names no entry")),
@@ -52,6 +61,27 @@ async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done,
         }
         (_, Some(id)) => update(cx, inner, shape, id, plan).await,
     }
+}
+
+/// The changes, with the one that switches the account where the operation does that.
+fn switching<'o>(shape: &ClassShape, operation: &'o Operation) -> Result<Cow<'o, [Change]>, ConnectorError> {
+    let on = match operation.action {
+        Action::Enable => true,
+        Action::Disable => false,
+        _ => return Ok(Cow::Borrowed(&operation.changes)),
+    };
+    let Some(enablement) = shape.enablement() else {
+        let message = format!("class `{}` has nothing to {} an entry by", shape.class.name, operation.action);
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .hint("set `enabled` of the class, or let leavers be deleted"));
+    };
+    if operation.changes.iter().any(|change| *change.path == enablement.path) {
+        return Ok(Cow::Borrowed(&operation.changes));
+    }
+    let mut changes = operation.changes.clone();
+    let value = if on { enablement.on } else { enablement.off };
+    changes.push(Change::set(Arc::new(enablement.path), value));
+    Ok(Cow::Owned(changes))
 }
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = Said<LdapResult>> + Send>>;
@@ -214,10 +244,13 @@ async fn update(
             last = Some(result);
         }
     }
-    if !plan.changes.is_empty() {
-        let result = modify(cx, inner, shape, id, &plan, &mut requests).await;
+    if !plan.changes.is_empty() || plan.on.is_some() {
+        let result = match plan.on {
+            Some(on) => turn(cx, inner, shape, id, &plan, on, &mut requests).await,
+            None => modify(cx, inner, shape, id, &plan, &mut requests).await.map(Some),
+        };
         match result {
-            Ok(result) => last = Some(result),
+            Ok(result) => last = result.or(last),
             // It was renamed, and the rest was not done.
             Err(error) if last.is_some() && error.code != ErrorCode::UnknownOutcome => {
                 return Err(ConnectorError {
@@ -233,6 +266,47 @@ async fn update(
     Ok(Done { target_id: id.clone(), requests, exchange, ..Done::default() })
 }
 
+/// Sends the changes with a bit turned, unless somebody else writes that number in between: then it is read again.
+async fn turn(
+    cx: &Context,
+    inner: &Inner,
+    shape: &ClassShape,
+    id: &ObjectId,
+    plan: &Plan,
+    on: bool,
+    requests: &mut u32,
+) -> Result<Option<LdapResult>, ConnectorError> {
+    let Some(switch) = &shape.switch else {
+        return Err(ConnectorError::new(ErrorCode::Internal, "the class has no switch"));
+    };
+    let given = plan.changes.iter().find(|piece| piece.attribute == switch.attribute);
+    if let Some(text) = given.map(|piece| piece.text.clone()) {
+        // Whoever sets the number itself says all of its bits.
+        let mut changes: Vec<Piece> =
+            plan.changes.iter().filter(|piece| piece.attribute != switch.attribute).cloned().collect();
+        changes.push(modification::number(switch, text.as_deref(), on));
+        return modify(cx, inner, shape, id, &Plan { changes, ..Plan::default() }, requests).await.map(Some);
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let name = name_of(cx, inner, shape, id).await?;
+        let asked = Plan { changes: vec![modification::number(switch, None, on)], ..Plan::default() };
+        let now = current(cx, inner, &name, &asked).await?;
+        let now = now.values().flatten().next().and_then(|value| std::str::from_utf8(value).ok());
+        let mut changes = plan.changes.clone();
+        changes.extend(modification::turn(switch, now, on));
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let exact = Plan { changes, exact: true, ..Plan::default() };
+        match modify(cx, inner, shape, id, &exact, requests).await {
+            Err(error) if error.code == ErrorCode::Conflict && tries < 4 => {}
+            result => return result.map(Some),
+        }
+    }
+}
+
 /// Sends the changes, and once more in another form where the server takes the first one badly.
 async fn modify(
     cx: &Context,
@@ -242,7 +316,8 @@ async fn modify(
     plan: &Plan,
     requests: &mut u32,
 ) -> Result<LdapResult, ConnectorError> {
-    let permissive = inner.shape.permissive;
+    // With permission to pass over what is not there, another's change would be overwritten.
+    let permissive = inner.shape.permissive && !plan.exact;
     let mut changes = plan.changes.clone();
     let mut tries = 0;
     loop {
@@ -263,7 +338,7 @@ async fn modify(
         match result.rc {
             0 => return Ok(result),
             // Something is there already, or not there: only what is left to do is sent.
-            16 | 20 if tries < 4 => {
+            16 | 20 if tries < 4 && !plan.exact => {
                 let name = name_of(cx, inner, shape, id).await?;
                 changes = modification::left(changes, &current(cx, inner, &name, plan).await?);
                 if changes.is_empty() {

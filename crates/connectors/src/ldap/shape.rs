@@ -35,6 +35,7 @@ pub struct Shape {
     pub classes: Vec<ClassShape>,
     /// The names that the server's databases begin at.
     pub contexts: Vec<String>,
+    pub profile: Profile,
     pub permissive: bool,
     pub assertion: bool,
     pub post_read: bool,
@@ -170,6 +171,7 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
     Ok(Shape {
         classes,
         contexts: values(&root, "namingContexts"),
+        profile,
         permissive: has(PERMISSIVE_MODIFY),
         assertion: has(ASSERTION),
         post_read: has(POST_READ),

@@ -139,8 +139,19 @@ async fn name_of(cx: &Context, inner: &Inner, shape: &ClassShape, id: &ObjectId)
     })
 }
 
+/// OpenLDAP keeps a zero byte in a name; others end the name at it, and would write another entry than was asked for.
+fn check_name(inner: &Inner, name: &str) -> Result<(), ConnectorError> {
+    if inner.shape.profile == shape::Profile::OpenLdap || !template::has_zero(name) {
+        return Ok(());
+    }
+    Err(ConnectorError::new(ErrorCode::InvalidValue, "a name cannot hold a zero byte")
+        .at(value::NAME)
+        .hint("correct the value that the name is made of"))
+}
+
 async fn create(cx: &Context, inner: &Inner, shape: &ClassShape, plan: Plan) -> Result<Done, ConnectorError> {
     let (name, attributes) = modification::entry(plan, shape)?;
+    check_name(inner, &name)?;
     let id_attribute = shape.id.attribute().filter(|_| inner.shape.post_read);
     let told = format!("add `{name}`");
     let asked = name.clone();
@@ -230,6 +241,7 @@ async fn update(
         if let Some((first, parent)) = modification::rename(&mut plan, &name)? {
             let told = format!("rename `{name}`");
             let target = format!("{first},{parent}");
+            check_name(inner, &target)?;
             let above = (template::rdn(&name).map(|(_, _, above)| template::normal(above))
                 != Some(template::normal(&parent)))
             .then_some(parent);
@@ -337,12 +349,18 @@ async fn modify(
         let result = addressed(cx, inner, shape, id, "modify", ask).await?;
         match result.rc {
             0 => return Ok(result),
-            // Something is there already, or not there: only what is left to do is sent.
-            16 | 20 if tries < 4 && !plan.exact => {
+            // Something is there already, or not there: only what is left to do is sent. The last two are how Active
+            // Directory says so of members.
+            rc @ (16 | 20 | 68 | 53) if tries < 4 && !plan.exact => {
                 let name = name_of(cx, inner, shape, id).await?;
+                let before: usize = changes.iter().map(|piece| piece.values.len()).sum();
                 changes = modification::left(changes, &current(cx, inner, &name, plan).await?);
                 if changes.is_empty() {
                     return Ok(LdapResult { rc: 0, ..result });
+                }
+                let after: usize = changes.iter().map(|piece| piece.values.len()).sum();
+                if before == after && matches!(rc, 68 | 53) {
+                    return Err(fault::of_result(&result, "modify"));
                 }
             }
             // A group must not be empty.

@@ -4,7 +4,8 @@
 //! One database below [`BASE`] with two containers, the retro changelog switched on, and one user, [`ADMIN`], who may do
 //! everything. Nobody reads without a password but the root entry.
 //!
-//! What was found by asking it: the changelog's place and its bounds stand in the root entry; `nsUniqueId` and
+//! What was found by asking it: the changelog names the entry of a change by its `nsUniqueId` only where the plug-in's
+//! `nsslapd-attribute: nsuniqueid:targetUniqueId` asks for that, as it does here; the changelog's place and its bounds stand in the root entry; `nsUniqueId` and
 //! `nsAccountLock` are operational; a size limit of 2,000 holds for all but [`ADMIN`], paged or not.
 
 use std::{ffi::OsString, fs, path::Path, process::Stdio, time::Duration};
@@ -141,7 +142,10 @@ async fn prepare(folder: &Path, port: u16, changelog: bool) -> std::io::Result<(
 /// The configuration with one plug-in switched on.
 fn switched_on(text: &str, plugin: &str) -> String {
     let entries = text.split("\n\n").map(|entry| match entry.trim_start().starts_with(&format!("dn: {plugin}")) {
-        true => entry.replace("nsslapd-pluginenabled: off", "nsslapd-pluginenabled: on"),
+        true => entry.replace(
+            "nsslapd-pluginenabled: off",
+            "nsslapd-pluginenabled: on\nnsslapd-attribute: nsuniqueid:targetUniqueId",
+        ),
         false => entry.to_owned(),
     });
     entries.collect::<Vec<_>>().join("\n\n")

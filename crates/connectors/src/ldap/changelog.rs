@@ -54,7 +54,10 @@ async fn reach(ldap: &mut Ldap) -> Said<Option<(Reach, String)>> {
 
 async fn read(mut ldap: Ldap, from: Option<(String, u64)>) -> Said<Read> {
     let Some((now, base)) = reach(&mut ldap).await? else { return Ok(Read::Nothing) };
-    let Some((log, from)) = from else { return Ok(Read::Newest(now)) };
+    let Some((log, from)) = from else {
+        let shown = names_entries(&mut ldap, &base, now.last).await?;
+        return Ok(if shown { Read::Newest(now) } else { Read::Nothing });
+    };
     if log != now.log || from > now.last {
         return Ok(Read::Expired("the changelog is another one than that of the cursor"));
     }
@@ -95,6 +98,14 @@ async fn read(mut ldap: Ldap, from: Option<(String, u64)>) -> Said<Read> {
         return Ok(Read::Expired("a container was renamed, and the entries below it have other names by that"));
     }
     Ok(Read::Changed { ids, at, log: now.log })
+}
+
+/// Whether the newest change tells whose it is, which has to be switched on. One that is trimmed already tells nothing
+/// against it.
+async fn names_entries(ldap: &mut Ldap, base: &str, last: u64) -> Said<bool> {
+    let name = format!("changeNumber={last},{base}");
+    let newest = shape::one(ldap, &name, ALL, vec!["targetUniqueId"]).await?;
+    Ok(newest.is_none_or(|entry| value::find(&entry, "targetUniqueId").is_some()))
 }
 
 /// Whether others are below one of these entries.

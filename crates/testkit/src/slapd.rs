@@ -43,6 +43,10 @@ pub struct Options {
     pub settings: Vec<String>,
     /// More entries, as LDIF.
     pub ldif: String,
+    /// Without the overlays.
+    pub plain: bool,
+    /// Lines for the overlay syncprov, such as `syncprov-sessionlog 100`.
+    pub sync: Vec<String>,
     /// Lines of the part for all databases, such as an `authz-regexp`.
     pub global: Vec<String>,
     /// Also serves with TLS: what the server shows, and the authority of the clients' certificates.
@@ -148,6 +152,7 @@ fn configuration(folder: &Path, options: &Options) -> String {
         ),
         None => String::new(),
     };
+    let overlays = if options.plain { "" } else { "overlay memberof\noverlay syncprov" };
     let schemas = ["core", "cosine", "inetorgperson", "nis"];
     let includes: String = schemas.iter().map(|name| format!("include /etc/ldap/schema/{name}.schema\n")).collect();
     format!(
@@ -175,10 +180,11 @@ fn configuration(folder: &Path, options: &Options) -> String {
          index member eq\n\
          access to * by users read by anonymous auth\n\
          {}\n\
-         overlay memberof\n\
-         overlay syncprov\n",
+         {overlays}\n\
+         {}\n",
         options.global.join("\n"),
-        options.settings.join("\n")
+        options.settings.join("\n"),
+        options.sync.join("\n")
     )
 }
 

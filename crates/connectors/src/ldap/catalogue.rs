@@ -17,6 +17,8 @@ pub enum Kind {
     FileTime,
     /// A distinguished name: points at another entry.
     Name,
+    /// A value of another entry, which it points at by that (`memberUid`).
+    Key,
     /// Base64 outside.
     Bytes,
 }

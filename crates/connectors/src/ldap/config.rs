@@ -98,8 +98,17 @@ struct RawClass {
     id: Option<Text>,
     dn: Option<Text>,
     attributes: Option<Vec<Text>>,
+    references: BTreeMap<Text, Pointed>,
     enabled: Option<Switch>,
     placeholder: Option<Text>,
+}
+
+/// What an attribute points at by a value: `{class: person, attribute: uid}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pointed {
+    pub class: ClassName,
+    pub attribute: Text,
 }
 
 /// The attribute that switches an account on and off.
@@ -178,6 +187,7 @@ pub struct Class {
     pub id: Option<Text>,
     /// The only attributes that are read and written.
     pub attributes: Option<Vec<Text>>,
+    pub references: BTreeMap<Text, Pointed>,
     pub enabled: Option<Switch>,
     /// A member that stands for nobody, where the schema does not allow a group without members.
     pub placeholder: Text,
@@ -301,7 +311,8 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
     };
     let below = raw.base.unwrap_or_else(|| base.clone());
     let enabled = raw.enabled.map(|switch| switch.checked(&at("enabled"))).transpose()?;
-    let names = raw.attributes.iter().flatten().chain(&raw.id);
+    let pointed = raw.references.iter().flat_map(|(name, to)| [name, &to.attribute]);
+    let names = raw.attributes.iter().flatten().chain(&raw.id).chain(pointed);
     if let Some(odd) = names.into_iter().find(|name| !is_word(name) || name.is_empty()) {
         let hint = "give the names of attributes as the server's schema has them";
         return Err(problem(at("attributes"), format!("`{odd}` is no name of an attribute"), hint));
@@ -330,6 +341,7 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
         id: raw.id,
         dn,
         attributes: raw.attributes,
+        references: raw.references,
         enabled,
         placeholder: raw.placeholder.unwrap_or_else(|| "cn=nobody".into()),
     })

@@ -33,7 +33,9 @@ pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
 
 /// Whether an entry points at others.
 pub fn points(entry: &SearchEntry, shape: &ClassShape) -> bool {
-    let is_pointer = |name: &String| shape.attribute(base_name(name)).is_some_and(|about| about.kind == Kind::Name);
+    let is_pointer = |name: &String| {
+        shape.attribute(base_name(name)).is_some_and(|about| matches!(about.kind, Kind::Name | Kind::Key))
+    };
     entry
         .attrs
         .iter()
@@ -68,7 +70,11 @@ pub fn record(entry: SearchEntry, shape: &ClassShape, owners: &Owners) -> Option
         let (plain, range) = range::parse(&name).map_or((name.as_str(), false), |(plain, _)| (plain, true));
         let Some(about) = known(shape, plain) else { continue };
         let read = |text: &String| match about.kind {
-            Kind::Name => pointer(text, owners),
+            Kind::Name => pointer(&template::normal(text), text, owners),
+            Kind::Key => match shape.key(&about.name) {
+                Some(key) => pointer(&key.place(text), text, owners),
+                None => Value::text(text),
+            },
             kind => value::read(kind, text),
         };
         let kept = texts.iter().filter(|text| !value::is_never(about.kind, &about.name, text));
@@ -108,8 +114,9 @@ fn put(attributes: &mut Attributes, about: &Attribute, mut values: Vec<Value>) {
     }
 }
 
-fn pointer(name: &str, owners: &Owners) -> Value {
-    match owners.get(&template::normal(name)) {
+/// Whoever `place` has; who is nobody stays a text.
+fn pointer(place: &str, name: &str, owners: &Owners) -> Value {
+    match owners.get(place) {
         Some((class, id)) => Value::reference(class.clone(), id.clone()),
         None => Value::text(name),
     }

@@ -1,7 +1,7 @@
 //! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server and whatever follows the RFCs, as source and target.
 //!
 //! `config` the settings, `wire` the connections, `shape` what the server is like (its schema by `catalogue`), `value` and
-//! `entry` its values and entries as ours, `template` and `names` distinguished names and whose they are, `filter`, `page`, `range`
+//! `entry` its values and entries as ours, `template`, `names` and `keys` distinguished names and whose they are, `filter`, `page`, `range`
 //! and `read` the questions, `feed` what changed (`sync`, `changelog`, `usn`), `modification` and `write` the changes, `fault` what its results mean. `docs.md` is for people who connect a directory.
 
 mod address;
@@ -13,6 +13,7 @@ mod entry;
 mod fault;
 mod feed;
 mod filter;
+mod keys;
 mod modification;
 mod names;
 mod page;

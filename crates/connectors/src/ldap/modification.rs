@@ -66,6 +66,11 @@ pub fn pointed(change: &Change, shape: &ClassShape) -> Vec<ObjectId> {
     change.value.elements().iter().filter_map(id_of).collect()
 }
 
+/// The ids in a change.
+pub fn ids_in(change: &Change) -> impl Iterator<Item = ObjectId> {
+    change.value.elements().iter().filter_map(id_of)
+}
+
 fn id_of(value: &Value) -> Option<ObjectId> {
     match value {
         Value::Reference(reference) => Some(reference.id.clone()),
@@ -74,13 +79,21 @@ fn id_of(value: &Value) -> Option<ObjectId> {
     }
 }
 
+/// Whom the changes point at.
+pub struct Pointed<'p> {
+    pub names: &'p BTreeMap<ObjectId, String>,
+    /// By attribute in lower case, for those that point by a value.
+    pub keys: &'p BTreeMap<(Text, ObjectId), String>,
+    /// The name of who is gone, as far as it is known.
+    pub gone: &'p (dyn Fn(&ObjectId) -> Option<String> + Sync),
+}
+
+fn nobody(path: &str, id: &ObjectId) -> ConnectorError {
+    ConnectorError::new(ErrorCode::Dependency, format!("`{path}`: there is no entry `{id}`")).at(Text::from(path))
+}
+
 /// The changes in the server's terms. What the class has not, or nobody may write, is refused before anything is sent.
-pub fn plan(
-    changes: &[Change],
-    shape: &ClassShape,
-    names: &BTreeMap<ObjectId, String>,
-    gone: &dyn Fn(&ObjectId) -> Option<String>,
-) -> Result<Plan, ConnectorError> {
+pub fn plan(changes: &[Change], shape: &ClassShape, who: &Pointed<'_>) -> Result<Plan, ConnectorError> {
     let mut plan = Plan::default();
     for change in changes {
         let path = change.path.to_string();
@@ -114,7 +127,7 @@ pub fn plan(
         if about.read_only {
             return Err(refuse(ErrorCode::NotSupported, "is given by the server and cannot be written"));
         }
-        let piece = piece(change, about, names, gone, &path)?;
+        let piece = piece(change, about, who, &path)?;
         // To remove nothing would be to remove everything.
         if !piece.values.is_empty() || piece.op == ChangeOp::Unset {
             plan.changes.push(piece);
@@ -154,30 +167,27 @@ pub fn turn(switch: &Switch, have: Option<&str>, on: bool) -> Vec<Piece> {
     }
 }
 
-fn piece(
-    change: &Change,
-    about: &Attribute,
-    names: &BTreeMap<ObjectId, String>,
-    gone: &dyn Fn(&ObjectId) -> Option<String>,
-    path: &str,
-) -> Result<Piece, ConnectorError> {
+fn piece(change: &Change, about: &Attribute, who: &Pointed<'_>, path: &str) -> Result<Piece, ConnectorError> {
     let secret = about.secret;
     let mut values = Values::new();
     let mut text = None;
     for one in change.value.elements().iter().filter(|one| !one.is_null()) {
         let bytes = match (about.kind, id_of(one)) {
-            (Kind::Name, Some(id)) => match names.get(&id) {
+            (Kind::Key, Some(id)) => match who.keys.get(&(about.name.to_lowercase(), id.clone())) {
+                Some(key) => key.clone().into_bytes(),
+                // Whose value it was, nobody can say any more.
+                None if change.op == ChangeOp::Remove => continue,
+                None => return Err(nobody(path, &id)),
+            },
+            (Kind::Name, Some(id)) => match who.names.get(&id) {
                 Some(name) => name.clone().into_bytes(),
                 None if template::rdn(&id).is_some() => id.to_string().into_bytes(),
                 // Who is gone is nobody's member any more.
-                None if change.op == ChangeOp::Remove => match gone(&id) {
+                None if change.op == ChangeOp::Remove => match (who.gone)(&id) {
                     Some(name) => name.into_bytes(),
                     None => continue,
                 },
-                None => {
-                    let message = format!("`{path}`: there is no entry `{id}`");
-                    return Err(ConnectorError::new(ErrorCode::Dependency, message).at(Text::from(path)));
-                }
+                None => return Err(nobody(path, &id)),
             },
             _ if about.name.eq_ignore_ascii_case("unicodePwd") => value::quoted(one, path)?,
             _ => value::write(about.kind, secret, one, path)?,

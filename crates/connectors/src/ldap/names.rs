@@ -80,7 +80,10 @@ impl Names {
     pub async fn everybody(&self, cx: &Context, wire: &Wire, shape: &Shape) -> Result<Owners, ConnectorError> {
         let mut owners = Owners::new();
         for class in &shape.classes {
-            for entry in ids_of(cx, wire, class, "(objectClass=*)").await? {
+            // Who is on another server stays a name.
+            let (base, scope) = (&class.class.base, class.class.scope.into());
+            let all = class.class.filter.to_string();
+            for entry in page::here(cx, wire, base, scope, all, only_id(class)).await?.0 {
                 if let Some(id) = value::id(&entry, class.id) {
                     owners.insert(template::normal(&entry.dn), (class.class.name.clone(), id));
                 }
@@ -129,6 +132,9 @@ async fn ids_of(
     class: &ClassShape,
     inner: &str,
 ) -> Result<Vec<SearchEntry>, ConnectorError> {
-    let wanted = class.id.attribute().map_or_else(|| vec!["1.1".to_owned()], |name| vec![name.to_owned()]);
-    page::all(cx, wire, &class.class.base, class.class.scope.into(), within(class, inner), wanted).await
+    page::all(cx, wire, &class.class.base, class.class.scope.into(), within(class, inner), only_id(class)).await
+}
+
+fn only_id(class: &ClassShape) -> Vec<String> {
+    vec![class.id.attribute().unwrap_or("1.1").to_owned()]
 }

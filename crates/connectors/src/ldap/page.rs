@@ -51,9 +51,9 @@ pub async fn with(
     controls.push(RawControl { crit: true, ..control });
     let result = ldap.with_controls(controls).search(base, scope, filter, attributes).await?;
     let (entries, result) = result.success()?;
-    let referrals = entries.iter().filter(|entry| entry.is_ref()).count();
-    let entries = entries.into_iter().filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-    let mut entries: Vec<SearchEntry> = entries.map(SearchEntry::construct).collect();
+    // The library has taken references out of what was found.
+    let referrals = result.refs.len();
+    let mut entries: Vec<SearchEntry> = entries.into_iter().map(SearchEntry::construct).collect();
     for entry in &mut entries {
         range::complete(ldap, entry).await?;
     }
@@ -69,7 +69,7 @@ fn cookie_of(result: &LdapResult) -> Option<Vec<u8>> {
     })
 }
 
-/// Everything that a search finds.
+/// Everything that a search finds. A part that is on another server is an error: whoever is not found may be there.
 pub async fn all(
     cx: &Context,
     wire: &Wire,
@@ -78,24 +78,46 @@ pub async fn all(
     filter: String,
     attributes: Vec<String>,
 ) -> Result<Vec<SearchEntry>, ConnectorError> {
+    let (found, referrals) = here(cx, wire, base, scope, filter, attributes).await?;
+    if referrals > 0 {
+        let message = format!("search {base}: {referrals} parts are on other servers (referrals)");
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .scope(provost_connector::Scope::Class)
+            .hint("connect to a server that holds all of it, or narrow the `base` of the class"));
+    }
+    Ok(found)
+}
+
+/// Everything that a search finds on this server, and how many parts are on others.
+pub async fn here(
+    cx: &Context,
+    wire: &Wire,
+    base: &str,
+    scope: Scope,
+    filter: String,
+    attributes: Vec<String>,
+) -> Result<(Vec<SearchEntry>, usize), ConnectorError> {
     let base = base.to_owned();
     let what = format!("search {base}");
+    let controls = wire.controls();
     let talk = move |mut ldap: Ldap| async move {
-        let (mut all, mut cookie) = (Vec::new(), Vec::new());
+        let (mut all, mut cookie, mut referrals) = (Vec::new(), Vec::new(), 0);
         loop {
-            let page = next(&mut ldap, &base, scope, &filter, &attributes, (PAGE, cookie)).await?;
+            let at = (PAGE, cookie);
+            let page = with(&mut ldap, &base, scope, &filter, &attributes, at, controls.clone()).await?;
             all.extend(page.entries);
+            referrals += page.referrals;
             if page.cookie.is_empty() || all.len() > MOST {
-                return Ok(all);
+                return Ok((all, referrals));
             }
             cookie = page.cookie;
         }
     };
-    let found = wire.converse(cx, &what, Effect::Reads, talk).await?;
+    let (found, referrals) = wire.converse(cx, &what, Effect::Reads, talk).await?;
     if found.len() > MOST {
         let message = format!("{what}: more than {MOST} entries");
         return Err(ConnectorError::new(ErrorCode::QuotaExhausted, message)
             .hint("narrow the `filter` or the `base` of the class"));
     }
-    Ok(found)
+    Ok((found, referrals))
 }

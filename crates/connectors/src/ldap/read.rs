@@ -76,10 +76,11 @@ impl FullRead {
     /// Asks for a page, in a task of its own: what the server answers may break the library's parsers. While one page is made
     /// into records, the server is at work on the next.
     fn ask(&mut self, cookie: Vec<u8>) {
+        let controls = self.inner.wire.controls();
         let shape = &self.inner.shape.classes[self.class];
         let (mut ldap, base, scope) = (self.ldap.clone(), shape.class.base.to_string(), shape.class.scope.into());
         let (filter, wanted, at) = (shape.class.filter.to_string(), self.wanted.clone(), (self.size, cookie));
-        self.asked.spawn(async move { page::next(&mut ldap, &base, scope, &filter, &wanted, at).await });
+        self.asked.spawn(async move { page::with(&mut ldap, &base, scope, &filter, &wanted, at, controls).await });
     }
 
     async fn answer(&mut self, cx: &Context) -> Result<page::Entries, ConnectorError> {
@@ -128,7 +129,9 @@ impl Scan for FullRead {
         self.referrals += found.referrals;
         let shape = &self.inner.shape.classes[self.class];
         if self.owners.is_none() && found.entries.iter().any(|found| entry::points(found, shape)) {
-            self.owners = Some(self.inner.names.everybody(cx, &self.inner.wire, &self.inner.shape).await?);
+            let mut owners = self.inner.names.everybody(cx, &self.inner.wire, &self.inner.shape).await?;
+            self.inner.add_keyed(cx, shape, &[], true, &mut owners).await?;
+            self.owners = Some(owners);
         }
         let none = Owners::new();
         let owners = self.owners.as_ref().unwrap_or(&none);
@@ -176,11 +179,13 @@ impl Inner {
     ) -> Result<Owners, ConnectorError> {
         let mut names = BTreeSet::new();
         entries.iter().for_each(|found| entry::pointers(found, shape, &mut names));
-        if names.len() > FEW {
-            self.names.everybody(cx, &self.wire, &self.shape).await
+        let mut owners = if names.len() > FEW {
+            self.names.everybody(cx, &self.wire, &self.shape).await?
         } else {
-            self.names.owners(cx, &self.wire, &self.shape, names).await
-        }
+            self.names.owners(cx, &self.wire, &self.shape, names).await?
+        };
+        self.add_keyed(cx, shape, entries, false, &mut owners).await?;
+        Ok(owners)
     }
 
     /// Entries as records, with what they point at.

@@ -11,6 +11,7 @@ use super::catalogue::{Attribute, Catalogue, Kind};
 use super::config::{Choice, Class, Config};
 use super::fault::Effect;
 use super::feed::Feed;
+use super::keys::{self, KeyReference};
 use super::switch::{How, Switch};
 use super::wire::{Said, Wire};
 use super::{changelog, sync, usn, value};
@@ -73,6 +74,8 @@ impl Profile {
 pub struct ClassShape {
     pub class: Class,
     pub switch: Option<Switch>,
+    /// Attributes that point at others by a value.
+    pub keys: Vec<KeyReference>,
     /// How the server tells what changed.
     pub feed: Option<Feed>,
     /// The attribute that never changes, and is the id.
@@ -111,6 +114,22 @@ impl ClassShape {
         self.by_name.get(name).or_else(|| self.attributes.iter().find(|one| one.name.eq_ignore_ascii_case(name)))
     }
 
+    /// What an attribute points at by its value.
+    pub fn key(&self, name: &str) -> Option<&KeyReference> {
+        self.keys.iter().find(|key| key.attribute.eq_ignore_ascii_case(name))
+    }
+
+    /// Takes these attributes for references.
+    fn point(&mut self, keys: Vec<KeyReference>) {
+        for attribute in &mut self.attributes {
+            if keys.iter().any(|key| key.attribute.eq_ignore_ascii_case(&attribute.name)) {
+                *attribute = Arc::new(Attribute { kind: Kind::Key, ..(**attribute).clone() });
+            }
+        }
+        self.by_name = self.attributes.iter().map(|one| (one.name.clone(), one.clone())).collect();
+        self.keys = keys;
+    }
+
     pub fn enablement(&self) -> Option<Enablement> {
         let switch = self.switch.as_ref()?;
         Some(switch.enablement(self.attribute(&switch.attribute)?))
@@ -135,6 +154,9 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
     let controls = values(&root, "supportedControl");
     let has = |oid: &str| controls.iter().any(|have| have == oid);
     let profile = Profile::of(&root, config.profile);
+    if profile == Profile::Ad {
+        wire.stay_in_one_context();
+    }
     let subschema = values(&root, "subschemaSubentry").into_iter().next().unwrap_or_else(|| "cn=Subschema".into());
     let entry = read(wire, cx, subschema.clone(), SCHEMA.to_vec(), "read the schema").await?;
     let catalogue = entry.map(|entry| {
@@ -161,6 +183,22 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
         let mut shape = shape(class, &catalogue, profile)?;
         shape.feed = feed(cx, wire, &shape, profile, has(sync::CONTROL)).await?;
         classes.push(shape);
+    }
+    let keys: Vec<Vec<KeyReference>> = classes.iter().map(|shape| keys::of_class(shape, &classes)).collect();
+    for (at, keys) in keys.into_iter().enumerate() {
+        for key in &keys {
+            let class = classes.iter().find(|other| other.class.name == key.class);
+            let is_text =
+                class.and_then(|class| class.attribute(&key.key)).is_some_and(|about| about.kind == Kind::Text);
+            if !is_text || classes[at].attribute(&key.attribute).is_none_or(|about| about.kind != Kind::Text) {
+                let name = &classes[at].class.name;
+                let message = format!("`{}` cannot point at `{}` of `{}`", key.attribute, key.key, key.class);
+                return Err(ConnectorError::new(ErrorCode::InvalidConfig, message)
+                    .at(format!("classes.{name}.references"))
+                    .hint("name a class of the connection, and attributes of both that hold texts"));
+            }
+        }
+        classes[at].point(keys);
     }
     if classes.is_empty() {
         let message = format!("{} has neither `inetOrgPerson` nor `groupOfNames`", config.server);
@@ -243,7 +281,17 @@ fn shape(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Class
     }
     attributes.sort_by(|one, other| one.name.cmp(&other.name));
     let by_name = attributes.iter().map(|attribute| (attribute.name.clone(), attribute.clone())).collect();
-    Ok(ClassShape { class: class.clone(), switch, feed: None, id, attributes, by_name, must, operational })
+    Ok(ClassShape {
+        class: class.clone(),
+        switch,
+        keys: Vec::new(),
+        feed: None,
+        id,
+        attributes,
+        by_name,
+        must,
+        operational,
+    })
 }
 
 /// The feed that tells all of what changes, where the server has one and shows it.
@@ -338,7 +386,7 @@ impl Shape {
                     Kind::Boolean => AttributeType::Boolean,
                     Kind::Integer => AttributeType::Integer,
                     Kind::Time | Kind::FileTime => AttributeType::DateTime,
-                    Kind::Name => AttributeType::Reference,
+                    Kind::Name | Kind::Key => AttributeType::Reference,
                     Kind::Bytes if secret => AttributeType::String,
                     Kind::Bytes => AttributeType::Binary,
                 },
@@ -351,7 +399,11 @@ impl Shape {
                     _ => Mutability::ReadWrite,
                 },
                 sensitive: secret,
-                reference_classes: if attribute.kind == Kind::Name { all.clone() } else { Vec::new() },
+                reference_classes: match attribute.kind {
+                    Kind::Name => all.clone(),
+                    Kind::Key => shape.key(&attribute.name).map(|key| key.class.clone()).into_iter().collect(),
+                    _ => Vec::new(),
+                },
                 ..AttributeSchema::new(attribute.name.clone(), AttributeType::String)
             }
         });

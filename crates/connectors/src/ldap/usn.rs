@@ -80,7 +80,9 @@ async fn read(mut ldap: Ldap, base: String, from: Option<(String, u64)>) -> Said
     let Some(context) = context(&place, &base) else { return Ok(Read::Nothing) };
     let deleted = format!("CN=Deleted Objects,{context}");
     ldap.with_controls(vec![show_deleted()]);
-    if shape::one(&mut ldap, &deleted, ALL, vec!["1.1"]).await?.is_none() {
+    // Its name is shown to everybody; what is in it to those alone who may read it.
+    let shown = shape::one(&mut ldap, &deleted, ALL, vec!["objectGUID"]).await?;
+    if shown.is_none_or(|entry| value::id(&entry, ID).is_none()) {
         return Ok(Read::Nothing);
     }
     // Taken before the search, so that whatever is changed meanwhile is told once more.

@@ -4,10 +4,11 @@
 //! however it ends, is an answer or an error.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ldap3::controls::RawControl;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError};
 use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
 use rustls::ClientConfig;
@@ -17,6 +18,8 @@ use super::address::Server;
 use super::config::{Config, Identity};
 use super::fault::{self, Effect};
 
+/// LDAP_SERVER_DOMAIN_SCOPE_OID (MS-ADTS section 3.1.1.3.4.1.4).
+const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 const CONNECT: Duration = Duration::from_secs(10);
 
 pub struct Wire {
@@ -27,6 +30,8 @@ pub struct Wire {
     slots: Semaphore,
     /// The server that answered last.
     preferred: AtomicUsize,
+    /// Searches are to stay within one naming context.
+    one_context: AtomicBool,
 }
 
 /// What a conversation came to, and whether its connection is still good.
@@ -35,7 +40,28 @@ pub type Said<T> = Result<T, LdapError>;
 impl Wire {
     pub fn new(config: Arc<Config>, tls: Option<Arc<ClientConfig>>, password: Option<Secret>) -> Self {
         let slots = Semaphore::new(config.max_in_flight);
-        Self { config, tls, password, idle: Mutex::default(), slots, preferred: AtomicUsize::new(0) }
+        Self {
+            config,
+            tls,
+            password,
+            idle: Mutex::default(),
+            slots,
+            preferred: AtomicUsize::new(0),
+            one_context: AtomicBool::new(false),
+        }
+    }
+
+    /// An Active Directory refers to its other naming contexts at every search from the top; those are not asked for.
+    pub fn stay_in_one_context(&self) {
+        self.one_context.store(true, Ordering::Relaxed);
+    }
+
+    /// The controls of every search.
+    pub fn controls(&self) -> Vec<RawControl> {
+        match self.one_context.load(Ordering::Relaxed) {
+            true => vec![RawControl { ctype: DOMAIN_SCOPE.to_owned(), crit: true, val: None }],
+            false => Vec::new(),
+        }
     }
 
     /// One conversation. `what` is for messages.

@@ -44,7 +44,9 @@ async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done,
     let names = inner.names.of(cx, &inner.wire, &inner.shape, &ids).await?;
     // Whose entry is gone is still named by the groups that he was in.
     let gone = |id: &ObjectId| inner.names.known(id);
-    let plan = modification::plan(&changes, shape, &names, &gone)?;
+    let keys = inner.keys_of(cx, shape, &changes).await?;
+    let who = modification::Pointed { names: &names, keys: &keys, gone: &gone };
+    let plan = modification::plan(&changes, shape, &who)?;
     if !inner.config.is_encrypted() && plan.changes.iter().any(modification::Piece::is_windows_password) {
         let message = "`unicodePwd` is only taken over an encrypted connection";
         return Err(ConnectorError::new(ErrorCode::NotSupported, message)

@@ -79,6 +79,23 @@ impl Ds389 {
         &self.url
     }
 
+    /// Deletes an entry, as [`ADMIN`].
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let failed =
+            |reason: String| Error::Statement { url: self.url.clone(), statement: format!("delete {name}"), reason };
+        let output = Command::new("ldapdelete")
+            .args(["-x", "-H", &self.url, "-D", ADMIN, "-w", PASSWORD, name])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(())
+    }
+
     /// What the server has printed so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.process.folder().join("log/errors")).unwrap_or_default()

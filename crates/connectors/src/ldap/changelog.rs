@@ -64,6 +64,7 @@ async fn read(mut ldap: Ldap, from: Option<(String, u64)>) -> Said<Read> {
     let filter = format!("(changeNumber>={})", from + 1);
     let wanted = ["changeNumber", "changeType", "targetUniqueId", "targetDn"].map(str::to_owned);
     let (mut ids, mut moved, mut at, mut cookie) = (BTreeSet::new(), BTreeSet::new(), from, Vec::new());
+    let mut oldest = u64::MAX;
     loop {
         let page = page::next(&mut ldap, &base, Scope::OneLevel, &filter, &wanted, (PAGE, cookie)).await?;
         for entry in &page.entries {
@@ -75,7 +76,7 @@ async fn read(mut ldap: Ldap, from: Option<(String, u64)>) -> Said<Read> {
                     "the changelog does not show `changeNumber` and `targetUniqueId` of all changes",
                 ));
             };
-            at = at.max(number);
+            (at, oldest) = (at.max(number), oldest.min(number));
             ids.insert(ObjectId::from(id.as_str()));
             if text("changeType").is_some_and(|kind| kind.eq_ignore_ascii_case("modrdn")) {
                 moved.insert(id.clone());
@@ -91,7 +92,9 @@ async fn read(mut ldap: Ldap, from: Option<(String, u64)>) -> Said<Read> {
     }
     // Asked afterwards, since it may be trimmed while it is read.
     let Some((then, _)) = reach(&mut ldap).await? else { return Ok(Read::Nothing) };
-    if then.log != now.log || (from < now.last && then.first > from + 1) || at < now.last {
+    // The oldest are trimmed first, so what follows the cursor at once has to be there.
+    let is_trimmed = from < now.last && (then.first > from + 1 || oldest != from + 1);
+    if then.log != now.log || is_trimmed || at < now.last {
         return Ok(Read::Expired("the changelog does not reach back to the cursor any more"));
     }
     if any_has_children(&mut ldap, &moved).await? {

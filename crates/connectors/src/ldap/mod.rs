@@ -1,4 +1,5 @@
-//! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server and whatever follows the RFCs, as source and target.
+//! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server, Active Directory and
+//! whatever follows the RFCs, as source and target.
 //!
 //! `config` the settings, `wire` the connections, `shape` what the server is like (its schema by `catalogue`), `value` and
 //! `entry` its values and entries as ours, `template`, `names` and `keys` distinguished names and whose they are, `filter`, `page`, `range`
@@ -53,7 +54,9 @@ impl Default for LdapConnector {
             manifest: Manifest {
                 name: "ldap".into(),
                 title: "LDAP directory".into(),
-                description: "People and groups of OpenLDAP, 389 Directory Server and other LDAP directories".into(),
+                description:
+                    "People and groups of OpenLDAP, 389 Directory Server, Active Directory and other LDAP directories"
+                        .into(),
                 source: true,
                 target: true,
             },

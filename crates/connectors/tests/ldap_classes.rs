@@ -203,3 +203,34 @@ async fn members_by_uid_are_references() {
     assert_eq!((error.code, error.path.as_deref()), (ErrorCode::Dependency, Some("memberUid")));
     assert_eq!(find(session, "group", "memberUid eq \"p1\"").await.unwrap_err().code, ErrorCode::NotSupported);
 }
+
+/// The lock of OpenLDAP's password policy, which has no value for an account that is on.
+#[tokio::test]
+async fn the_password_policy_locks_accounts() {
+    let policy = format!("cn=policy,{}", slapd::BASE);
+    let ldif = format!(
+        "{}dn: {policy}\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\npwdAttribute: userPassword\n\
+         pwdLockout: TRUE\n",
+        people(2)
+    );
+    let options = slapd::Options {
+        ldif,
+        global: vec!["moduleload ppolicy".to_owned()],
+        settings: vec![format!("overlay ppolicy\nppolicy_default \"{policy}\"")],
+        ..slapd::Options::default()
+    };
+    let server = Slapd::start(&options).await.unwrap();
+    let class = json!({ "base": slapd::PEOPLE, "object_classes": ["inetOrgPerson"],
+        "enabled": { "attribute": "pwdAccountLockedTime", "off": "000001010000Z" } });
+    let session = open(&server, json!({ "classes": { "person": class } })).await;
+    let session = session.as_ref();
+    let id = find(session, "person", "uid eq \"p1\"").await.unwrap().remove(0);
+    let sign_in = async || open_as(&server, &format!("uid=p1,{}", slapd::PEOPLE), "of-p1", json!({})).await.map(drop);
+    sign_in().await.unwrap();
+    apply(session, Action::Disable, "person", Some(&id), Vec::new()).await.unwrap();
+    assert_eq!(get(session, "person", &id).await.attributes.find("enabled"), Some(&Value::Boolean(false)));
+    assert_eq!(sign_in().await.unwrap_err().code, ErrorCode::AuthFailed);
+    assert_eq!(find(session, "person", "enabled eq false").await.unwrap(), std::slice::from_ref(&id));
+    apply(session, Action::Enable, "person", Some(&id), Vec::new()).await.unwrap();
+    sign_in().await.unwrap();
+}

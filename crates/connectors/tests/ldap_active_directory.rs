@@ -93,6 +93,31 @@ async fn an_account_is_switched_by_one_bit() {
     }
 }
 
+/// Two who turn different bits of one number at the same time: none is lost.
+#[tokio::test]
+async fn bits_are_turned_side_by_side() {
+    let one = open().await;
+    let other = json!({ "classes": { "person": { "base": samba::USERS, "object_classes": ["user"],
+        "enabled": { "attribute": "userAccountControl", "bit": KEEPS_PASSWORD } } } });
+    let other = open_as(samba::ADMIN, samba::PASSWORD, other).await.unwrap();
+    let values = with(named("side"), json!({ "unicodePwd": "Secret-of-side-1", "enabled": true }));
+    let id = create(one.as_ref(), "person", values).await;
+    for round in 0..60 {
+        let (action, want) = match round % 2 {
+            0 => (Action::Disable, 0x200 | OFF | KEEPS_PASSWORD),
+            _ => (Action::Enable, 0x200),
+        };
+        let turn = |session: &Arc<dyn Session>| {
+            let (session, id) = (session.clone(), id.clone());
+            tokio::spawn(async move { apply(session.as_ref(), action, "person", Some(&id), Vec::new()).await })
+        };
+        let (first, second) = (turn(&one), turn(&other));
+        first.await.unwrap().unwrap();
+        second.await.unwrap().unwrap();
+        assert_eq!(control(&get(one.as_ref(), "person", &id).await), want, "in round {round}");
+    }
+}
+
 #[tokio::test]
 async fn passwords_go_over_tls_alone_and_work() {
     let session = open().await;
@@ -120,7 +145,8 @@ async fn passwords_go_over_tls_alone_and_work() {
     assert!(!format!("{error:?}").contains("Viertes"));
 }
 
-/// More members than the server gives at once.
+/// More members than Active Directory gives at once. Samba gives all of them: how parts are put together is tried beside
+/// `range`, which asks it for parts.
 #[tokio::test]
 async fn long_lists_are_read_whole() {
     const MANY: usize = 1_600;

@@ -198,6 +198,19 @@ async fn members_by_uid_are_references() {
     let members = record.attributes.find("memberUid").unwrap().elements();
     assert_eq!(members.len(), 599);
     assert!(members.iter().all(|member| member.as_reference().is_some_and(|member| member.id != *ids[5])));
+    // A value that two people have points at neither.
+    let inner = format!("ou=more,{}", slapd::PEOPLE);
+    let unit = json!({ "base": slapd::PEOPLE, "object_classes": ["organizationalUnit"], "dn": inner });
+    let units = open(&server, json!({ "classes": { "unit": unit } })).await;
+    create(units.as_ref(), "unit", json!({ "ou": "more" })).await;
+    let twin = json!({ "uid": text(&all.records[7], "uid").unwrap(), "cn": "Twin", "sn": "T", "dn": format!("cn=twin,{inner}") });
+    create(session, "person", twin).await;
+    let full = read(session, ScanRequest::full("group")).await.unwrap().records.remove(0);
+    for record in [get(session, "group", &group).await, full] {
+        let members = record.attributes.find("memberUid").unwrap().elements();
+        let texts: Vec<_> = members.iter().filter_map(Value::as_text).collect();
+        assert_eq!(texts, [text(&all.records[7], "uid").unwrap()]);
+    }
     let nobody = change(ChangeOp::Add, "memberUid", json!(["00000000-0000-4000-8000-000000000000"]));
     let error = apply(session, Action::Update, "group", Some(&group), vec![nobody]).await.unwrap_err();
     assert_eq!((error.code, error.path.as_deref()), (ErrorCode::Dependency, Some("memberUid")));

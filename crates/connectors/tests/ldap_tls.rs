@@ -107,6 +107,12 @@ async fn another_server_of_the_list_takes_over() {
     settings["url"] = json!([nobody, server.url()]);
     let session = try_open(settings.clone(), ".".as_ref(), &secrets).await.unwrap();
     assert!(read(session.as_ref(), ScanRequest::full("person")).await.unwrap().end.complete);
+    // One that takes the connection and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    settings["url"] = json!([format!("ldap://{}", silent.local_addr().unwrap()), server.url()]);
+    settings["timeout"] = json!(2);
+    let session = try_open(settings.clone(), ".".as_ref(), &secrets).await.unwrap();
+    assert!(read(session.as_ref(), ScanRequest::full("person")).await.unwrap().end.complete);
     settings["url"] = json!([nobody, nobody]);
     assert_eq!(try_open(settings, ".".as_ref(), &secrets).await.err().unwrap().code, ErrorCode::Unavailable);
 }

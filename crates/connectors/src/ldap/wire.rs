@@ -13,6 +13,7 @@ use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError};
 use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::address::Server;
 use super::config::{Config, Identity};
@@ -159,42 +160,71 @@ impl Wire {
         Err(failed.unwrap_or_else(|| ConnectorError::new(ErrorCode::Internal, "no server is configured")))
     }
 
+    /// In a task of its own as well: the answer to a sign-in may be what the library's parsers break at.
     async fn open_at(&self, server: &Server) -> Result<Ldap, ConnectorError> {
-        // All of them get their turn within the time of one call.
-        let share = self.config.timeout / u32::try_from(self.config.servers.len()).unwrap_or(u32::MAX);
-        let mut settings =
-            LdapConnSettings::new().set_conn_timeout(CONNECT.min(share)).set_starttls(self.config.start_tls);
-        if let Some(tls) = &self.tls {
-            settings = settings.set_config(tls.clone());
-        }
-        let opened = LdapConnAsync::with_settings(settings, &server.url).await;
-        let server = &server.name;
-        let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.drive().await {
-                tracing::debug!(%error, "an LDAP connection ended");
+        let mut task = JoinSet::new();
+        let (config, tls, password) = (self.config.clone(), self.tls.clone(), self.password.clone());
+        let (there, name) = (server.clone(), &server.name);
+        task.spawn(async move { sign_in(&config, tls, password.as_ref(), &there).await });
+        let said = async {
+            match task.join_next().await {
+                Some(Ok(opened)) => opened,
+                _ => {
+                    let message = format!("{name} answered what cannot be read");
+                    Err(ConnectorError::new(ErrorCode::Protocol, message)
+                        .hint("check that `url` leads to an LDAP server"))
+                }
             }
-        });
-        let result = match &self.config.identity {
-            Identity::Anonymous => return Ok(ldap),
-            Identity::Simple(bind) => {
-                let password = self.password.as_ref().map_or("", Secret::expose);
-                ldap.simple_bind(&bind.dn, password).await
-            }
-            Identity::Certificate(_) => ldap.sasl_external_bind().await,
         };
-        let what = match &self.config.identity {
-            Identity::Simple(bind) => format!("{} does not let `{}` in", server, bind.dn),
-            _ => format!("{server} does not let the certificate in"),
-        };
-        match result {
-            Ok(result) if result.rc == 0 => Ok(ldap),
-            Ok(result) => Err(fault::of_result(&result, &what)),
-            Err(error) => Err(fault::of_error(&error, &what, server, Effect::Reads)),
+        // All of them get their turn within the time of one call; the only one has all of it.
+        if self.config.servers.len() == 1 {
+            return said.await;
         }
+        tokio::time::timeout(share(&self.config), said)
+            .await
+            .unwrap_or_else(|_| Err(ConnectorError::new(ErrorCode::Unavailable, format!("{name} does not answer"))))
     }
 
     fn keep(&self, ldap: Ldap) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ldap);
+    }
+}
+
+fn share(config: &Config) -> Duration {
+    config.timeout / u32::try_from(config.servers.len()).unwrap_or(u32::MAX).max(1)
+}
+
+async fn sign_in(
+    config: &Config,
+    tls: Option<Arc<ClientConfig>>,
+    password: Option<&Secret>,
+    server: &Server,
+) -> Result<Ldap, ConnectorError> {
+    let mut settings =
+        LdapConnSettings::new().set_conn_timeout(CONNECT.min(share(config))).set_starttls(config.start_tls);
+    if let Some(tls) = tls {
+        settings = settings.set_config(tls);
+    }
+    let opened = LdapConnAsync::with_settings(settings, &server.url).await;
+    let server = &server.name;
+    let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.drive().await {
+            tracing::debug!(%error, "an LDAP connection ended");
+        }
+    });
+    let result = match &config.identity {
+        Identity::Anonymous => return Ok(ldap),
+        Identity::Simple(bind) => ldap.simple_bind(&bind.dn, password.map_or("", Secret::expose)).await,
+        Identity::Certificate(_) => ldap.sasl_external_bind().await,
+    };
+    let what = match &config.identity {
+        Identity::Simple(bind) => format!("{} does not let `{}` in", server, bind.dn),
+        _ => format!("{server} does not let the certificate in"),
+    };
+    match result {
+        Ok(result) if result.rc == 0 => Ok(ldap),
+        Ok(result) => Err(fault::of_result(&result, &what)),
+        Err(error) => Err(fault::of_error(&error, &what, server, Effect::Reads)),
     }
 }

@@ -86,15 +86,18 @@ pub struct Delta {
     pub referrals: usize,
 }
 
+/// An id as the server sends it: a set of a million of them takes some 20 MB.
+pub type Uuid = [u8; 16];
+
 /// Who was there at a cursor, as far as this session remembers.
 #[derive(Debug, Default)]
 pub struct Known(Mutex<Remembered>);
 
 /// By cursor, and the cursors in the order in which they came.
-type Remembered = (HashMap<Text, Arc<HashSet<ObjectId>>>, VecDeque<Text>);
+type Remembered = (HashMap<Text, Arc<HashSet<Uuid>>>, VecDeque<Text>);
 
 impl Known {
-    pub fn remember(&self, cursor: &Cursor, ids: Arc<HashSet<ObjectId>>) {
+    pub fn remember(&self, cursor: &Cursor, ids: Arc<HashSet<Uuid>>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (sets, order) = &mut *kept;
         if sets.insert(cursor.0.clone(), ids).is_none() {
@@ -107,7 +110,7 @@ impl Known {
         }
     }
 
-    pub fn at(&self, cursor: &Cursor) -> Option<Arc<HashSet<ObjectId>>> {
+    pub fn at(&self, cursor: &Cursor) -> Option<Arc<HashSet<Uuid>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(&cursor.0).cloned()
     }
 }

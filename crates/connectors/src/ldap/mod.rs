@@ -18,6 +18,7 @@ mod keys;
 mod modification;
 mod names;
 mod page;
+mod profile;
 mod range;
 mod read;
 mod session;

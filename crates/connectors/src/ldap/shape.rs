@@ -8,19 +8,18 @@ use provost_connector::{Capabilities, ClassCapabilities, ConnectorError, Context
 use provost_model::{AttributeSchema, AttributeType, ClassName, ClassSchema, Mutability, Schema, Text};
 
 use super::catalogue::{Attribute, Catalogue, Kind};
-use super::config::{Choice, Class, Config};
+use super::config::{Class, Config};
 use super::fault::Effect;
 use super::feed::Feed;
 use super::keys::{self, KeyReference};
-use super::switch::{How, Switch};
+use super::profile::{self, Profile};
+use super::switch::Switch;
 use super::wire::{Said, Wire};
-use super::{changelog, sync, usn, value};
+use super::{sync, value};
 
 /// Controls that make writing safe in one request, where the server knows them.
 pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
 pub const ASSERTION: &str = "1.3.6.1.1.12";
-/// Among `supportedCapabilities` of an Active Directory (MS-ADTS section 3.1.1.3.4.3).
-const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
 
 /// Operational attributes that are read without being asked for.
@@ -40,33 +39,6 @@ pub struct Shape {
     pub permissive: bool,
     pub assertion: bool,
     pub post_read: bool,
-}
-
-/// The kind of server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Profile {
-    OpenLdap,
-    Ds389,
-    /// Active Directory, be it Microsoft's or Samba's.
-    Ad,
-    Other,
-}
-
-impl Profile {
-    fn of(root: &SearchEntry, choice: Choice) -> Self {
-        let has = |name: &str, test: &dyn Fn(&str) -> bool| {
-            value::find(root, name).into_iter().flatten().any(|value| test(value))
-        };
-        match choice {
-            Choice::OpenLdap => Profile::OpenLdap,
-            Choice::Ds389 => Profile::Ds389,
-            Choice::Ad => Profile::Ad,
-            Choice::Auto if has("supportedCapabilities", &|oid| oid == ACTIVE_DIRECTORY) => Profile::Ad,
-            Choice::Auto if has("objectClass", &|class| class == "OpenLDAProotDSE") => Profile::OpenLdap,
-            Choice::Auto if has("vendorName", &|name| name.contains("389")) => Profile::Ds389,
-            Choice::Auto => Profile::Other,
-        }
-    }
 }
 
 /// One class.
@@ -181,7 +153,7 @@ pub async fn discover(cx: &Context, wire: &Wire, config: &Config) -> Result<Shap
                 .hint("take one that the server's schema has, or extend the schema"));
         }
         let mut shape = shape(class, &catalogue, profile)?;
-        shape.feed = feed(cx, wire, &shape, profile, has(sync::CONTROL)).await?;
+        shape.feed = profile::feed(cx, wire, &shape, profile, has(sync::CONTROL)).await?;
         classes.push(shape);
     }
     let keys: Vec<Vec<KeyReference>> = classes.iter().map(|shape| keys::of_class(shape, &classes)).collect();
@@ -243,7 +215,7 @@ fn shape(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Class
         // Of what its schema asks for, the server makes up all but the name.
         must.retain(|name| name == "cn");
     }
-    let id = identifier(class, catalogue, profile)?;
+    let id = profile::identifier(class, catalogue, profile)?;
     let own = class.enabled.as_ref().and_then(Switch::of);
     if let Some(unknown) = own.as_ref().filter(|own| catalogue.attribute(&own.attribute).is_none()) {
         let message = format!("the server has no attribute `{}`", unknown.attribute);
@@ -251,7 +223,7 @@ fn shape(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Class
             ConnectorError::new(ErrorCode::InvalidConfig, message).at(format!("classes.{}.enabled", class.name))
         );
     }
-    let switch = own.or_else(|| usual_switch(&attributes, catalogue, profile));
+    let switch = own.or_else(|| profile::usual_switch(&attributes, catalogue, profile));
     let by = switch.as_ref().map(|switch| switch.attribute.as_str());
     let mut operational: Vec<Text> = Vec::new();
     for name in TOLD.into_iter().chain(by).chain(id.attribute()) {
@@ -292,68 +264,6 @@ fn shape(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Class
         must,
         operational,
     })
-}
-
-/// The feed that tells all of what changes, where the server has one and shows it.
-async fn feed(
-    cx: &Context,
-    wire: &Wire,
-    shape: &ClassShape,
-    profile: Profile,
-    synchronises: bool,
-) -> Result<Option<Feed>, ConnectorError> {
-    let base = &shape.class.base;
-    Ok(match (profile, shape.id) {
-        (Profile::Ad, Identifier::Guid(_)) if usn::is_there(cx, wire, base).await? => Some(Feed::Usn),
-        (Profile::Ds389, Identifier::Text("nsUniqueId")) if changelog::is_there(cx, wire).await? => {
-            Some(Feed::Changelog)
-        }
-        (Profile::OpenLdap | Profile::Other, Identifier::Text("entryUUID")) if synchronises => {
-            sync::is_there(cx, wire, base).await?.then_some(Feed::Sync)
-        }
-        _ => None,
-    })
-}
-
-/// What the class is told apart by: the setting, else what this kind of server has.
-fn identifier(class: &Class, catalogue: &Catalogue, profile: Profile) -> Result<Identifier, ConnectorError> {
-    let known = [Identifier::Guid("objectGUID"), Identifier::Text("entryUUID"), Identifier::Text("nsUniqueId")];
-    let has = |id: &Identifier| id.attribute().is_some_and(|name| catalogue.attribute(name).is_some());
-    let Some(wanted) = &class.id else {
-        let first = match profile {
-            Profile::Ad => Some(Identifier::Guid("objectGUID")),
-            Profile::Ds389 => Some(Identifier::Text("nsUniqueId")),
-            Profile::OpenLdap => Some(Identifier::Text("entryUUID")),
-            Profile::Other => None,
-        };
-        return Ok(first.filter(has).or_else(|| known.into_iter().find(has)).unwrap_or(Identifier::Name));
-    };
-    if wanted.eq_ignore_ascii_case(value::NAME) {
-        return Ok(Identifier::Name);
-    }
-    let named = known.into_iter().find(|id| id.attribute().is_some_and(|name| name.eq_ignore_ascii_case(wanted)));
-    named.filter(has).ok_or_else(|| {
-        ConnectorError::new(
-            ErrorCode::InvalidConfig,
-            format!("`{wanted}` is no attribute that the server tells entries by"),
-        )
-        .at(format!("classes.{}.id", class.name))
-        .hint("take `entryUUID`, `nsUniqueId`, `objectGUID` or `dn`, whichever the server has; or leave it out")
-    })
-}
-
-/// How this kind of server locks accounts, where it is always so.
-fn usual_switch(attributes: &[Arc<Attribute>], catalogue: &Catalogue, profile: Profile) -> Option<Switch> {
-    let has = |name: &str| attributes.iter().any(|attribute| attribute.name.eq_ignore_ascii_case(name));
-    match profile {
-        Profile::Ad if has("userAccountControl") => {
-            Some(Switch { attribute: "userAccountControl".into(), how: How::Bit(2) })
-        }
-        Profile::Ds389 if has("userPassword") && has("cn") && catalogue.attribute("nsAccountLock").is_some() => {
-            Some(Switch { attribute: "nsAccountLock".into(), how: How::Mark { off: "true".into() } })
-        }
-        _ => None,
-    }
 }
 
 impl Shape {

@@ -18,7 +18,7 @@ use provost_connector::{ConnectorError, Context, Cursor, ErrorCode};
 use provost_model::ObjectId;
 
 use super::fault::{self, Effect};
-use super::feed::{Delta, Feed, MOST, Mark, expired};
+use super::feed::{Delta, Feed, MOST, Mark, Uuid, expired};
 use super::session::Inner;
 use super::shape::ClassShape;
 use super::wire::{Said, Wire};
@@ -34,9 +34,11 @@ const REFRESH_REQUIRED: u32 = 4096;
 /// What the server told from first to last.
 #[derive(Debug, Default)]
 struct Told {
-    entries: Vec<(ObjectId, SearchEntry)>,
-    present: HashSet<ObjectId>,
-    deleted: BTreeSet<ObjectId>,
+    entries: Vec<(Uuid, SearchEntry)>,
+    /// Only who is there is asked for, be they as many as they may.
+    only_ids: bool,
+    present: HashSet<Uuid>,
+    deleted: BTreeSet<Uuid>,
     /// There was a present phase.
     presents: bool,
     cookie: Option<Vec<u8>>,
@@ -63,14 +65,15 @@ impl Told {
             _ => None,
         });
         // Without it nobody knows what the entry is there for.
-        let Some((state, id)) = state.and_then(|state| Some((state.state, id_of(&state.entry_uuid)?))) else {
+        let Some((state, id)) = state.and_then(|state| Some((state.state, state.entry_uuid.try_into().ok()?))) else {
             self.result = u32::MAX;
             return;
         };
         match state {
-            EntryState::Present => drop(self.present.insert(id)),
-            EntryState::Add | EntryState::Modify => self.entries.push((id, SearchEntry::construct(ldap_entry))),
             EntryState::Delete => drop(self.deleted.insert(id)),
+            EntryState::Present => drop(self.present.insert(id)),
+            _ if self.only_ids => drop(self.present.insert(id)),
+            EntryState::Add | EntryState::Modify => self.entries.push((id, SearchEntry::construct(ldap_entry))),
         }
     }
 
@@ -83,7 +86,12 @@ impl Told {
                 cookie
             }
             SyncInfo::SyncIdSet { cookie, refresh_deletes, sync_uuids } => {
-                let ids = sync_uuids.iter().filter_map(|id| id_of(id));
+                let ids: Result<Vec<Uuid>, Vec<u8>> = sync_uuids.into_iter().map(Uuid::try_from).collect();
+                // Whoever cannot be read may not be taken for missing.
+                let Ok(ids) = ids else {
+                    self.result = u32::MAX;
+                    return;
+                };
                 if refresh_deletes {
                     self.deleted.extend(ids);
                 } else {
@@ -115,21 +123,14 @@ impl Told {
 }
 
 /// The sixteen bytes as `entryUUID` has them.
-fn id_of(bytes: &[u8]) -> Option<ObjectId> {
-    let bytes: &[u8; 16] = bytes.try_into().ok()?;
+fn id_of(bytes: &Uuid) -> ObjectId {
     let hex = |from: usize, to: usize| bytes[from..to].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Some([hex(0, 4), hex(4, 6), hex(6, 8), hex(8, 10), hex(10, 16)].join("-").into())
-}
-
-fn bytes_of(id: &str) -> Option<Vec<u8>> {
-    let plain: String = id.split('-').collect();
-    let byte = |at: usize| u8::from_str_radix(plain.get(at * 2..at * 2 + 2)?, 16).ok();
-    (plain.len() == 32).then(|| (0..16).map(byte).collect::<Option<_>>())?
+    [hex(0, 4), hex(4, 6), hex(6, 8), hex(8, 10), hex(10, 16)].join("-").into()
 }
 
 /// Asks for what is new since the cookie.
 async fn ask(mut ldap: Ldap, place: Place, cookie: Option<Vec<u8>>, wanted: Vec<String>) -> Said<Told> {
-    let mut told = Told::default();
+    let mut told = Told { only_ids: cookie.is_none(), ..Told::default() };
     let oldest = cookie.as_deref().and_then(oldest);
     let request: RawControl = SyncRequest { mode: RefreshMode::RefreshOnly, cookie, reload_hint: false }.into();
     let control = RawControl { crit: true, ..request };
@@ -248,16 +249,15 @@ pub async fn since(
         return Err(ConnectorError::new(ErrorCode::Protocol, format!("{what}: the server gave no cookie")));
     };
     let Some((cursor, mark)) = from else {
-        let known: HashSet<ObjectId> = told.entries.into_iter().map(|(id, _)| id).chain(told.present).collect();
-        let next = remember(inner, shape, &now, Some(known));
+        let next = remember(inner, shape, &now, Some(told.present));
         return Ok(Delta { entries: Vec::new(), gone: Vec::new(), next, referrals: told.referrals });
     };
     if let Some(name) = told.containers.first() {
         return Err(expired(format!("`{name}` was changed, and the entries below it may have other names by that")));
     }
     let known = inner.known.at(cursor).or_else(|| in_cursor(&mark).map(Arc::new));
-    let here: HashSet<ObjectId> = told.entries.iter().map(|(id, _)| id.clone()).collect();
-    let mut gone: BTreeSet<ObjectId> = told.deleted.difference(&here.iter().cloned().collect()).cloned().collect();
+    let here: HashSet<Uuid> = told.entries.iter().map(|(id, _)| *id).collect();
+    let mut gone: BTreeSet<Uuid> = told.deleted.iter().filter(|id| !here.contains(*id)).copied().collect();
     if told.presents {
         let Some(known) = &known else {
             return Err(expired("the server tells who is there, and who was there before is not known any more"));
@@ -265,27 +265,25 @@ pub async fn since(
         if told.present.iter().any(|id| !known.contains(id) && !here.contains(id)) {
             return Err(expired("the server tells of entries as unchanged that were not there before"));
         }
-        gone.extend(known.iter().filter(|id| !told.present.contains(*id) && !here.contains(*id)).cloned());
+        gone.extend(known.iter().filter(|id| !told.present.contains(*id) && !here.contains(*id)).copied());
     }
     let now_known = known.map(|known| {
-        let mut now: HashSet<ObjectId> = known.iter().filter(|id| !gone.contains(*id)).cloned().collect();
+        let mut now: HashSet<Uuid> = known.iter().filter(|id| !gone.contains(*id)).copied().collect();
         now.extend(here);
         now
     });
     let next = remember(inner, shape, &now, now_known);
     let entries = told.entries.into_iter().map(|(_, entry)| entry).collect();
-    Ok(Delta { entries, gone: gone.into_iter().collect(), next, referrals: told.referrals })
+    Ok(Delta { entries, gone: gone.iter().map(id_of).collect(), next, referrals: told.referrals })
 }
 
 /// A cursor, and who is there at it.
-fn remember(inner: &Inner, shape: &ClassShape, cookie: &[u8], known: Option<HashSet<ObjectId>>) -> Cursor {
+fn remember(inner: &Inner, shape: &ClassShape, cookie: &[u8], known: Option<HashSet<Uuid>>) -> Cursor {
     let mut mark = Mark::new(Feed::Sync, shape, STANDARD.encode(cookie));
     if let Some(known) = known.as_ref().filter(|known| known.len() <= IN_CURSOR) {
-        let mut bytes: Vec<Vec<u8>> = known.iter().filter_map(|id| bytes_of(id)).collect();
-        bytes.sort();
-        if bytes.len() == known.len() {
-            mark.ids = Some(STANDARD.encode(bytes.concat()).into());
-        }
+        let mut bytes: Vec<Uuid> = known.iter().copied().collect();
+        bytes.sort_unstable();
+        mark.ids = Some(STANDARD.encode(bytes.concat()).into());
     }
     let cursor = mark.cursor();
     if let Some(known) = known {
@@ -294,10 +292,10 @@ fn remember(inner: &Inner, shape: &ClassShape, cookie: &[u8], known: Option<Hash
     cursor
 }
 
-fn in_cursor(mark: &Mark) -> Option<HashSet<ObjectId>> {
+fn in_cursor(mark: &Mark) -> Option<HashSet<Uuid>> {
     let bytes = STANDARD.decode(mark.ids.as_deref()?).ok()?;
     let (ids, rest) = bytes.as_chunks::<16>();
-    rest.is_empty().then(|| ids.iter().filter_map(|id| id_of(id)).collect())
+    rest.is_empty().then(|| ids.iter().copied().collect())
 }
 
 fn refusal(told: &Told, what: &str, with_cookie: bool) -> ConnectorError {
@@ -319,11 +317,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_bytes_and_back() {
-        let id = "0b5a1c2e-8d4f-4b1e-9a60-1f2e3d4c5b6a";
-        assert_eq!(id_of(&bytes_of(id).unwrap()).unwrap(), id);
-        assert_eq!(bytes_of("x"), None);
-        assert_eq!(bytes_of("€€€€€€€€€€aa"), None);
+    fn ids_are_written_as_the_server_does() {
+        let bytes: Uuid = std::array::from_fn(|at| u8::try_from(at * 16).unwrap());
+        assert_eq!(id_of(&bytes), "00102030-4050-6070-8090-a0b0c0d0e0f0");
     }
 
     #[test]

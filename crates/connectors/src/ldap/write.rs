@@ -14,6 +14,7 @@ use provost_model::{Action, Change, ObjectId, Operation};
 
 use super::fault::{self, Effect};
 use super::modification::{self, Piece, Plan};
+use super::profile::Profile;
 use super::session::Inner;
 use super::shape::{self, ClassShape, Identifier};
 use super::wire::Said;
@@ -143,7 +144,7 @@ async fn name_of(cx: &Context, inner: &Inner, shape: &ClassShape, id: &ObjectId)
 
 /// OpenLDAP keeps a zero byte in a name; others end the name at it, and would write another entry than was asked for.
 fn check_name(inner: &Inner, name: &str) -> Result<(), ConnectorError> {
-    if inner.shape.profile == shape::Profile::OpenLdap || !template::has_zero(name) {
+    if inner.shape.profile == Profile::OpenLdap || !template::has_zero(name) {
         return Ok(());
     }
     Err(ConnectorError::new(ErrorCode::InvalidValue, "a name cannot hold a zero byte")

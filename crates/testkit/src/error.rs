@@ -22,6 +22,10 @@ pub enum Error {
     #[error("{peer} was not ready after {after:?}; its log ends with:\n{log}")]
     NotReady { peer: String, after: Duration, log: String },
 
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {reason}")]
+    Certificate { reason: String },
+
     /// A request got no answer.
     #[error("{method} {url} got no answer: {reason}")]
     NoAnswer { method: String, url: String, reason: String },

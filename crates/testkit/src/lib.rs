@@ -10,6 +10,8 @@
 //! `PROVOST_TEST_POSTGRES` the URL of a server to use instead of starting one, `PROVOST_TEST_KEEP=1` keeps the temporary
 //! folders with the programs' logs.
 
+pub mod authority;
+pub mod ds389;
 pub mod error;
 pub mod http;
 pub mod mariadb;
@@ -17,6 +19,7 @@ pub mod peer;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod samba;
 pub mod scim2_server;
 pub mod scimmy;
 pub mod slapd;

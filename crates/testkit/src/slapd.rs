@@ -8,7 +8,9 @@ use std::{ffi::OsString, fs, path::Path, process::Stdio, time::Duration};
 use tokio::process::Command;
 
 use crate::{
-    Error, Workdir, free_port,
+    Error, Workdir,
+    authority::Issued,
+    free_port,
     process::{Process, Spec},
 };
 
@@ -31,6 +33,7 @@ exec /usr/sbin/slapd -d 0 -f slapd.conf -h "$1"
 pub struct Slapd {
     process: Process,
     url: String,
+    secure_url: Option<String>,
 }
 
 /// How a server is to be run.
@@ -40,6 +43,14 @@ pub struct Options {
     pub settings: Vec<String>,
     /// More entries, as LDIF.
     pub ldif: String,
+    /// Without the overlays.
+    pub plain: bool,
+    /// Lines for the overlay syncprov, such as `syncprov-sessionlog 100`.
+    pub sync: Vec<String>,
+    /// Lines of the part for all databases, such as an `authz-regexp`.
+    pub global: Vec<String>,
+    /// Also serves with TLS: what the server shows, and the authority of the clients' certificates.
+    pub tls: Option<(Issued, String)>,
 }
 
 impl Slapd {
@@ -67,16 +78,29 @@ impl Slapd {
         write("slapd.conf", &configuration(folder.path(), options))?;
         write("base.ldif", &format!("{}\n{}", base(), options.ldif))?;
         let url = format!("ldap://127.0.0.1:{port}");
-        let command = ["sh", "-c", START, "sh", &url].map(OsString::from).into();
+        let mut urls = vec![url.clone()];
+        if let Some((issued, authority)) = &options.tls {
+            write("cert.pem", &issued.certificate)?;
+            write("key.pem", &issued.key)?;
+            write("ca.pem", authority)?;
+            let port = free_port().map_err(Error::system(NAME, "find a free port"))?;
+            urls.push(format!("ldaps://127.0.0.1:{port}"));
+        }
+        let command = ["sh", "-c", START, "sh", &urls.join(" ")].map(OsString::from).into();
         let process = Process::start(Spec { name: NAME.to_owned(), command, env: Vec::new(), stop: "INT" }, folder)?;
         let probe = async |_: &str| tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop);
         process.ready(Duration::from_secs(60), probe).await?;
-        Ok(Self { process, url })
+        Ok(Self { process, url, secure_url: urls.into_iter().nth(1) })
     }
 
     /// `ldap://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `ldaps://127.0.0.1:PORT`, where it serves with TLS.
+    pub fn secure_url(&self) -> Option<&str> {
+        self.secure_url.as_deref()
     }
 
     /// What `ldapsearch` finds below [`BASE`], as LDIF without line breaks inside values.
@@ -119,6 +143,16 @@ impl Slapd {
 
 fn configuration(folder: &Path, options: &Options) -> String {
     let folder = folder.display();
+    let tls = match &options.tls {
+        Some(_) => format!(
+            "TLSCACertificateFile {folder}/ca.pem\n\
+             TLSCertificateFile {folder}/cert.pem\n\
+             TLSCertificateKeyFile {folder}/key.pem\n\
+             TLSVerifyClient try\n"
+        ),
+        None => String::new(),
+    };
+    let overlays = if options.plain { "" } else { "overlay memberof\noverlay syncprov" };
     let schemas = ["core", "cosine", "inetorgperson", "nis"];
     let includes: String = schemas.iter().map(|name| format!("include /etc/ldap/schema/{name}.schema\n")).collect();
     format!(
@@ -130,6 +164,8 @@ fn configuration(folder: &Path, options: &Options) -> String {
          moduleload syncprov\n\
          moduleload memberof\n\
          sizelimit unlimited\n\
+         {tls}\
+         {}\n\
          threads 4\n\
          database mdb\n\
          maxsize 1073741824\n\
@@ -144,9 +180,11 @@ fn configuration(folder: &Path, options: &Options) -> String {
          index member eq\n\
          access to * by users read by anonymous auth\n\
          {}\n\
-         overlay memberof\n\
-         overlay syncprov\n",
-        options.settings.join("\n")
+         {overlays}\n\
+         {}\n",
+        options.global.join("\n"),
+        options.settings.join("\n"),
+        options.sync.join("\n")
     )
 }
 

@@ -13,11 +13,27 @@ pub enum Kind {
     Integer,
     /// Generalized time; RFC 3339 outside.
     Time,
+    /// Hundreds of nanoseconds since 1601, as Active Directory counts; RFC 3339 outside.
+    FileTime,
     /// A distinguished name: points at another entry.
     Name,
+    /// A value of another entry, which it points at by that (`memberUid`).
+    Key,
     /// Base64 outside.
     Bytes,
 }
+
+/// Large numbers that are points in time; others are spans or counters.
+const FILE_TIMES: [&str; 8] = [
+    "accountExpires",
+    "badPasswordTime",
+    "lastLogoff",
+    "lastLogon",
+    "lastLogonTimestamp",
+    "lockoutTime",
+    "msDS-UserPasswordExpiryTimeComputed",
+    "pwdLastSet",
+];
 
 /// One attribute type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +84,9 @@ pub struct Catalogue {
 type Description = BTreeMap<String, Vec<String>>;
 
 impl Catalogue {
-    /// From the values of `attributeTypes` and `objectClasses`. A description that cannot be read is passed over.
-    pub fn read(attribute_types: &[String], object_classes: &[String]) -> Self {
+    /// From the values of `attributeTypes`, `objectClasses` and `dITContentRules`. A description that cannot be read is
+    /// passed over. Active Directory names no matching rules: there the syntax tells whether letter case counts.
+    pub fn read(attribute_types: &[String], object_classes: &[String], rules: &[String], is_ad: bool) -> Self {
         let described: Vec<Description> = attribute_types.iter().map(|text| describe(text)).collect();
         let mut by_name: BTreeMap<String, &Description> = BTreeMap::new();
         for one in &described {
@@ -78,7 +95,7 @@ impl Catalogue {
         let mut catalogue = Self::default();
         for one in &described {
             let Some(first) = one.get("NAME").and_then(|names| names.first()) else { continue };
-            let attribute = Arc::new(attribute(first, one, &by_name));
+            let attribute = Arc::new(attribute(first, one, &by_name, is_ad));
             catalogue.attributes.extend(names(one).map(|name| (name, attribute.clone())));
         }
         for text in object_classes {
@@ -87,6 +104,17 @@ impl Catalogue {
             for name in names(&one) {
                 let class = ObjectClass { above: lower("SUP"), must: lower("MUST"), may: lower("MAY") };
                 catalogue.classes.insert(name, class);
+            }
+        }
+        for text in rules {
+            let one = describe(text);
+            let lower = |key: &str| one.get(key).into_iter().flatten().map(|word| word.to_lowercase());
+            for class in names(&one).collect::<Vec<_>>() {
+                // What entries of a class may have beside its own attributes (RFC 4512 section 4.1.6).
+                if let Some(class) = catalogue.classes.get_mut(&class) {
+                    class.above.extend(lower("AUX"));
+                    class.may.extend(lower("MAY").chain(lower("MUST")));
+                }
             }
         }
         catalogue
@@ -125,7 +153,7 @@ fn names(one: &Description) -> impl Iterator<Item = String> + '_ {
     one.get("NAME").into_iter().flatten().map(|name| name.to_lowercase())
 }
 
-fn attribute(name: &str, one: &Description, by_name: &BTreeMap<String, &Description>) -> Attribute {
+fn attribute(name: &str, one: &Description, by_name: &BTreeMap<String, &Description>, is_ad: bool) -> Attribute {
     // What it does not say itself, the type above it says.
     let find = |key: &str| {
         let mut at = one;
@@ -146,15 +174,24 @@ fn attribute(name: &str, one: &Description, by_name: &BTreeMap<String, &Descript
         Some("24" | "53") => Kind::Time,
         Some("12") => Kind::Name,
         Some("4" | "5" | "8" | "9" | "10" | "28" | "40" | "49") => Kind::Bytes,
-        _ => Kind::Text,
+        Some(_) => Kind::Text,
+        // Active Directory's own (MS-ADTS section 3.1.1.2.2.2).
+        None => match syntax.strip_prefix("1.2.840.113556.1.4.") {
+            Some("906") if FILE_TIMES.iter().any(|time| time.eq_ignore_ascii_case(name)) => Kind::FileTime,
+            Some("906") => Kind::Integer,
+            Some("907") => Kind::Bytes,
+            _ => Kind::Text,
+        },
     };
+    let folds =
+        is_ad && equality.is_empty() && !["26", "44", "36"].iter().any(|exact| syntax.ends_with(&format!(".{exact}")));
     let ignores_case = ["caseignore", "telephonenumber", "objectidentifier", "distinguishedname", "uuid"];
     Attribute {
         name: name.into(),
         kind,
         secret: is_secret(name),
         multi: !one.contains_key("SINGLE-VALUE"),
-        case_exact: !ignores_case.iter().any(|rule| equality.starts_with(rule)),
+        case_exact: !folds && !ignores_case.iter().any(|rule| equality.starts_with(rule)),
         read_only: one.contains_key("NO-USER-MODIFICATION"),
         operational: one.get("USAGE").and_then(|words| words.first()).is_some_and(|usage| usage != "userApplications"),
     }
@@ -221,20 +258,24 @@ mod tests {
             "( 2.5.4.3 NAME ( 'cn' 'commonName' ) DESC 'RFC4519: NAME (s) of $it' SUP name )",
             "( 1.3.6.1.1.16.4 NAME 'entryUUID' EQUALITY UUIDMatch SYNTAX 1.3.6.1.1.16.1 SINGLE-VALUE NO-USER-MODIFICATION USAGE directoryOperation )",
             "( 2.5.4.31 NAME 'member' SUP distinguishedName )",
+            "( 2.5.4.34 NAME 'seeAlso' SUP distinguishedName )",
             "( 2.5.4.49 NAME 'distinguishedName' EQUALITY distinguishedNameMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.12 )",
         ];
         let classes = [
             "( 2.5.6.0 NAME 'top' ABSTRACT MUST objectClass )",
             "( 2.5.6.9 NAME 'groupOfNames' SUP top STRUCTURAL MUST ( member $ cn ) MAY ( description ) )",
         ];
-        let catalogue = Catalogue::read(&types.map(str::to_owned), &classes.map(str::to_owned));
+        let rules = ["( 2.5.6.9 NAME 'groupOfNames' AUX extra MAY o )"];
+        let classes = [classes[0], classes[1], "( 1.2 NAME 'extra' AUXILIARY MAY seeAlso )"];
+        let catalogue =
+            Catalogue::read(&types.map(str::to_owned), &classes.map(str::to_owned), &rules.map(str::to_owned), false);
         let cn = catalogue.attribute("COMMONNAME").unwrap();
         assert_eq!((cn.name.as_str(), cn.kind, cn.multi, cn.case_exact), ("cn", Kind::Text, true, false));
         let uuid = catalogue.attribute("entryuuid").unwrap();
         assert!(uuid.read_only && uuid.operational && !uuid.multi);
         assert_eq!(catalogue.attribute("member").unwrap().kind, Kind::Name);
         let (may, must) = catalogue.attributes_of(&["groupOfNames".into()]);
-        assert_eq!(may.len(), 2);
+        assert_eq!(may.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["cn", "member", "seeAlso"]);
         assert_eq!(must, BTreeSet::from(["cn".into(), "member".into()]));
     }
 }

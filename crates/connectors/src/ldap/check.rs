@@ -1,6 +1,5 @@
 //! The checks of `provost doctor`: sign in, read, and whether what is sent is encrypted.
 
-use ldap3::Scope;
 use provost_connector::{CheckResult, CheckStatus, Context};
 
 use super::config::Identity;
@@ -18,12 +17,12 @@ pub async fn run(cx: &Context, inner: &Inner) -> Vec<CheckResult> {
     for shape in &inner.shape.classes {
         let (base, filter) = (&shape.class.base, shape.class.filter.to_string());
         let name = format!("read {}", shape.class.name);
-        checks.push(match page::all(cx, &inner.wire, base, Scope::Subtree, filter, id_alone(shape)).await {
+        checks.push(match page::all(cx, &inner.wire, base, shape.class.scope.into(), filter, id_alone(shape)).await {
             Ok(found) => CheckResult::ok(&name, format!("{} entries below `{base}`", found.len())),
             Err(error) => CheckResult::fail(&name, &error),
         });
     }
-    let is_plain = !inner.config.url.starts_with("ldaps://") && !inner.config.start_tls;
+    let is_plain = !inner.config.is_encrypted();
     if is_plain && !matches!(inner.config.identity, Identity::Anonymous) {
         checks.push(CheckResult {
             name: "encryption".into(),

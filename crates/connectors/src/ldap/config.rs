@@ -10,6 +10,7 @@ use provost_model::{ClassName, Text};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::address;
 use super::template::{Template, normal};
 use crate::setting::{self, Certificate, SecretHandle, problem, span};
 
@@ -22,8 +23,10 @@ const PAGE: i32 = 1_000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    url: Text,
+    url: address::OneOrMany,
     base: Text,
+    #[serde(default)]
+    profile: Choice,
     #[serde(default, deserialize_with = "setting::secret")]
     bind: Option<Bind>,
     #[serde(default)]
@@ -52,15 +55,60 @@ pub struct Bind {
     pub password: SecretHandle,
 }
 
+/// The setting `profile`: what kind of server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Choice {
+    /// The server's root entry tells.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "openldap")]
+    OpenLdap,
+    #[serde(rename = "389ds")]
+    Ds389,
+    #[serde(rename = "ad")]
+    Ad,
+}
+
+/// How deep below its base a class is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Depth {
+    One,
+    #[default]
+    Subtree,
+}
+
+impl From<Depth> for ldap3::Scope {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::One => ldap3::Scope::OneLevel,
+            Depth::Subtree => ldap3::Scope::Subtree,
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawClass {
     base: Option<Text>,
     filter: Option<Text>,
+    scope: Depth,
     object_classes: Option<Vec<Text>>,
+    id: Option<Text>,
     dn: Option<Text>,
+    attributes: Option<Vec<Text>>,
+    references: BTreeMap<Text, Pointed>,
     enabled: Option<Switch>,
     placeholder: Option<Text>,
+}
+
+/// What an attribute points at by a value: `{class: person, attribute: uid}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pointed {
+    pub class: ClassName,
+    pub attribute: Text,
 }
 
 /// The attribute that switches an account on and off.
@@ -68,8 +116,15 @@ struct RawClass {
 #[serde(deny_unknown_fields)]
 pub struct Switch {
     pub attribute: Text,
-    pub on: Text,
-    pub off: Text,
+    /// The value of an account that is on. Without one, and without `off`, it is a bit of a number.
+    #[serde(default)]
+    pub on: Option<Text>,
+    /// Without `on`, every other value, and none, is an account that is on.
+    #[serde(default)]
+    pub off: Option<Text>,
+    /// The bit that an account has that is off: 2 in `userAccountControl`.
+    #[serde(default)]
+    pub bit: Option<i64>,
 }
 
 /// How the client makes itself known.
@@ -84,9 +139,12 @@ pub enum Identity {
 /// The settings, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub url: Text,
-    /// Host and port, for messages.
+    /// In the order in which they are tried, each with host and port for messages.
+    pub servers: Vec<address::Server>,
+    pub base: Text,
+    /// All of them, for messages.
     pub server: Text,
+    pub profile: Choice,
     pub identity: Identity,
     pub start_tls: bool,
     pub ca: Option<PathBuf>,
@@ -98,6 +156,20 @@ pub struct Config {
     pub named: bool,
 }
 
+impl Config {
+    /// People and groups as an Active Directory has them.
+    pub fn usual_of_ad(&self) -> Vec<Class> {
+        let raw = |kind: &str| RawClass { object_classes: Some(vec![kind.into()]), ..RawClass::default() };
+        let usual = [("group", raw("group")), ("person", raw("user"))];
+        usual.into_iter().filter_map(|(name, raw)| class(name.into(), raw, &self.base).ok()).collect()
+    }
+
+    /// Whether all that is sent is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.start_tls || self.servers.iter().all(|server| server.encrypted)
+    }
+}
+
 /// What objects of a class are.
 #[derive(Debug, Clone)]
 pub struct Class {
@@ -105,9 +177,17 @@ pub struct Class {
     pub base: Text,
     /// An LDAP filter (RFC 4515) that all entries of the class satisfy, and no others below the base.
     pub filter: Text,
+    /// The filter asks for the first of the object classes, and no more than that.
+    pub is_by_class: bool,
+    pub scope: Depth,
     /// What a new entry is made of.
     pub object_classes: Vec<Text>,
     pub dn: Template,
+    /// The attribute that is the id, or `dn`; none for the best that the server has.
+    pub id: Option<Text>,
+    /// The only attributes that are read and written.
+    pub attributes: Option<Vec<Text>>,
+    pub references: BTreeMap<Text, Pointed>,
     pub enabled: Option<Switch>,
     /// A member that stands for nobody, where the schema does not allow a group without members.
     pub placeholder: Text,
@@ -120,26 +200,19 @@ impl Config {
     pub fn read(settings: &Settings) -> Result<Self, Vec<SettingProblem>> {
         let raw: Raw = settings.read().map_err(|problem| vec![problem])?;
         let mut problems = Vec::new();
-        let server = address(&raw.url);
-        if server.is_none() {
-            problems.push(problem(
-                "url",
-                format!("`url` is no LDAP address: `{}`", raw.url),
-                "write it as `ldaps://host` or `ldap://host:389`",
-            ));
-        }
-        let is_plain = raw.url.starts_with("ldap://") && !raw.start_tls;
-        let is_here = server
-            .as_deref()
-            .is_some_and(|server| ["127.", "localhost:", "[::1]:"].iter().any(|here| server.starts_with(here)));
-        if is_plain && !is_here && !raw.allow_plain && (raw.bind.is_some() || raw.client_certificate.is_some()) {
+        let servers = address::servers(&raw.url).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        let goes_out_plain = servers.iter().any(|server| !server.encrypted && !server.is_here()) && !raw.start_tls;
+        if goes_out_plain && !raw.allow_plain && (raw.bind.is_some() || raw.client_certificate.is_some()) {
             problems.push(problem(
                 "url",
                 "the connection is not encrypted: passwords and people's data would be readable on the way",
                 "use `ldaps://`, or `start_tls: true`, or set `allow_plain: true` where the network is trusted",
             ));
         }
-        if raw.url.starts_with("ldaps://") && raw.start_tls {
+        if servers.iter().any(|server| server.encrypted) && raw.start_tls {
             problems.push(problem("start_tls", "`ldaps://` is encrypted from the beginning", "leave `start_tls` out"));
         }
         if raw.bind.is_some() && raw.client_certificate.is_some() {
@@ -174,10 +247,13 @@ impl Config {
                 Err(problem) => problems.push(problem),
             }
         }
-        let (Some(server), Ok(timeout), true) = (server, timeout, problems.is_empty()) else { return Err(problems) };
+        let (Ok(timeout), true) = (timeout, problems.is_empty()) else { return Err(problems) };
+        let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
         Ok(Self {
-            url: raw.url,
-            server,
+            server: names.join(", ").into(),
+            servers,
+            base: raw.base,
+            profile: raw.profile,
             identity: match (raw.bind, certificate) {
                 (Some(bind), _) => Identity::Simple(bind),
                 (None, Some(certificate)) => Identity::Certificate(certificate),
@@ -191,6 +267,17 @@ impl Config {
             classes,
             named,
         })
+    }
+}
+
+impl Switch {
+    fn checked(self, at: &str) -> Result<Self, SettingProblem> {
+        let hint = "give `on` and `off`; `off` alone where an account without the value is on; or `bit`";
+        match (&self.on, &self.off, self.bit) {
+            (_, Some(_), None) => Ok(self),
+            (None, None, Some(bit)) if bit > 0 && bit.count_ones() == 1 => Ok(self),
+            _ => Err(problem(at, "`enabled` does not tell how an account is switched off", hint)),
+        }
     }
 }
 
@@ -211,18 +298,34 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
         let hint = "give names as the server's schema has them";
         return Err(problem(at("object_classes"), format!("`{odd}` is no name of an object class"), hint));
     }
+    let is_by_class = raw.filter.is_none();
     let filter = match raw.filter {
         Some(filter) if ldap3::parse_filter(&filter).is_ok() => filter,
         Some(filter) => {
             let hint = "write it as RFC 4515 has it, such as `(&(objectClass=person)(employeeType=staff))`";
             return Err(problem(at("filter"), format!("`{filter}` is no LDAP filter"), hint));
         }
+        // Computers of an Active Directory are users, too.
+        None if object_classes[0].eq_ignore_ascii_case("user") => {
+            "(&(objectClass=user)(!(objectClass=computer)))".into()
+        }
         None => format!("(objectClass={})", object_classes[0]).into(),
     };
     let below = raw.base.unwrap_or_else(|| base.clone());
+    let enabled = raw.enabled.map(|switch| switch.checked(&at("enabled"))).transpose()?;
+    let pointed = raw.references.iter().flat_map(|(name, to)| [name, &to.attribute]);
+    let names = raw.attributes.iter().flatten().chain(&raw.id).chain(pointed);
+    if let Some(odd) = names.into_iter().find(|name| !is_word(name) || name.is_empty()) {
+        let hint = "give the names of attributes as the server's schema has them";
+        return Err(problem(at("attributes"), format!("`{odd}` is no name of an attribute"), hint));
+    }
     let is_group = object_classes.iter().any(|class| class.to_ascii_lowercase().starts_with("group"));
     let template = raw.dn.unwrap_or_else(|| {
-        let attribute = if is_group || object_classes.iter().any(|class| class == "user") { "cn" } else { "uid" };
+        let attribute = if is_group || object_classes.iter().any(|class| class.eq_ignore_ascii_case("user")) {
+            "cn"
+        } else {
+            "uid"
+        };
         format!("{attribute}={{{attribute}}},{below}").into()
     });
     let dn = Template::parse(&template).map_err(|why| {
@@ -235,46 +338,15 @@ fn class(name: ClassName, raw: RawClass, base: &Text) -> Result<Class, SettingPr
         name,
         base: below,
         filter,
+        is_by_class,
+        scope: raw.scope,
         object_classes,
+        id: raw.id,
         dn,
-        enabled: raw.enabled,
+        attributes: raw.attributes,
+        references: raw.references,
+        enabled,
         nobody: normal(&placeholder),
         placeholder,
     })
-}
-
-/// Host and port of an LDAP address.
-fn address(url: &str) -> Option<Text> {
-    let (host, port) = match url.split_once("://")? {
-        ("ldap", host) => (host, 389),
-        ("ldaps", host) => (host, 636),
-        _ => return None,
-    };
-    let host = host.trim_end_matches('/');
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
-    let is_host = |letter: char| letter.is_ascii_alphanumeric() || ".-_[]:".contains(letter);
-    if name.is_empty() || !name.chars().all(is_host) {
-        return None;
-    }
-    Some(if name.len() == host.len() { format!("{host}:{port}").into() } else { host.into() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        let cases = [
-            ("ldap://dir.example", Some("dir.example:389")),
-            ("ldaps://dir.example/", Some("dir.example:636")),
-            ("ldap://[::1]:3890", Some("[::1]:3890")),
-            ("http://dir.example", None),
-            ("ldap://", None),
-            ("ldap://me:secret@dir.example", None),
-        ];
-        for (url, wanted) in cases {
-            assert_eq!(address(url).as_deref(), wanted, "{url}");
-        }
-    }
 }

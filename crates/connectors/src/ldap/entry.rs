@@ -8,7 +8,8 @@ use provost_model::{Attributes, Incomplete, Record, Text, Value};
 use super::catalogue::{Attribute, Kind};
 use super::names::Owners;
 use super::shape::ClassShape;
-use super::{template, value};
+use super::switch::{self, How, Switch};
+use super::{range, template, value};
 
 /// What is asked for: what the caller wants, or everything, and the id in any case.
 pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
@@ -19,7 +20,7 @@ pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
         }
         None => std::iter::once("*".to_owned()).chain(shape.operational.iter().map(ToString::to_string)).collect(),
     };
-    if let Some(switch) = &shape.class.enabled {
+    if let Some(switch) = &shape.switch {
         wanted.push(switch.attribute.to_string());
     }
     match shape.id.attribute() {
@@ -32,7 +33,9 @@ pub fn wanted(shape: &ClassShape, attributes: Option<&[Text]>) -> Vec<String> {
 
 /// Whether an entry points at others.
 pub fn points(entry: &SearchEntry, shape: &ClassShape) -> bool {
-    let is_pointer = |name: &String| shape.attribute(base_name(name)).is_some_and(|about| about.kind == Kind::Name);
+    let is_pointer = |name: &String| {
+        shape.attribute(base_name(name)).is_some_and(|about| matches!(about.kind, Kind::Name | Kind::Key))
+    };
     entry
         .attrs
         .iter()
@@ -53,14 +56,29 @@ pub fn record(entry: SearchEntry, shape: &ClassShape, owners: &Owners) -> Option
     let id = value::id(&entry, shape.id)?;
     let mut record = Record::new(shape.class.name.clone(), id);
     record.attributes.push(value::NAME, Value::text(&entry.dn));
+    match &shape.switch {
+        Some(switch) if switch.is_virtual() => record.attributes.push(switch::ENABLED, switch.is_on(&entry)),
+        // An account without the value is on.
+        Some(Switch { attribute, how: How::Values { on, .. } }) if value::find(&entry, attribute).is_none() => {
+            if let Some(about) = shape.attribute(attribute) {
+                record.attributes.push(about.name.clone(), value::read(about.kind, on));
+            }
+        }
+        _ => {}
+    }
     for (name, texts) in entry.attrs {
-        let (plain, range) = ranged(&name);
+        let (plain, range) = range::parse(&name).map_or((name.as_str(), false), |(plain, _)| (plain, true));
         let Some(about) = known(shape, plain) else { continue };
         let read = |text: &String| match about.kind {
-            Kind::Name => pointer(text, owners),
+            Kind::Name => pointer(&template::normal(text), text, owners),
+            Kind::Key => match shape.key(&about.name) {
+                Some(key) => pointer(&key.place(text), text, owners),
+                None => Value::text(text),
+            },
             kind => value::read(kind, text),
         };
-        let kept = texts.iter().filter(|text| about.kind != Kind::Name || !is_placeholder(text, shape));
+        let kept = texts.iter().filter(|text| !value::is_never(about.kind, &about.name, text));
+        let kept = kept.filter(|text| about.kind != Kind::Name || !is_placeholder(text, shape));
         put(&mut record.attributes, about, kept.map(read).collect());
         if range {
             let have = Some(texts.len() as u64);
@@ -72,13 +90,6 @@ pub fn record(entry: SearchEntry, shape: &ClassShape, owners: &Owners) -> Option
         if let Some(about) = known(shape, &name) {
             put(&mut record.attributes, about, values.iter().map(|bytes| value::read_bytes(bytes)).collect());
         }
-    }
-    if let Some(switch) = &shape.class.enabled
-        && record.attributes.find(&switch.attribute).is_none()
-        && let Some(about) = shape.attribute(&switch.attribute)
-    {
-        // An account without the mark is on.
-        record.attributes.push(about.name.clone(), value::read(about.kind, &switch.on));
     }
     Some(record)
 }
@@ -92,14 +103,6 @@ fn base_name(name: &str) -> &str {
     name.strip_suffix(";binary").unwrap_or(name)
 }
 
-/// `member;range=0-1499`, how Active Directory gives long lists, is a part.
-fn ranged(name: &str) -> (&str, bool) {
-    match name.split_once(";range=") {
-        Some((name, range)) => (name, !range.ends_with('*')),
-        None => (name, false),
-    }
-}
-
 fn put(attributes: &mut Attributes, about: &Attribute, mut values: Vec<Value>) {
     let value = match values.len() {
         0 => return,
@@ -111,8 +114,9 @@ fn put(attributes: &mut Attributes, about: &Attribute, mut values: Vec<Value>) {
     }
 }
 
-fn pointer(name: &str, owners: &Owners) -> Value {
-    match owners.get(&template::normal(name)) {
+/// Whoever `place` has; who is nobody stays a text.
+fn pointer(place: &str, name: &str, owners: &Owners) -> Value {
+    match owners.get(place) {
         Some((class, id)) => Value::reference(class.clone(), id.clone()),
         None => Value::text(name),
     }

@@ -27,7 +27,7 @@ pub fn of_result(result: &LdapResult, what: &str) -> ConnectorError {
         21 | 34 | 64 => (InvalidValue, "the value does not have the form that the server's schema asks for"),
         32 => (NotFound, "the entry, or the container above it, is not there"),
         50 => (PermissionDenied, "give the user that signs in the right to do this"),
-        51 => (Throttled, "the server is busy; it is tried again"),
+        51 => (Unavailable, "the server is busy; it is tried again"),
         52 => (Unavailable, "the server is starting, stopping or read-only for now"),
         65 if result.text.contains("require") => (MissingRequired, "map the attribute that the object class requires"),
         65 => (Constraint, "the object classes of the entry do not allow it"),

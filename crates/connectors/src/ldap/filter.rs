@@ -9,6 +9,7 @@ use provost_model::{AttributePath, Filter, Operator, Record, Term, Value};
 
 use super::catalogue::{Attribute, Kind};
 use super::shape::ClassShape;
+use super::switch::{self, How, Switch};
 use super::{template, value};
 
 /// Any entry.
@@ -48,10 +49,13 @@ fn of_term(term: &Term, shape: &ClassShape) -> Result<String, ConnectorError> {
         let nobody = || "(!(objectClass=*))".to_owned();
         return Ok(value::id_filter(shape.id, text).unwrap_or_else(nobody));
     }
+    if let Some(asked) = of_switch(term, shape)? {
+        return Ok(asked);
+    }
     let about = attribute(&term.path, shape)?;
     let name = &about.name;
     // An account without the mark is read as one that is on, which the server does not know.
-    let is_switch = shape.class.enabled.as_ref().is_some_and(|switch| switch.attribute.eq_ignore_ascii_case(name));
+    let is_switch = shape.switch.as_ref().is_some_and(|switch| switch.attribute.eq_ignore_ascii_case(name));
     if is_switch {
         return Ok(ALL.to_owned());
     }
@@ -76,6 +80,26 @@ fn of_term(term: &Term, shape: &ClassShape) -> Result<String, ConnectorError> {
         }
         other => return Err(refuse(name, &format!("cannot be compared by `{}`", other.as_str()))),
     })
+}
+
+/// Whether the account is on, where no attribute of the server's own tells.
+fn of_switch(term: &Term, shape: &ClassShape) -> Result<Option<String>, ConnectorError> {
+    let Some(switch) = shape.switch.as_ref().filter(|switch| term.path.is_plain() && switch.is_named(&term.path.name))
+    else {
+        return Ok(None);
+    };
+    let on = match term.op {
+        Operator::Pr => return Ok(Some(ALL.to_owned())),
+        Operator::Eq => Switch::wanted(&term.value)?,
+        Operator::Ne => !Switch::wanted(&term.value)?,
+        other => return Err(refuse(switch::ENABLED, &format!("cannot be compared by `{}`", other.as_str()))),
+    };
+    let off = match &switch.how {
+        How::Mark { off } => format!("({}={})", switch.attribute, ldap_escape(off.as_str())),
+        How::Bit(bit) => format!("({}:1.2.840.113556.1.4.803:={bit})", switch.attribute),
+        How::Values { .. } => return Ok(None),
+    };
+    Ok(Some(if on { format!("(!{off})") } else { off }))
 }
 
 /// Whether the record satisfies the filter. Only for filters that [`ask`] takes.

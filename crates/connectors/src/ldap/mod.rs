@@ -1,22 +1,32 @@
-//! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server and whatever follows the RFCs, as source and target.
+//! LDAP directories (RFC 4510 to 4519): OpenLDAP, 389 Directory Server, Active Directory and
+//! whatever follows the RFCs, as source and target.
 //!
 //! `config` the settings, `wire` the connections, `shape` what the server is like (its schema by `catalogue`), `value` and
-//! `entry` its values and entries as ours, `template` and `names` distinguished names and whose they are, `filter`, `page` and
-//! `read` the questions, `modification` and `write` the changes, `fault` what its results mean. `docs.md` is for people who connect a directory.
+//! `entry` its values and entries as ours, `template`, `names` and `keys` distinguished names and whose they are, `filter`, `page`, `range`
+//! and `read` the questions, `feed` what changed (`sync`, `changelog`, `usn`), `modification` and `write` the changes, `fault` what its results mean. `docs.md` is for people who connect a directory.
 
+mod address;
 mod catalogue;
+mod changelog;
 mod check;
 mod config;
 mod entry;
 mod fault;
+mod feed;
 mod filter;
+mod keys;
 mod modification;
 mod names;
 mod page;
+mod profile;
+mod range;
 mod read;
 mod session;
 mod shape;
+mod switch;
+mod sync;
 mod template;
+mod usn;
 mod value;
 mod wire;
 mod write;
@@ -45,7 +55,9 @@ impl Default for LdapConnector {
             manifest: Manifest {
                 name: "ldap".into(),
                 title: "LDAP directory".into(),
-                description: "People and groups of OpenLDAP, 389 Directory Server and other LDAP directories".into(),
+                description:
+                    "People and groups of OpenLDAP, 389 Directory Server, Active Directory and other LDAP directories"
+                        .into(),
                 source: true,
                 target: true,
             },
@@ -95,7 +107,7 @@ impl Connector for LdapConnector {
                 certificate = Some(tls::Identity::read(&chain, key.expose().as_bytes())?);
             }
         }
-        let encrypted = config.start_tls || config.url.starts_with("ldaps://");
+        let encrypted = config.start_tls || config.servers.iter().any(|server| server.encrypted);
         let tls = match encrypted {
             true => Some(Arc::new(tls::config(config.ca.as_deref(), certificate)?)),
             false => None,

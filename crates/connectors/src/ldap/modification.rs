@@ -8,6 +8,7 @@ use provost_model::{Change, ChangeOp, ObjectId, Text, Value};
 
 use super::catalogue::{Attribute, Kind};
 use super::shape::ClassShape;
+use super::switch::{How, Switch};
 use super::write::Values;
 use super::{template, value};
 
@@ -17,6 +18,10 @@ pub struct Plan {
     /// The name that the entry is to have.
     pub name: Option<String>,
     pub changes: Vec<Piece>,
+    /// Whether the account is to be on, where that is one bit of what is there.
+    pub on: Option<bool>,
+    /// Each single value has to be there, or not, as the changes have it.
+    pub exact: bool,
 }
 
 /// One attribute of a modify request.
@@ -30,6 +35,10 @@ pub struct Piece {
 }
 
 impl Piece {
+    pub fn is_windows_password(&self) -> bool {
+        self.attribute.eq_ignore_ascii_case("unicodePwd")
+    }
+
     pub fn to_mod(&self) -> Mod<Vec<u8>> {
         let (name, values) = (self.attribute.as_bytes().to_vec(), self.values.clone());
         match self.op {
@@ -57,6 +66,11 @@ pub fn pointed(change: &Change, shape: &ClassShape) -> Vec<ObjectId> {
     change.value.elements().iter().filter_map(id_of).collect()
 }
 
+/// The ids in a change.
+pub fn ids_in(change: &Change) -> impl Iterator<Item = ObjectId> {
+    change.value.elements().iter().filter_map(id_of)
+}
+
 fn id_of(value: &Value) -> Option<ObjectId> {
     match value {
         Value::Reference(reference) => Some(reference.id.clone()),
@@ -65,13 +79,21 @@ fn id_of(value: &Value) -> Option<ObjectId> {
     }
 }
 
+/// Whom the changes point at.
+pub struct Pointed<'p> {
+    pub names: &'p BTreeMap<ObjectId, String>,
+    /// By attribute in lower case, for those that point by a value.
+    pub keys: &'p BTreeMap<(Text, ObjectId), String>,
+    /// The name of who is gone, as far as it is known.
+    pub gone: &'p (dyn Fn(&ObjectId) -> Option<String> + Sync),
+}
+
+fn nobody(path: &str, id: &ObjectId) -> ConnectorError {
+    ConnectorError::new(ErrorCode::Dependency, format!("`{path}`: there is no entry `{id}`")).at(Text::from(path))
+}
+
 /// The changes in the server's terms. What the class has not, or nobody may write, is refused before anything is sent.
-pub fn plan(
-    changes: &[Change],
-    shape: &ClassShape,
-    names: &BTreeMap<ObjectId, String>,
-    gone: &dyn Fn(&ObjectId) -> Option<String>,
-) -> Result<Plan, ConnectorError> {
+pub fn plan(changes: &[Change], shape: &ClassShape, who: &Pointed<'_>) -> Result<Plan, ConnectorError> {
     let mut plan = Plan::default();
     for change in changes {
         let path = change.path.to_string();
@@ -87,6 +109,17 @@ pub fn plan(
             plan.name = Some(name.to_owned());
             continue;
         }
+        if let Some(switch) = shape.switch.as_ref().filter(|switch| switch.is_named(&path)) {
+            if change.op != ChangeOp::Set {
+                return Err(refuse(ErrorCode::NotSupported, "is set to true or false, and nothing else"));
+            }
+            let on = Switch::wanted(&change.value)?;
+            match &switch.how {
+                How::Mark { off } => plan.changes.push(mark(switch, off, on)),
+                How::Bit(_) | How::Values { .. } => plan.on = Some(on),
+            }
+            continue;
+        }
         let Some(about) = shape.attribute(&change.path.name) else {
             let hint = format!("entries of class `{}` have none; add an object class that allows it", shape.class.name);
             return Err(refuse(ErrorCode::NotSupported, "is no attribute of the class").hint(hint));
@@ -94,7 +127,7 @@ pub fn plan(
         if about.read_only {
             return Err(refuse(ErrorCode::NotSupported, "is given by the server and cannot be written"));
         }
-        let piece = piece(change, about, names, gone, &path)?;
+        let piece = piece(change, about, who, &path)?;
         // To remove nothing would be to remove everything.
         if !piece.values.is_empty() || piece.op == ChangeOp::Unset {
             plan.changes.push(piece);
@@ -103,42 +136,77 @@ pub fn plan(
     Ok(plan)
 }
 
-fn piece(
-    change: &Change,
-    about: &Attribute,
-    names: &BTreeMap<ObjectId, String>,
-    gone: &dyn Fn(&ObjectId) -> Option<String>,
-    path: &str,
-) -> Result<Piece, ConnectorError> {
+/// The whole number, from the one that was given.
+pub fn number(switch: &Switch, given: Option<&str>, on: bool) -> Piece {
+    let bit = if let How::Bit(bit) = switch.how { bit } else { 0 };
+    let number = Switch::turned(bit, given.and_then(|given| given.parse().ok()), on).to_string();
+    let values = Values::from([number.into_bytes()]);
+    Piece { attribute: switch.attribute.clone(), op: ChangeOp::Set, values, text: None }
+}
+
+fn mark(switch: &Switch, off: &str, on: bool) -> Piece {
+    let values = if on { Values::new() } else { Values::from([off.as_bytes().to_vec()]) };
+    let op = if on { ChangeOp::Unset } else { ChangeOp::Set };
+    Piece { attribute: switch.attribute.clone(), op, values, text: None }
+}
+
+/// What turns one bit of the number that is there: it has to be there still, so that no other bit is lost.
+pub fn turn(switch: &Switch, have: Option<&str>, on: bool) -> Vec<Piece> {
+    let How::Bit(bit) = switch.how else { return Vec::new() };
+    let wanted = Switch::turned(bit, have.and_then(|have| have.parse().ok()), on).to_string();
+    let piece = |op, text: &str| Piece {
+        attribute: switch.attribute.clone(),
+        op,
+        values: Values::from([text.as_bytes().to_vec()]),
+        text: None,
+    };
+    match have {
+        Some(have) if have == wanted => Vec::new(),
+        Some(have) => vec![piece(ChangeOp::Remove, have), piece(ChangeOp::Add, &wanted)],
+        None => vec![piece(ChangeOp::Add, &wanted)],
+    }
+}
+
+fn piece(change: &Change, about: &Attribute, who: &Pointed<'_>, path: &str) -> Result<Piece, ConnectorError> {
     let secret = about.secret;
     let mut values = Values::new();
     let mut text = None;
     for one in change.value.elements().iter().filter(|one| !one.is_null()) {
         let bytes = match (about.kind, id_of(one)) {
-            (Kind::Name, Some(id)) => match names.get(&id) {
+            (Kind::Key, Some(id)) => match who.keys.get(&(about.name.to_lowercase(), id.clone())) {
+                Some(key) => key.clone().into_bytes(),
+                // Whose value it was, nobody can say any more.
+                None if change.op == ChangeOp::Remove => continue,
+                None => return Err(nobody(path, &id)),
+            },
+            (Kind::Name, Some(id)) => match who.names.get(&id) {
                 Some(name) => name.clone().into_bytes(),
                 None if template::rdn(&id).is_some() => id.to_string().into_bytes(),
                 // Who is gone is nobody's member any more.
-                None if change.op == ChangeOp::Remove => match gone(&id) {
+                None if change.op == ChangeOp::Remove => match (who.gone)(&id) {
                     Some(name) => name.into_bytes(),
                     None => continue,
                 },
-                None => {
-                    let message = format!("`{path}`: there is no entry `{id}`");
-                    return Err(ConnectorError::new(ErrorCode::Dependency, message).at(Text::from(path)));
-                }
+                None => return Err(nobody(path, &id)),
             },
+            _ if about.name.eq_ignore_ascii_case("unicodePwd") => value::quoted(one, path)?,
             _ => value::write(about.kind, secret, one, path)?,
         };
         text = text.or_else(|| one.to_text().map(|text| text.into_owned()));
         values.insert(bytes);
     }
-    let op = if change.op == ChangeOp::Set && values.is_empty() { ChangeOp::Unset } else { change.op };
+    let mut op = if change.op == ChangeOp::Set && values.is_empty() { ChangeOp::Unset } else { change.op };
+    // Never, and not locked, have a number.
+    let has_zero = ["accountExpires", "lockoutTime"].iter().any(|name| name.eq_ignore_ascii_case(&about.name));
+    if op == ChangeOp::Unset && about.kind == Kind::FileTime && has_zero {
+        op = ChangeOp::Set;
+        values.insert(b"0".to_vec());
+    }
     Ok(Piece { attribute: about.name.clone(), op, values, text })
 }
 
 /// Name and attributes of a new entry.
-pub fn entry(plan: Plan, shape: &ClassShape) -> Result<(String, Vec<(String, Values)>), ConnectorError> {
+pub fn entry(mut plan: Plan, shape: &ClassShape) -> Result<(String, Vec<(String, Values)>), ConnectorError> {
     let text_of = |name: &str| {
         let set = |piece: &&Piece| piece.attribute.eq_ignore_ascii_case(name) && piece.op != ChangeOp::Unset;
         plan.changes.iter().find(set).and_then(|piece| piece.text.clone())
@@ -153,6 +221,12 @@ pub fn entry(plan: Plan, shape: &ClassShape) -> Result<(String, Vec<(String, Val
         })?,
     };
     let mut attributes: BTreeMap<String, Values> = BTreeMap::new();
+    if let (Some(on), Some(Switch { attribute, how: How::Bit(bit) })) = (plan.on, &shape.switch) {
+        let given = text_of(attribute).and_then(|text| text.parse().ok());
+        let number = Switch::turned(*bit, given, on).to_string();
+        plan.changes.retain(|piece| piece.attribute != *attribute);
+        attributes.insert(attribute.to_string(), Values::from([number.into_bytes()]));
+    }
     for piece in plan.changes.into_iter().filter(|piece| matches!(piece.op, ChangeOp::Set | ChangeOp::Add)) {
         if !piece.values.is_empty() {
             attributes.entry(piece.attribute.to_string()).or_default().extend(piece.values);

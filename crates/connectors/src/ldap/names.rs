@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use ldap3::{Ldap, Scope};
+use ldap3::Ldap;
 use provost_connector::{ConnectorError, Context};
 use provost_model::{ClassName, ObjectId};
 
@@ -65,8 +65,9 @@ impl Names {
                 if filters.is_empty() {
                     continue;
                 }
-                let (base, filter) = (&class.class.base, within(class, &format!("(|{filters})")));
-                for entry in page::all(cx, wire, base, Scope::Subtree, filter, id_alone(class)).await? {
+                let (base, scope) = (&class.class.base, class.class.scope.into());
+                let filter = within(class, &format!("(|{filters})"));
+                for entry in page::all(cx, wire, base, scope, filter, id_alone(class)).await? {
                     if let Some(id) = value::id(&entry, class.id) {
                         self.note(&id, &entry.dn);
                         found.insert(id, entry.dn);
@@ -81,8 +82,9 @@ impl Names {
     pub async fn everybody(&self, cx: &Context, wire: &Wire, shape: &Shape) -> Result<Owners, ConnectorError> {
         let mut owners = Owners::new();
         for class in &shape.classes {
-            let (base, filter) = (&class.class.base, class.class.filter.to_string());
-            for entry in page::here(cx, wire, base, Scope::Subtree, filter, id_alone(class)).await?.0 {
+            let (base, scope) = (&class.class.base, class.class.scope.into());
+            let filter = class.class.filter.to_string();
+            for entry in page::here(cx, wire, base, scope, filter, id_alone(class)).await?.0 {
                 if let Some(id) = value::id(&entry, class.id) {
                     owners.insert(template::normal(&entry.dn), (class.class.name.clone(), id));
                 }

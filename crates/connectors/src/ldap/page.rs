@@ -5,6 +5,7 @@ use ldap3::{Ldap, LdapResult, Scope, SearchEntry};
 use provost_connector::{ConnectorError, Context, ErrorCode};
 
 use super::fault::Effect;
+use super::range;
 use super::wire::{Said, Wire};
 
 /// Entries of one page of a search that is read to its end at once.
@@ -33,17 +34,33 @@ pub async fn next(
     scope: Scope,
     filter: &str,
     attributes: &[String],
+    at: (i32, Vec<u8>),
+) -> Said<Entries> {
+    with(ldap, base, scope, filter, attributes, at, Vec::new()).await
+}
+
+/// The same, with controls beside that of paging.
+pub async fn with(
+    ldap: &mut Ldap,
+    base: &str,
+    scope: Scope,
+    filter: &str,
+    attributes: &[String],
     (size, cookie): (i32, Vec<u8>),
+    mut controls: Vec<RawControl>,
 ) -> Said<Entries> {
     let control: RawControl = PagedResults { size, cookie }.into();
     // A server that does not know paging has to say so, instead of giving what it likes.
-    let control = RawControl { crit: true, ..control };
-    let result = ldap.with_controls(vec![control]).search(base, scope, filter, attributes).await?;
+    controls.push(RawControl { crit: true, ..control });
+    let result = ldap.with_controls(controls).search(base, scope, filter, attributes).await?;
     let (entries, result) = result.success()?;
     // The library has taken references out of what was found.
     let referrals = result.refs.len();
+    let mut entries: Vec<SearchEntry> = entries.into_iter().map(SearchEntry::construct).collect();
+    for entry in &mut entries {
+        range::complete(ldap, entry).await?;
+    }
     let cookie = cookie_of(&result);
-    let entries = entries.into_iter().map(SearchEntry::construct).collect();
     Ok(Entries { entries, paged: cookie.is_some(), cookie: cookie.unwrap_or_default(), referrals })
 }
 
@@ -68,6 +85,7 @@ pub async fn all(
     if referrals > 0 {
         let message = format!("search {base}: {referrals} parts are on other servers (referrals)");
         return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .scope(provost_connector::Scope::Class)
             .hint("connect to a server that holds all of it, or narrow the `base` of the class"));
     }
     Ok(found)
@@ -84,10 +102,12 @@ pub async fn here(
 ) -> Result<(Vec<SearchEntry>, usize), ConnectorError> {
     let base = base.to_owned();
     let what = format!("search {base}");
+    let controls = wire.controls();
     let talk = move |mut ldap: Ldap| async move {
         let (mut all, mut cookie, mut referrals) = (Vec::new(), Vec::new(), 0);
         loop {
-            let page = next(&mut ldap, &base, scope, &filter, &attributes, (PAGE, cookie)).await?;
+            let at = (PAGE, cookie);
+            let page = with(&mut ldap, &base, scope, &filter, &attributes, at, controls.clone()).await?;
             all.extend(page.entries);
             referrals += page.referrals;
             if page.cookie.is_empty() || all.len() > MOST {

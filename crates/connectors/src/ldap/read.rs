@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ldap3::{Ldap, Scope, SearchEntry};
+use ldap3::{Ldap, SearchEntry};
 use provost_connector::{
     ConnectorError, Context, End, ErrorCode, FindRequest, LookupRequest, Page, Scan, ScanFault, ScanItem, ScanPage,
     ScanRequest,
@@ -68,10 +68,11 @@ impl FullRead {
     /// Asks for a page, in a task of its own: what the server answers may break the library's parsers. While one page is made
     /// into records, the server is at work on the next.
     fn ask(&mut self, cookie: Vec<u8>) {
+        let controls = self.inner.wire.controls();
         let shape = &self.inner.shape.classes[self.class];
-        let (mut ldap, base) = (self.ldap.clone(), shape.class.base.to_string());
+        let (mut ldap, base, scope) = (self.ldap.clone(), shape.class.base.to_string(), shape.class.scope.into());
         let (filter, wanted, at) = (shape.class.filter.to_string(), self.wanted.clone(), (self.size, cookie));
-        self.asked.spawn(async move { page::next(&mut ldap, &base, Scope::Subtree, &filter, &wanted, at).await });
+        self.asked.spawn(async move { page::with(&mut ldap, &base, scope, &filter, &wanted, at, controls).await });
     }
 
     async fn answer(&mut self, cx: &Context) -> Result<page::Entries, ConnectorError> {
@@ -120,7 +121,9 @@ impl Scan for FullRead {
         self.referrals += found.referrals;
         let shape = &self.inner.shape.classes[self.class];
         if self.owners.is_none() && found.entries.iter().any(|found| entry::points(found, shape)) {
-            self.owners = Some(self.inner.names.everybody(cx, &self.inner.wire, &self.inner.shape).await?);
+            let mut owners = self.inner.names.everybody(cx, &self.inner.wire, &self.inner.shape).await?;
+            self.inner.add_keyed(cx, shape, &[], true, &mut owners).await?;
+            self.owners = Some(owners);
         }
         let none = Owners::new();
         let owners = self.owners.as_ref().unwrap_or(&none);
@@ -152,13 +155,31 @@ fn named(item: &ScanItem) -> Option<(&ObjectId, &str)> {
     Some((&record.id, record.attributes.find(value::NAME)?.as_text()?))
 }
 
-fn without_id(shape: &ClassShape) -> ConnectorError {
+pub fn without_id(shape: &ClassShape) -> ConnectorError {
     let name = shape.id.attribute().unwrap_or("its name");
     ConnectorError::new(ErrorCode::PermissionDenied, format!("the entry does not show `{name}`"))
         .hint("let the user that signs in read that attribute")
 }
 
 impl Inner {
+    /// Who stands behind what these entries point at.
+    pub async fn owners_of(
+        &self,
+        cx: &Context,
+        shape: &ClassShape,
+        entries: &[SearchEntry],
+    ) -> Result<Owners, ConnectorError> {
+        let mut names = BTreeSet::new();
+        entries.iter().for_each(|found| entry::pointers(found, shape, &mut names));
+        let mut owners = if names.len() > FEW {
+            self.names.everybody(cx, &self.wire, &self.shape).await?
+        } else {
+            self.names.owners(cx, &self.wire, &self.shape, names).await?
+        };
+        self.add_keyed(cx, shape, entries, false, &mut owners).await?;
+        Ok(owners)
+    }
+
     /// Entries as records, with what they point at.
     pub async fn records(
         &self,
@@ -166,13 +187,7 @@ impl Inner {
         shape: &ClassShape,
         entries: Vec<SearchEntry>,
     ) -> Result<Vec<Record>, ConnectorError> {
-        let mut names = BTreeSet::new();
-        entries.iter().for_each(|found| entry::pointers(found, shape, &mut names));
-        let owners = if names.len() > FEW {
-            self.names.everybody(cx, &self.wire, &self.shape).await?
-        } else {
-            self.names.owners(cx, &self.wire, &self.shape, names).await?
-        };
+        let owners = self.owners_of(cx, shape, &entries).await?;
         let mut records = Vec::with_capacity(entries.len());
         for found in entries {
             let name = found.dn.clone();
@@ -213,7 +228,7 @@ impl Inner {
         } else {
             let inner = filter::within(shape, &filter::ask(wanted, shape)?);
             let asked = entry::wanted(shape, None);
-            let found = page::all(cx, &self.wire, &shape.class.base, Scope::Subtree, inner, asked).await?;
+            let found = page::all(cx, &self.wire, &shape.class.base, shape.class.scope.into(), inner, asked).await?;
             if found.len() > MOST_FOUND {
                 let message = format!("`{wanted}` finds more than {MOST_FOUND} entries");
                 return Err(ConnectorError::new(ErrorCode::NotSupported, message)

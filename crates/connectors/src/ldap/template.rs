@@ -111,6 +111,18 @@ pub fn normal(name: &str) -> String {
     parts.join(",")
 }
 
+/// Whether a value in the name has a zero byte, at which some servers take a text to end.
+pub fn has_zero(name: &str) -> bool {
+    let mut rest = name;
+    while let Some((first, _, parent)) = rdn(rest) {
+        if first.split_once('=').is_some_and(|(_, value)| unescape(value).contains('\0')) {
+            return true;
+        }
+        rest = parent;
+    }
+    false
+}
+
 /// What an escaped value says; what is no escape stays as it is.
 fn unescape(value: &str) -> String {
     // White space around a value says nothing, unless it is escaped.
@@ -156,6 +168,15 @@ mod tests {
         assert_eq!(template.fill(|_| None).unwrap_err(), "uid");
         for wrong in ["uid={uid", "uid={u id},dc=x", "nonsense", ""] {
             Template::parse(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn zero_bytes_in_names_are_seen() {
+        let cases =
+            [("cn=a\\00b,dc=x", true), ("cn=x,ou=\\00,dc=x", true), ("cn=a\\\\00,dc=x", false), ("cn=a", false)];
+        for (name, wanted) in cases {
+            assert_eq!(has_zero(name), wanted, "{name}");
         }
     }
 

@@ -71,9 +71,19 @@ pub fn read(kind: Kind, text: &str) -> Value {
         Kind::Boolean if text.eq_ignore_ascii_case("false") => Value::Boolean(false),
         Kind::Integer => text.parse().map_or_else(|_| Value::text(text), Value::Integer),
         Kind::Time => time(text).map_or_else(|| Value::text(text), |time| Value::text(time.to_string())),
+        Kind::FileTime => file_time(text).map_or_else(|| Value::text(text), |time| Value::text(time.to_string())),
         Kind::Bytes => Value::text(STANDARD.encode(text)),
         _ => Value::text(text),
     }
+}
+
+/// 100 nanoseconds between 1601 and 1970.
+const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
+
+/// None for what is no point in time: 0, and the largest number, which is never.
+fn file_time(text: &str) -> Option<Timestamp> {
+    let ticks: i64 = text.parse().ok().filter(|ticks| *ticks > 0 && *ticks < i64::MAX)?;
+    Timestamp::from_nanosecond(i128::from(ticks - UNIX_EPOCH) * 100).ok()
 }
 
 pub fn read_bytes(bytes: &[u8]) -> Value {
@@ -129,9 +139,32 @@ pub fn write(kind: Kind, secret: bool, value: &Value, path: &str) -> Result<Vec<
             let time = time.to_zoned(TimeZone::UTC);
             time.strftime("%Y%m%d%H%M%SZ").to_string().into_bytes()
         }
+        Kind::FileTime => {
+            // A number is taken as it stands: 0 and -1 have meanings of their own.
+            let Ok(time) = text.parse::<Timestamp>() else {
+                return text.parse::<i64>().map(|ticks| ticks.to_string().into_bytes()).map_err(|_| wrong("a time"));
+            };
+            let ticks = time.as_nanosecond() / 100 + i128::from(UNIX_EPOCH);
+            i64::try_from(ticks).map_err(|_| wrong("a time after 1601"))?.to_string().into_bytes()
+        }
         Kind::Bytes if !secret => STANDARD.decode(text.as_bytes()).map_err(|_| wrong("base64"))?,
         _ => text.into_owned().into_bytes(),
     })
+}
+
+/// A password as Active Directory takes it: in quotes, each letter in two bytes (MS-ADTS section 3.1.1.3.1.5.1).
+pub fn quoted(value: &Value, path: &str) -> Result<Vec<u8>, ConnectorError> {
+    let Some(text) = value.as_text() else {
+        let message = format!("`{path}` takes a text, not {}", value.kind());
+        return Err(ConnectorError::new(ErrorCode::InvalidValue, message).at(Text::from(path)));
+    };
+    Ok(format!("\"{text}\"").encode_utf16().flat_map(u16::to_le_bytes).collect())
+}
+
+/// Whether an account never expires.
+pub fn is_never(kind: Kind, name: &str, text: &str) -> bool {
+    let never = ["9223372036854775807", "0"];
+    kind == Kind::FileTime && name.eq_ignore_ascii_case("accountExpires") && never.contains(&text)
 }
 
 #[cfg(test)]
@@ -148,6 +181,10 @@ mod tests {
             ("20260102030405.2€a", "20260102030405.2€a"),
             ("20260102030405+€a", "20260102030405+€a"),
         ];
+        assert_eq!(read(Kind::FileTime, "133801632000000000"), Value::text("2025-01-01T00:00:00Z"));
+        assert_eq!(read(Kind::FileTime, "9223372036854775807"), Value::text("9223372036854775807"));
+        let back = write(Kind::FileTime, false, &"2025-01-01T00:00:00Z".into(), "x").unwrap();
+        assert_eq!(back, b"133801632000000000");
         for (text, wanted) in cases {
             assert_eq!(read(Kind::Time, text), Value::text(wanted));
         }

@@ -4,17 +4,23 @@
 //! however it ends, is an answer or an error.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ldap3::controls::RawControl;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError};
 use provost_connector::{ConnectorError, Context, ErrorCode, Secret};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use super::address::Server;
 use super::config::{Config, Identity};
 use super::fault::{self, Effect};
 
+/// LDAP_SERVER_DOMAIN_SCOPE_OID (MS-ADTS section 3.1.1.3.4.1.4).
+const DOMAIN_SCOPE: &str = "1.2.840.113556.1.4.1339";
 const CONNECT: Duration = Duration::from_secs(10);
 
 pub struct Wire {
@@ -23,6 +29,10 @@ pub struct Wire {
     password: Option<Secret>,
     idle: Mutex<Vec<Ldap>>,
     slots: Semaphore,
+    /// The server that answered last.
+    preferred: AtomicUsize,
+    /// Searches are to stay within one naming context.
+    one_context: AtomicBool,
 }
 
 /// What a conversation came to, and whether its connection is still good.
@@ -31,7 +41,28 @@ pub type Said<T> = Result<T, LdapError>;
 impl Wire {
     pub fn new(config: Arc<Config>, tls: Option<Arc<ClientConfig>>, password: Option<Secret>) -> Self {
         let slots = Semaphore::new(config.max_in_flight);
-        Self { config, tls, password, idle: Mutex::default(), slots }
+        Self {
+            config,
+            tls,
+            password,
+            idle: Mutex::default(),
+            slots,
+            preferred: AtomicUsize::new(0),
+            one_context: AtomicBool::new(false),
+        }
+    }
+
+    /// An Active Directory refers to its other naming contexts at every search from the top; those are not asked for.
+    pub fn stay_in_one_context(&self) {
+        self.one_context.store(true, Ordering::Relaxed);
+    }
+
+    /// The controls of every search.
+    pub fn controls(&self) -> Vec<RawControl> {
+        match self.one_context.load(Ordering::Relaxed) {
+            true => vec![RawControl { ctype: DOMAIN_SCOPE.to_owned(), crit: true, val: None }],
+            false => Vec::new(),
+        }
     }
 
     /// One conversation. `what` is for messages.
@@ -115,41 +146,89 @@ impl Wire {
         }
     }
 
+    /// The server that answered last comes first; who cannot be reached is passed over as long as there is another.
     async fn sign_in(&self) -> Result<Ldap, ConnectorError> {
-        let mut settings = LdapConnSettings::new()
-            .set_conn_timeout(CONNECT.min(self.config.timeout))
-            .set_starttls(self.config.start_tls);
-        if let Some(tls) = &self.tls {
-            settings = settings.set_config(tls.clone());
-        }
-        let server = &self.config.server;
-        let opened = LdapConnAsync::with_settings(settings, &self.config.url).await;
-        let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.drive().await {
-                tracing::debug!(%error, "an LDAP connection ended");
+        let servers = &self.config.servers;
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut failed = None;
+        for at in (0..servers.len()).map(|step| (first + step) % servers.len()) {
+            match self.open_at(&servers[at]).await {
+                Ok(ldap) => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok(ldap);
+                }
+                Err(error) if error.code == ErrorCode::Unavailable => failed = failed.or(Some(error)),
+                Err(error) => return Err(error),
             }
-        });
-        let result = match &self.config.identity {
-            Identity::Anonymous => return Ok(ldap),
-            Identity::Simple(bind) => {
-                let password = self.password.as_ref().map_or("", Secret::expose);
-                ldap.simple_bind(&bind.dn, password).await
-            }
-            Identity::Certificate(_) => ldap.sasl_external_bind().await,
-        };
-        let what = match &self.config.identity {
-            Identity::Simple(bind) => format!("{} does not let `{}` in", server, bind.dn),
-            _ => format!("{server} does not let the certificate in"),
-        };
-        match result {
-            Ok(result) if result.rc == 0 => Ok(ldap),
-            Ok(result) => Err(fault::of_result(&result, &what)),
-            Err(error) => Err(fault::of_error(&error, &what, server, Effect::Reads)),
         }
+        Err(failed.unwrap_or_else(|| ConnectorError::new(ErrorCode::Internal, "no server is configured")))
+    }
+
+    /// In a task of its own as well: the answer to a sign-in may be what the library's parsers break at.
+    async fn open_at(&self, server: &Server) -> Result<Ldap, ConnectorError> {
+        let mut task = JoinSet::new();
+        let (config, tls, password) = (self.config.clone(), self.tls.clone(), self.password.clone());
+        let (there, name) = (server.clone(), &server.name);
+        task.spawn(async move { sign_in_at(&config, tls, password.as_ref(), &there).await });
+        let said = async {
+            match task.join_next().await {
+                Some(Ok(opened)) => opened,
+                _ => {
+                    let message = format!("{name} answered what cannot be read");
+                    Err(ConnectorError::new(ErrorCode::Protocol, message)
+                        .hint("check that `url` leads to an LDAP server"))
+                }
+            }
+        };
+        // All of them get their turn within the time of one call; the only one has all of it.
+        if self.config.servers.len() == 1 {
+            return said.await;
+        }
+        tokio::time::timeout(share(&self.config), said)
+            .await
+            .unwrap_or_else(|_| Err(ConnectorError::new(ErrorCode::Unavailable, format!("{name} does not answer"))))
     }
 
     fn keep(&self, ldap: Ldap) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(ldap);
+    }
+}
+
+fn share(config: &Config) -> Duration {
+    config.timeout / u32::try_from(config.servers.len()).unwrap_or(u32::MAX).max(1)
+}
+
+async fn sign_in_at(
+    config: &Config,
+    tls: Option<Arc<ClientConfig>>,
+    password: Option<&Secret>,
+    server: &Server,
+) -> Result<Ldap, ConnectorError> {
+    let mut settings =
+        LdapConnSettings::new().set_conn_timeout(CONNECT.min(share(config))).set_starttls(config.start_tls);
+    if let Some(tls) = tls {
+        settings = settings.set_config(tls);
+    }
+    let opened = LdapConnAsync::with_settings(settings, &server.url).await;
+    let server = &server.name;
+    let (driver, mut ldap) = opened.map_err(|error| fault::of_connect(&error, server))?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.drive().await {
+            tracing::debug!(%error, "an LDAP connection ended");
+        }
+    });
+    let result = match &config.identity {
+        Identity::Anonymous => return Ok(ldap),
+        Identity::Simple(bind) => ldap.simple_bind(&bind.dn, password.map_or("", Secret::expose)).await,
+        Identity::Certificate(_) => ldap.sasl_external_bind().await,
+    };
+    let what = match &config.identity {
+        Identity::Simple(bind) => format!("{} does not let `{}` in", server, bind.dn),
+        _ => format!("{server} does not let the certificate in"),
+    };
+    match result {
+        Ok(result) if result.rc == 0 => Ok(ldap),
+        Ok(result) => Err(fault::of_result(&result, &what)),
+        Err(error) => Err(fault::of_error(&error, &what, server, Effect::Reads)),
     }
 }

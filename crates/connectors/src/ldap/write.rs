@@ -3,7 +3,9 @@
 //! An entry is known by its id and addressed by its name. With the assertion control (RFC 4528) a name from memory is safe:
 //! the server does nothing when another entry has it by now. Without it the name is looked up each time.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use ldap3::controls::{Control, ControlType, RawControl, ReadEntryResp};
 use ldap3::{Ldap, LdapResult, Mod};
@@ -11,8 +13,9 @@ use provost_connector::{Applied, ConnectorError, Context, Done, ErrorCode, Excha
 use provost_model::{Action, Change, ObjectId, Operation};
 
 use super::fault::{self, Effect};
-use super::modification::{self, Plan};
+use super::modification::{self, Piece, Plan};
 use super::names::owner;
+use super::profile::Profile;
 use super::session::Inner;
 use super::shape::{self, ClassShape, Identifier};
 use super::wire::Said;
@@ -37,12 +40,21 @@ pub async fn apply(cx: &Context, inner: &Inner, operations: &[Operation]) -> Vec
 
 async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done, ConnectorError> {
     let shape = inner.class(&operation.class)?;
+    let changes = switching(shape, operation)?;
     let of = |change: &Change| modification::pointed(change, shape);
-    let ids: Vec<ObjectId> = operation.changes.iter().flat_map(of).collect();
+    let ids: Vec<ObjectId> = changes.iter().flat_map(of).collect();
     let names = inner.names.of(cx, &inner.wire, &inner.shape, &ids).await?;
     // Whose entry is gone is still named by the groups that he was in.
     let gone = |id: &ObjectId| inner.names.known(id);
-    let plan = modification::plan(&operation.changes, shape, &names, &gone)?;
+    let keys = inner.keys_of(cx, shape, &changes).await?;
+    let who = modification::Pointed { names: &names, keys: &keys, gone: &gone };
+    let plan = modification::plan(&changes, shape, &who)?;
+    if !inner.config.is_encrypted() && plan.changes.iter().any(modification::Piece::is_windows_password) {
+        let message = "`unicodePwd` is only taken over an encrypted connection";
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .at("unicodePwd")
+            .hint("use `ldaps://` or `start_tls: true`"));
+    }
     match (operation.action, &operation.target_id) {
         (Action::Create, _) => create(cx, inner, shape, plan).await,
         (_, None) => Err(ConnectorError::new(ErrorCode::InvalidValue, "the operation names no entry")),
@@ -53,6 +65,27 @@ async fn one(cx: &Context, inner: &Inner, operation: &Operation) -> Result<Done,
         }
         (_, Some(id)) => update(cx, inner, shape, id, plan).await,
     }
+}
+
+/// The changes, with the one that switches the account where the operation does that.
+fn switching<'o>(shape: &ClassShape, operation: &'o Operation) -> Result<Cow<'o, [Change]>, ConnectorError> {
+    let on = match operation.action {
+        Action::Enable => true,
+        Action::Disable => false,
+        _ => return Ok(Cow::Borrowed(&operation.changes)),
+    };
+    let Some(enablement) = shape.enablement() else {
+        let message = format!("class `{}` has nothing to {} an entry by", shape.class.name, operation.action);
+        return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+            .hint("set `enabled` of the class, or let leavers be deleted"));
+    };
+    if operation.changes.iter().any(|change| *change.path == enablement.path) {
+        return Ok(Cow::Borrowed(&operation.changes));
+    }
+    let mut changes = operation.changes.clone();
+    let value = if on { enablement.on } else { enablement.off };
+    changes.push(Change::set(Arc::new(enablement.path), value));
+    Ok(Cow::Owned(changes))
 }
 
 type Answer = std::pin::Pin<Box<dyn Future<Output = Said<LdapResult>> + Send>>;
@@ -110,8 +143,19 @@ async fn name_of(cx: &Context, inner: &Inner, shape: &ClassShape, id: &ObjectId)
     })
 }
 
+/// OpenLDAP keeps a zero byte in a name; others end the name at it, and would write another entry than was asked for.
+fn check_name(inner: &Inner, name: &str) -> Result<(), ConnectorError> {
+    if inner.shape.profile == Profile::OpenLdap || !template::has_zero(name) {
+        return Ok(());
+    }
+    Err(ConnectorError::new(ErrorCode::InvalidValue, "a name cannot hold a zero byte")
+        .at(value::NAME)
+        .hint("correct the value that the name is made of"))
+}
+
 async fn create(cx: &Context, inner: &Inner, shape: &ClassShape, plan: Plan) -> Result<Done, ConnectorError> {
     let (name, attributes) = modification::entry(plan, shape)?;
+    check_name(inner, &name)?;
     let id_attribute = shape.id.attribute().filter(|_| inner.shape.post_read);
     let told = format!("add `{name}`");
     let asked = name.clone();
@@ -187,6 +231,7 @@ async fn update(
         if let Some((first, parent)) = modification::rename(&mut plan, &name)? {
             let told = format!("rename `{name}`");
             let target = format!("{first},{parent}");
+            check_name(inner, &target)?;
             let above = (template::rdn(&name).map(|(_, _, above)| template::normal(above))
                 != Some(template::normal(&parent)))
             .then_some(parent);
@@ -201,10 +246,13 @@ async fn update(
             last = Some(result);
         }
     }
-    if !plan.changes.is_empty() {
-        let result = modify(cx, inner, shape, id, &plan, &mut requests).await;
+    if !plan.changes.is_empty() || plan.on.is_some() {
+        let result = match plan.on {
+            Some(on) => turn(cx, inner, shape, id, &plan, on, &mut requests).await,
+            None => modify(cx, inner, shape, id, &plan, &mut requests).await.map(Some),
+        };
         match result {
-            Ok(result) => last = Some(result),
+            Ok(result) => last = result.or(last),
             // It was renamed, and the rest was not done.
             Err(error) if last.is_some() && error.code != ErrorCode::UnknownOutcome => {
                 return Err(ConnectorError {
@@ -220,6 +268,47 @@ async fn update(
     Ok(Done { target_id: id.clone(), requests, exchange, ..Done::default() })
 }
 
+/// Sends the changes with a bit turned, unless somebody else writes that number in between: then it is read again.
+async fn turn(
+    cx: &Context,
+    inner: &Inner,
+    shape: &ClassShape,
+    id: &ObjectId,
+    plan: &Plan,
+    on: bool,
+    requests: &mut u32,
+) -> Result<Option<LdapResult>, ConnectorError> {
+    let Some(switch) = &shape.switch else {
+        return Err(ConnectorError::new(ErrorCode::Internal, "the class has no switch"));
+    };
+    let given = plan.changes.iter().find(|piece| piece.attribute == switch.attribute);
+    if let Some(text) = given.map(|piece| piece.text.clone()) {
+        // Whoever sets the number itself says all of its bits.
+        let mut changes: Vec<Piece> =
+            plan.changes.iter().filter(|piece| piece.attribute != switch.attribute).cloned().collect();
+        changes.push(modification::number(switch, text.as_deref(), on));
+        return modify(cx, inner, shape, id, &Plan { changes, ..Plan::default() }, requests).await.map(Some);
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let name = name_of(cx, inner, shape, id).await?;
+        let asked = Plan { changes: vec![modification::number(switch, None, on)], ..Plan::default() };
+        let now = current(cx, inner, &name, &asked).await?;
+        let now = now.values().flatten().next().and_then(|value| std::str::from_utf8(value).ok());
+        let mut changes = plan.changes.clone();
+        changes.extend(modification::turn(switch, now, on));
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let exact = Plan { changes, exact: true, ..Plan::default() };
+        match modify(cx, inner, shape, id, &exact, requests).await {
+            Err(error) if error.code == ErrorCode::Conflict && tries < 4 => {}
+            result => return result.map(Some),
+        }
+    }
+}
+
 /// Sends the changes, and once more in another form where the server takes the first one badly.
 async fn modify(
     cx: &Context,
@@ -229,7 +318,8 @@ async fn modify(
     plan: &Plan,
     requests: &mut u32,
 ) -> Result<LdapResult, ConnectorError> {
-    let permissive = inner.shape.permissive;
+    // With permission to pass over what is not there, another's change would be overwritten.
+    let permissive = inner.shape.permissive && !plan.exact;
     let mut changes = plan.changes.clone();
     let mut tries = 0;
     loop {
@@ -249,12 +339,18 @@ async fn modify(
         let result = addressed(cx, inner, shape, id, "modify", ask).await?;
         match result.rc {
             0 => return Ok(result),
-            // Something is there already, or not there: only what is left to do is sent.
-            16 | 20 if tries < 4 => {
+            // Something is there already, or not there: only what is left to do is sent. The last two are how Active
+            // Directory says so of members.
+            rc @ (16 | 20 | 68 | 53) if tries < 4 && !plan.exact => {
                 let name = name_of(cx, inner, shape, id).await?;
+                let before: usize = changes.iter().map(|piece| piece.values.len()).sum();
                 changes = modification::left(changes, &current(cx, inner, &name, plan).await?);
                 if changes.is_empty() {
                     return Ok(LdapResult { rc: 0, ..result });
+                }
+                let after: usize = changes.iter().map(|piece| piece.values.len()).sum();
+                if before == after && matches!(rc, 68 | 53) {
+                    return Err(fault::of_result(&result, "modify"));
                 }
             }
             // A group must not be empty.

@@ -17,6 +17,7 @@ pub mod error;
 pub mod exchange;
 pub mod layers;
 pub mod reroute;
+pub mod protocol;
 pub mod scan;
 pub mod session;
 pub mod settings;

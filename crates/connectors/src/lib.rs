@@ -9,6 +9,8 @@ pub mod file;
 pub mod http;
 #[cfg(feature = "ldap")]
 pub mod ldap;
+#[cfg(feature = "process")]
+pub mod process;
 #[cfg(feature = "scim")]
 pub mod scim;
 #[cfg(any(feature = "scim", feature = "ldap", feature = "sql"))]
@@ -29,6 +31,8 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
         Arc::new(file::FileConnector::default()),
         #[cfg(feature = "ldap")]
         Arc::new(ldap::LdapConnector::default()),
+        #[cfg(feature = "process")]
+        Arc::new(process::ProcessConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
         #[cfg(feature = "sql")]

@@ -299,7 +299,7 @@ impl Link {
 
 /// Where one finds out more.
 pub(crate) const LOOK: &str =
-    "what it wrote to its standard error is in the log with RUST_LOG=info,provost_connectors::process=debug";
+    "what it wrote to its standard error is in the log with PROVOST_LOG=info,provost_connectors::process=debug";
 
 /// A request under way. Given up, in whatever way, it is cancelled, and its answer is owed still.
 struct Asked<'a> {

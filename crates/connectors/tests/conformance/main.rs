@@ -5,6 +5,8 @@
 mod file;
 #[cfg(feature = "ldap")]
 mod ldap;
+#[cfg(all(feature = "process", unix))]
+mod process;
 #[cfg(feature = "scim")]
 mod scim;
 #[cfg(feature = "sql")]

@@ -97,7 +97,7 @@ def do(method, params, id):
                 "enablement": {"path": "active", "on": True, "off": False}, "references_in_create": True}
         return {"capabilities": {"classes": [card], "max_in_flight": 4, "max_batch": 100, "max_lookup": 100}}
     if method == "schema":
-        attributes = [{"name": name} for name in ("number", "name", "zones")] + [{"name": "active", "type": "boolean"}]
+        attributes = [{"name": name, "caseExact": True} for name in ("number", "name", "zones")] + [{"name": "active", "type": "boolean"}]
         return {"classes": [{"name": "card", "attributes": attributes, "keys": ["number"], "open": True}]}
     if method == "test":
         return {"checks": [{"name": "environment", "status": "ok", "message": " ".join(sorted(os.environ))},

@@ -86,6 +86,9 @@ const LONGEST_LINE: u64 = 1 << 30;
 /// Reads the settings; every problem, or the checked form.
 pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     let raw: Raw = settings.read().map_err(|problem| vec![problem])?;
+    // The program runs in another folder than we do, and what it is made of must not depend on ours.
+    let base = std::path::absolute(&settings.base).unwrap_or_else(|_| settings.base.clone());
+    let settings = &Settings::new(Default::default(), base);
     let mut problems = Vec::new();
     let what = match (raw.command.is_empty(), raw.manifest) {
         (false, None) => Some(What::Command(raw.command)),

@@ -168,7 +168,6 @@ fn resolve(command: &[String], base: &Path, files: &mut Files) -> Result<Vec<Str
     if command.iter().any(|word| word.contains('\0')) {
         return Err(invalid("command", "`command` holds a NUL character".to_owned()));
     }
-    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     let program = if program.contains(std::path::MAIN_SEPARATOR) || program.contains('/') {
         let path = base.join(program);
         files.add(&path)?;

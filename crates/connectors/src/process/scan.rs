@@ -10,6 +10,13 @@ use provost_connector::{ConnectorError, Context, ErrorCode, Scan, ScanPage};
 use super::keeper::Keeper;
 use super::link::{Failed, Link};
 
+/// The longest cursor, in bytes.
+const LONGEST_CURSOR: usize = 16 << 10;
+
+fn cursor(page: &ScanPage) -> usize {
+    page.end.as_ref().and_then(|end| end.cursor.as_ref()).map_or(0, |cursor| cursor.0.len())
+}
+
 pub(super) struct ProcessScan {
     link: Arc<Link>,
     /// Keeps the program running.
@@ -47,6 +54,11 @@ impl Scan for ProcessScan {
         // Until the answer is there: a call that is dropped half-way takes a page with it.
         self.over = Some("a page was lost on the way".to_owned());
         match self.link.call::<_, ScanPage>(cx, method::SCAN_NEXT, &self.scan, false).await {
+            Ok(page) if cursor(&page) > LONGEST_CURSOR => {
+                let message = format!("the program `{}` gave a cursor of {} bytes", self.link.name, cursor(&page));
+                let hint = format!("a cursor has at most {LONGEST_CURSOR}");
+                Err(ConnectorError::new(ErrorCode::Protocol, message).hint(hint))
+            }
             Ok(mut page) => {
                 self.over = page.end.is_some().then(|| "it came to its end".to_owned());
                 for fault in &mut page.faults {

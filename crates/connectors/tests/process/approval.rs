@@ -124,3 +124,18 @@ async fn a_program_that_is_a_source_alone_writes_nothing() {
     }
     assert_eq!(place.stored(), json!({}));
 }
+
+#[test]
+fn a_program_is_the_same_from_wherever_it_is_looked_at() {
+    let place = Place::new();
+    let raw = place.raw(json!({}));
+    let mut relative = raw.clone();
+    let up = "../".repeat(std::env::current_dir().unwrap().components().count() - 1);
+    relative.base =
+        std::path::PathBuf::from(format!("{up}{}", place.folder.path().strip_prefix("/").unwrap().display()));
+    assert!(relative.base.is_relative() && relative.base.is_dir());
+    assert_eq!(digest_of(&relative).unwrap(), digest_of(&raw).unwrap());
+    // And a copy elsewhere is the same program.
+    let copy = Place::new();
+    assert_eq!(digest_of(&copy.raw(json!({}))).unwrap(), digest_of(&raw).unwrap());
+}

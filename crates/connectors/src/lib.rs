@@ -11,8 +11,12 @@ pub mod http;
 pub mod ldap;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(any(feature = "process", feature = "script"))]
+mod program;
 #[cfg(feature = "scim")]
 pub mod scim;
+#[cfg(feature = "script")]
+pub mod script;
 #[cfg(any(feature = "scim", feature = "ldap", feature = "sql"))]
 mod setting;
 #[cfg(feature = "sql")]
@@ -35,6 +39,8 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
         Arc::new(process::ProcessConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
+        #[cfg(feature = "script")]
+        Arc::new(script::ScriptConnector::default()),
         #[cfg(feature = "sql")]
         Arc::new(sql::SqlConnector::default()),
     ]

@@ -9,25 +9,21 @@ use provost_connector::protocol::message::{self, Number};
 use provost_connector::protocol::params::{Log, Nothing, OfSecret, SecretValue};
 use provost_connector::protocol::{Id, LineError, Lines, Message, method};
 use provost_connector::{ConnectorError, ErrorCode};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::keeper::History;
-use super::launch::{Launched, ending, kill};
 use super::link::{End, Link};
+use crate::program::errors::log_errors;
+use crate::program::launch::{Launched, ending, kill};
 
 /// Requests of the program that may be under way.
 const MOST_ASKED: usize = 64;
 
 /// How long the rest of what an ended child wrote is waited for: something it started may hold the stream open.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// The longest line of standard error that is logged, in bytes, and how many in a window.
-const LOG_LINE: usize = 4 << 10;
-const LOG_LINES: u32 = 200;
-const LOG_WINDOW: Duration = Duration::from_secs(10);
 
 /// Lets the child live on its own; `link` is told of its end, and `history` when nobody had asked for that.
 pub(super) fn run(link: Arc<Link>, launched: Launched, lines: mpsc::Receiver<Vec<u8>>, history: Arc<History>) {
@@ -224,37 +220,4 @@ fn answer(link: &Arc<Link>, id: Id, method: &str, params: &str, asked: &Arc<Sema
         }
         drop(place);
     });
-}
-
-/// Reads standard error to its end, whatever it is, so that the child never waits for it. Long lines are cut, and of many
-/// within a short time the first are told.
-pub(crate) async fn log_errors(stream: impl AsyncRead + Unpin, mut tell: impl FnMut(&str)) {
-    let mut reader = BufReader::new(stream);
-    let (mut line, mut window, mut told) = (Vec::new(), Instant::now(), 0);
-    loop {
-        let Ok(bytes) = reader.fill_buf().await else { return };
-        let is_end = bytes.is_empty();
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let part = end.unwrap_or(bytes.len());
-        let room = LOG_LINE.saturating_sub(line.len()).min(part);
-        line.extend_from_slice(&bytes[..room]);
-        reader.consume(part + usize::from(end.is_some()));
-        if (end.is_some() || is_end) && !line.trim_ascii().is_empty() {
-            if window.elapsed() > LOG_WINDOW {
-                (window, told) = (Instant::now(), 0);
-            }
-            told += 1;
-            match told {
-                ..=LOG_LINES => tell(String::from_utf8_lossy(&line).trim_end()),
-                _ if told == LOG_LINES + 1 => tell("… and more than is logged"),
-                _ => {}
-            }
-        }
-        if end.is_some() {
-            line.clear();
-        }
-        if is_end {
-            return;
-        }
-    }
 }

@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use provost_connector::protocol::params::{Configured, Initialize, Initialized, Validated};
-use provost_connector::protocol::{VERSION, is_spoken, method};
+use provost_connector::protocol::{VARIABLE, VERSION, is_spoken, method};
 use provost_connector::{Capabilities, ConnectorError, Context, ErrorCode, Host, Scope, SettingProblem};
 use tokio::sync::mpsc;
 
 use super::config::Config;
-use super::link::{End, LOOK, Link, overdue};
+use super::link::{End, Link};
 use super::program::{Kind, Program};
-use super::secrets::Secrets;
-use super::{child, launch, program};
+use super::{child, program};
+use crate::program::launch::{Launch, Launched, launch};
+use crate::program::secrets::Secrets;
+use crate::program::{LOOK, overdue};
 
 /// Lines that may wait for a program that does not read.
 const MOST_LINES: usize = 16;
@@ -151,7 +153,7 @@ impl Keeper {
         if !wait.is_zero() {
             cx.sleep(wait).await?;
         }
-        let launched = launch::start(&self.config, &program)?;
+        let launched = self.launch(&program)?;
         tracing::debug!(program = program.name, digest = program.digest, "the program is started");
         let (out, lines) = mpsc::channel(MOST_LINES);
         let secrets = Arc::new(Secrets::new(self.host.clone(), self.config.settings.values.values()));
@@ -167,6 +169,19 @@ impl Keeper {
                 Err(ConnectorError { message: format!("{}{words}", error.message), ..error })
             }
         }
+    }
+
+    fn launch(&self, program: &Program) -> Result<Launched, ConnectorError> {
+        let Config { environment, folder, limits, .. } = &self.config;
+        launch(&Launch {
+            name: &program.name,
+            argv: &program.argv,
+            environment: environment.iter().chain(&program.environment).map(String::as_str).collect(),
+            set: (VARIABLE, "1"),
+            folder: folder.as_deref(),
+            memory: limits.memory,
+            cpu: limits.cpu,
+        })
     }
 
     async fn greet(&self, cx: &Context, link: &Arc<Link>) -> Result<(), ConnectorError> {

@@ -15,7 +15,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::config::Limits;
-use super::secrets::Secrets;
+use crate::program::secrets::Secrets;
+use crate::program::{LOOK, overdue};
 
 /// How long a write is still waited for after its caller gave up: its outcome is worth more than the time.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -88,20 +89,6 @@ pub(super) struct Link {
     pub child_line: AtomicUsize,
     pub places: Semaphore,
     last_error: Mutex<Option<String>>,
-}
-
-/// Waits until the caller no longer does.
-pub(crate) async fn overdue(cx: &Context) -> ConnectorError {
-    let deadline = async {
-        match cx.deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = cx.cancel.cancelled() => ConnectorError::new(ErrorCode::Cancelled, "cancelled"),
-        () = deadline => ConnectorError::new(ErrorCode::Timeout, "no answer came in time"),
-    }
 }
 
 impl Link {
@@ -296,10 +283,6 @@ impl Link {
         ConnectorError::new(ErrorCode::Timeout, message).hint("see what it waits for, or set `request_timeout` higher")
     }
 }
-
-/// Where one finds out more.
-pub(crate) const LOOK: &str =
-    "what it wrote to its standard error is in the log with PROVOST_LOG=info,provost_connectors::process=debug";
 
 /// A request under way. Given up, in whatever way, it is cancelled, and its answer is owed still.
 struct Asked<'a> {

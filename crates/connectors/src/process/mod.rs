@@ -1,19 +1,15 @@
 //! Connectors of one's own: a program, in any language, that speaks the contract over its standard streams.
 //!
-//! [`config`] the settings, `program` what is started and its digest, [`launch`] the child's surroundings, [`link`] one child
-//! with its requests under way, `child` its life, `secrets` what it is told and what must not show, `keeper` when it is
-//! started again, `session` and `scan` the contract. The messages are `provost_connector::protocol`'s. `docs.md` is for those
+//! [`config`] the settings, `program` what is started and whether that is approved, [`link`] one child with its requests under
+//! way, `child` its life, `keeper` when it is started again, `session` and `scan` the contract. The messages are `provost_connector::protocol`'s. `docs.md` is for those
 //! who connect one, `docs/custom-connectors.md` for those who write one.
 
 mod child;
 mod config;
-mod digest;
 mod keeper;
-mod launch;
 mod link;
 mod program;
 mod scan;
-mod secrets;
 mod session;
 
 use std::collections::HashMap;

@@ -1,6 +1,5 @@
 //! What is started: the command with its paths found, the manifest beside it, and whether it is what was approved.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use provost_connector::protocol::{VERSION, is_spoken};
@@ -8,7 +7,8 @@ use provost_connector::{ConnectorError, ErrorCode, Settings};
 use serde::Deserialize;
 
 use super::config::{self, Config, What};
-use super::digest::{Files, of_text};
+use crate::program::digest::{Files, of_text};
+use crate::program::resolve;
 
 /// The longest manifest, in bytes.
 const MAX_MANIFEST: u64 = 256 << 10;
@@ -157,47 +157,4 @@ fn name(argv: &[String]) -> String {
     let last = argv.iter().skip(1).find(|word| word.contains('/')).or(argv.first());
     last.and_then(|word| Path::new(word).file_name())
         .map_or_else(|| "program".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// The command with paths that hold in any working folder. What it names in the base folder belongs to the program; an
-/// interpreter that is found by its name does not, since the system keeps it up to date.
-fn resolve(command: &[String], base: &Path, files: &mut Files) -> Result<Vec<String>, ConnectorError> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(invalid("command", "`command` is empty".to_owned()));
-    };
-    if command.iter().any(|word| word.contains('\0')) {
-        return Err(invalid("command", "`command` holds a NUL character".to_owned()));
-    }
-    let program = if program.contains(std::path::MAIN_SEPARATOR) || program.contains('/') {
-        let path = base.join(program);
-        files.add(&path)?;
-        path
-    } else {
-        on_path(program).ok_or_else(|| {
-            let hint = "install it, write its whole path, or `./NAME` for a file beside the configuration";
-            invalid("command", format!("there is no program `{program}` on the PATH")).hint(hint)
-        })?
-    };
-    let mut argv = vec![text(&program)?];
-    for argument in arguments {
-        let path = base.join(argument);
-        if !argument.is_empty() && path.is_file() {
-            files.add(&path)?;
-            argv.push(text(&path)?);
-        } else {
-            argv.push(argument.clone());
-        }
-    }
-    Ok(argv)
-}
-
-fn text(path: &Path) -> Result<String, ConnectorError> {
-    let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| invalid("command", format!("the path {} is not UTF-8", path.display())))
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    let names = [name.to_owned(), format!("{name}{}", env::consts::EXE_SUFFIX)];
-    env::split_paths(&path).flat_map(|folder| names.clone().map(|name| folder.join(name))).find(|path| path.is_file())
 }

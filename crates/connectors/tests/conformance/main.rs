@@ -9,6 +9,8 @@ mod ldap;
 mod process;
 #[cfg(feature = "scim")]
 mod scim;
+#[cfg(all(feature = "script", unix))]
+mod script;
 #[cfg(feature = "sql")]
 mod sql;
 

@@ -2,13 +2,9 @@
 
 use std::process::Stdio;
 
-use provost_connector::protocol::VARIABLE;
 use provost_connector::{ConnectorError, ErrorCode};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-
-use super::config::Config;
-use super::program::Program;
 
 /// What a child gets of our own environment: where programs are, language, time zone, and where certificates are.
 const HANDED_ON: [&str; 9] =
@@ -37,26 +33,14 @@ pub(crate) struct Launch<'a> {
     pub name: &'a str,
     pub argv: &'a [String],
     pub environment: Vec<&'a str>,
-    /// Set beside those.
-    pub set: Vec<(&'a str, String)>,
+    /// Set beside those: how the program knows who starts it.
+    pub set: (&'a str, &'a str),
     pub folder: Option<&'a std::path::Path>,
     pub memory: Option<u64>,
     pub cpu: Option<std::time::Duration>,
 }
 
-/// Starts the approved program.
-pub(super) fn start(config: &Config, program: &Program) -> Result<Launched, ConnectorError> {
-    launch(&Launch {
-        name: &program.name,
-        argv: &program.argv,
-        environment: config.environment.iter().chain(&program.environment).map(String::as_str).collect(),
-        set: vec![(VARIABLE, "1".to_owned())],
-        folder: config.folder.as_deref(),
-        memory: config.limits.memory,
-        cpu: config.limits.cpu,
-    })
-}
-
+/// Starts a program.
 pub(crate) fn launch(what: &Launch<'_>) -> Result<Launched, ConnectorError> {
     let cannot = |why: &str, error: std::io::Error| {
         let message = format!("the program `{}` was not started: {why}: {error}", what.name);
@@ -84,7 +68,7 @@ pub(crate) fn launch(what: &Launch<'_>) -> Result<Launched, ConnectorError> {
     command.env("HOME", &path).env("TMPDIR", &path);
     // Python would write beside the program, which is then another one than was approved.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
-    command.envs(what.set.iter().map(|(name, value)| (*name, value)));
+    command.env(what.set.0, what.set.1);
     let child = command.spawn().map_err(|error| cannot(&what.argv.join(" "), error))?;
     Ok(Launched { child, folder })
 }

@@ -19,7 +19,7 @@ const DEEPEST: usize = 32;
 
 /// The files of a program by the name they are listed with.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     base: PathBuf,
     found: BTreeMap<String, PathBuf>,
     bytes: u64,
@@ -104,7 +104,7 @@ fn of_file(path: &Path) -> io::Result<String> {
 }
 
 /// `sha256:` and the digest of a text.
-pub(super) fn of_text(text: &str) -> String {
+pub(crate) fn of_text(text: &str) -> String {
     format!("sha256:{}", hex(aws_lc_rs::digest::digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
@@ -113,4 +113,9 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Whether a text has the form of what [`of_text`] gives, in any letter case.
+pub(crate) fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::keeper::History;
 use super::link::{End, Link};
 use crate::program::errors::log_errors;
-use crate::program::launch::{Launched, ending, kill};
+use crate::program::launch::{Group, Launched, ending, kill};
 
 /// Requests of the program that may be under way.
 const MOST_ASKED: usize = 64;
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Lets the child live on its own; `link` is told of its end, and `history` when nobody had asked for that.
 pub(super) fn run(link: Arc<Link>, launched: Launched, lines: mpsc::Receiver<Vec<u8>>, history: Arc<History>) {
-    let Launched { mut child, folder } = launched;
+    let Launched { mut child, group, folder } = launched;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     if let Some(input) = input {
         let gone = link.gone.clone();
@@ -48,7 +48,7 @@ pub(super) fn run(link: Arc<Link>, launched: Launched, lines: mpsc::Receiver<Vec
     });
     tokio::spawn(async move {
         let end = match output {
-            Some(output) => live(&link, &mut child, output).await,
+            Some(output) => live(&link, &mut child, group, output).await,
             None => End { why: "it has no standard output".to_owned(), broke_protocol: false },
         };
         // Its last words belong to the reason.
@@ -64,22 +64,25 @@ pub(super) fn run(link: Arc<Link>, launched: Launched, lines: mpsc::Receiver<Vec
 }
 
 /// To the child's end, and why it came.
-async fn live(link: &Arc<Link>, child: &mut Child, output: impl AsyncRead + Unpin) -> End {
+async fn live(link: &Arc<Link>, child: &mut Child, group: Group, output: impl AsyncRead + Unpin) -> End {
     let mut reading = pin!(read(link, output));
     let ended = |why: String| End { why, broke_protocol: false };
     let said_why = |link: &Link| link.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     tokio::select! {
         found = &mut reading => match found {
             Some(broken) => {
-                kill(child);
+                kill(child, group);
                 let _ = child.wait().await;
                 broken
             }
             // It closed its output; a program that lives on without it can never answer again.
             None => match timeout(DRAIN, child.wait()).await {
-                Ok(status) => ended(ending(status)),
+                Ok(status) => {
+                    group.kill();
+                    ended(ending(status))
+                }
                 Err(_) => {
-                    kill(child);
+                    kill(child, group);
                     let _ = child.wait().await;
                     ended("it closed its standard output".to_owned())
                 }
@@ -88,11 +91,11 @@ async fn live(link: &Arc<Link>, child: &mut Child, output: impl AsyncRead + Unpi
         status = child.wait() => {
             let status = ending(status);
             let rest = timeout(DRAIN, &mut reading).await;
-            kill(child);
+            kill(child, group);
             rest.ok().flatten().unwrap_or_else(|| ended(status))
         }
         () = link.kill.cancelled() => {
-            kill(child);
+            kill(child, group);
             let _ = child.wait().await;
             said_why(link).unwrap_or_else(|| ended("it was ended".to_owned()))
         }
@@ -108,7 +111,7 @@ async fn live(link: &Arc<Link>, child: &mut Child, output: impl AsyncRead + Unpi
             if timeout(link.limits.stop_timeout, goodbye).await.is_err() {
                 tracing::warn!(program = link.name, "the program did not end when it was asked to, and is ended");
             }
-            kill(child);
+            kill(child, group);
             let _ = child.wait().await;
             ended("it was asked to end".to_owned())
         }

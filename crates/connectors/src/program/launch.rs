@@ -25,6 +25,7 @@ exec "$@"
 /// A child that runs, and its folder where that is a temporary one.
 pub(crate) struct Launched {
     pub child: Child,
+    pub group: Group,
     pub folder: Option<TempDir>,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn launch(what: &Launch<'_>) -> Result<Launched, ConnectorError> {
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.env(what.set.0, what.set.1);
     let child = command.spawn().map_err(|error| cannot(&what.argv.join(" "), error))?;
-    Ok(Launched { child, folder })
+    Ok(Launched { group: Group::of(&child), child, folder })
 }
 
 #[cfg(unix)]
@@ -96,12 +97,34 @@ fn command(what: &Launch<'_>) -> Result<Command, ConnectorError> {
     Ok(command)
 }
 
-/// Ends a child and everything that it started and that did not leave its group.
-pub(crate) fn kill(child: &mut Child) {
+/// The group of a child, of which it is the first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+
+impl Group {
     #[cfg(unix)]
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw))
     }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self()
+    }
+
+    /// Ends everything in it, also when the child itself has ended: its number is not given out again while it is that of a
+    /// group.
+    pub fn kill(self) {
+        #[cfg(unix)]
+        if let Some(group) = self.0 {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// Ends a child and everything that it started and that did not leave its group.
+pub(crate) fn kill(child: &mut Child, group: Group) {
+    group.kill();
     let _ = child.start_kill();
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::scripts::{Job, Scripts};
 use crate::program::errors::log_errors;
-use crate::program::launch::{Launch, ending, kill, launch};
+use crate::program::launch::{Group, Launch, ending, kill, launch};
 use crate::program::secrets::Secrets;
 use crate::program::{LOOK, overdue};
 
@@ -39,6 +39,7 @@ pub(super) struct Step {
     pub name: String,
     pub secrets: Arc<Secrets>,
     child: Child,
+    group: Group,
     lines: Lines<ChildStdout>,
     /// Lines that were read.
     pub at: u64,
@@ -50,7 +51,7 @@ pub(super) struct Step {
 
 impl Drop for Step {
     fn drop(&mut self) {
-        kill(&mut self.child);
+        kill(&mut self.child, self.group);
     }
 }
 
@@ -117,12 +118,22 @@ impl Step {
             }));
         }
         let Some(output) = child.stdout.take() else {
-            kill(&mut child);
+            kill(&mut child, launched.group);
             return Err(ConnectorError::new(ErrorCode::Internal, format!("`{name}` has no standard output")));
         };
         let lines = Lines::new(output, config.max_line);
         let left = config.timeout;
-        Ok(Self { name, secrets, child, lines, at: 0, left, last_error, _folder: launched.folder })
+        Ok(Self {
+            name,
+            secrets,
+            child,
+            group: launched.group,
+            lines,
+            at: 0,
+            left,
+            last_error,
+            _folder: launched.folder,
+        })
     }
 
     /// The next line, or none at the end of the output.

@@ -219,3 +219,31 @@ async fn nothing_is_left_of_a_connection_that_is_let_go() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_program_started_ends_with_it() {
+    for on in ["count", "shutdown"] {
+        let place = Place::new();
+        let start = "import subprocess; open(sys.argv[0] + '.pid', 'w').write(str(subprocess.Popen(['sleep', '300'], stdout=2).pid))";
+        let program =
+            include_str!("cards.py").replace("out, settings, scans", &format!("{start}\nout, settings, scans"));
+        std::fs::write(place.path("parent.py"), program).unwrap();
+        let fault = json!({"command": ["python3", "parent.py"], "settings": {"fault": {"on": on, "do": "exit"}}});
+        let session = place.open(fault).await.unwrap();
+        let pid = std::fs::read_to_string(place.path("parent.py.pid")).unwrap();
+        let running = || {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            status.contains("Name:\tsleep") && !status.contains("State:\tZ")
+        };
+        assert!(running());
+        if on == "count" {
+            assert_eq!(session.count(&cx(), "card").await.unwrap_err().code, ErrorCode::Unavailable);
+        }
+        drop(session);
+        let end = Instant::now() + Duration::from_secs(20);
+        while running() {
+            assert!(Instant::now() < end, "{on}: {pid} is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

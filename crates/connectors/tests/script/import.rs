@@ -238,3 +238,18 @@ async fn a_read_is_given_up_and_what_ran_for_it_ends() {
     let error = full(&*session).await.err().unwrap();
     assert_eq!((error.code, &*error.message), (ErrorCode::Timeout, "`import.py` did not come to its end in time"));
 }
+
+#[tokio::test]
+async fn what_a_script_started_ends_with_it() {
+    let place = Place::new();
+    let start = "import subprocess\nopen(parameters['store'] + '.pid', 'w').write(str(subprocess.Popen(['sleep', '300'], stdout=2).pid))";
+    place.python("import.py", &format!("{start}\nend(0)"));
+    let session = place.open(json!({})).await;
+    assert_eq!(full(&*session).await.unwrap().gap(), None);
+    let pid = std::fs::read_to_string(place.path("cards.json.pid")).unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("State:\tZ")) {
+        assert!(Instant::now() < end, "{pid} is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -29,6 +29,7 @@ pub struct Done {
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub changed: Attributes,
     /// Requests this operation cost at the target.
+    #[serde(default)]
     pub requests: u32,
     /// The last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

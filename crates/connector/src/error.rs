@@ -68,8 +68,10 @@ pub enum Retry {
     Verify,
 }
 
-/// One error of a connector. `message` names what failed on what; `hint` says what to do.
+/// One error of a connector. `message` names what failed on what; `hint` says what to do. Read from JSON, `scope` and `retry`
+/// are those of the code unless they are said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Told")]
 pub struct ConnectorError {
     pub code: ErrorCode,
     pub scope: Scope,
@@ -93,6 +95,50 @@ pub struct ConnectorError {
     /// The request that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<Box<Exchange>>,
+}
+
+/// A [`ConnectorError`] as a program tells it, which may leave to the code what the code says.
+#[derive(Deserialize)]
+struct Told {
+    code: ErrorCode,
+    #[serde(default)]
+    scope: Option<Scope>,
+    #[serde(default)]
+    retry: Option<Retry>,
+    message: String,
+    #[serde(default)]
+    hint: Option<String>,
+    #[serde(default)]
+    after_ms: Option<u64>,
+    #[serde(default)]
+    target_status: Option<u16>,
+    #[serde(default)]
+    target_code: Option<Text>,
+    #[serde(default)]
+    path: Option<Text>,
+    #[serde(default)]
+    existing_id: Option<ObjectId>,
+    #[serde(default)]
+    exchange: Option<Box<Exchange>>,
+}
+
+impl From<Told> for ConnectorError {
+    fn from(told: Told) -> Self {
+        let usual = if told.after_ms.is_some() { Retry::After } else { told.code.retry() };
+        Self {
+            code: told.code,
+            scope: told.scope.unwrap_or(told.code.scope()),
+            retry: told.retry.unwrap_or(usual),
+            message: told.message,
+            hint: told.hint,
+            after_ms: told.after_ms,
+            target_status: told.target_status,
+            target_code: told.target_code,
+            path: told.path,
+            existing_id: told.existing_id,
+            exchange: told.exchange,
+        }
+    }
 }
 
 impl ConnectorError {
@@ -230,5 +276,22 @@ impl Explain for ConnectorError {
 
     fn hint(&self) -> Option<Cow<'_, str>> {
         self.hint.as_deref().map(Cow::Borrowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_leaves_out_is_the_usual_of_its_code() {
+        let error: ConnectorError = serde_json::from_str(r#"{"code":"already_exists","message":"taken"}"#).unwrap();
+        assert_eq!(error, ConnectorError::new(ErrorCode::AlreadyExists, "taken"));
+        let error: ConnectorError =
+            serde_json::from_str(r#"{"code":"throttled","message":"wait","after_ms":7,"scope":"item"}"#).unwrap();
+        assert_eq!(error, ConnectorError::new(ErrorCode::Throttled, "wait").after_ms(7).scope(Scope::Item));
+        let all = ConnectorError::new(ErrorCode::Conflict, "a").hint("b").status(409).target_code("c").at("d");
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(serde_json::from_str::<ConnectorError>(&text).unwrap(), all);
     }
 }

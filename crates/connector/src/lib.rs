@@ -16,6 +16,7 @@ pub mod context;
 pub mod error;
 pub mod exchange;
 pub mod layers;
+pub mod protocol;
 pub mod reroute;
 pub mod scan;
 pub mod session;

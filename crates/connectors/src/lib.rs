@@ -9,8 +9,14 @@ pub mod file;
 pub mod http;
 #[cfg(feature = "ldap")]
 pub mod ldap;
+#[cfg(feature = "process")]
+pub mod process;
+#[cfg(any(feature = "process", feature = "script"))]
+mod program;
 #[cfg(feature = "scim")]
 pub mod scim;
+#[cfg(feature = "script")]
+pub mod script;
 #[cfg(any(feature = "scim", feature = "ldap", feature = "sql"))]
 mod setting;
 #[cfg(feature = "sql")]
@@ -29,8 +35,12 @@ pub fn builtin() -> Vec<Arc<dyn Connector>> {
         Arc::new(file::FileConnector::default()),
         #[cfg(feature = "ldap")]
         Arc::new(ldap::LdapConnector::default()),
+        #[cfg(feature = "process")]
+        Arc::new(process::ProcessConnector::default()),
         #[cfg(feature = "scim")]
         Arc::new(scim::ScimConnector::default()),
+        #[cfg(feature = "script")]
+        Arc::new(script::ScriptConnector::default()),
         #[cfg(feature = "sql")]
         Arc::new(sql::SqlConnector::default()),
     ]

@@ -893,9 +893,49 @@ It makes users named provost-…@DOMAIN and one group, changes them, and removes
 the target advertises, and what it did; below them stands the dialect. Exit status 1: something that jobs need does not
 work, or something could not be removed.")]
     Test(ConnectorTestArgs),
+    /// Start a connector of your own: a folder with a program that works, and its tests
+    #[command(after_help = "\
+Examples:
+  provost connector new badges --language python
+  provost connector new badges --language rust --dir src/badges
+
+docs/custom-connectors.md tells the protocol that it speaks.")]
+    New(ConnectorNewArgs),
+    /// Serve a connector of this build over standard input and output, as programs of one's own are
+    #[command(after_help = "\
+Example, in a configuration:
+  people: { connector: process, command: [provost, connector, serve, file], settings: { path: people.csv, key: id } }")]
+    Serve(ConnectorServeArgs),
     /// A target to try a provisioning client against, with the ways and failures of real ones
     #[command(subcommand)]
     Fake(FakeCommand),
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectorNewArgs {
+    /// What it connects to, in lower-case letters, digits and dashes
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it is written in
+    #[arg(long, value_name = "LANGUAGE")]
+    pub language: Language,
+    /// The folder to make; else one of its name
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Language {
+    Rust,
+    Python,
+    Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectorServeArgs {
+    /// A connector that `provost connector list` shows
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 #[derive(Debug, Args)]

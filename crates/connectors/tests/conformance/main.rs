@@ -5,8 +5,12 @@
 mod file;
 #[cfg(feature = "ldap")]
 mod ldap;
+#[cfg(all(feature = "process", unix))]
+mod process;
 #[cfg(feature = "scim")]
 mod scim;
+#[cfg(all(feature = "script", unix))]
+mod script;
 #[path = "../session/mod.rs"]
 mod session;
 #[cfg(feature = "sql")]

@@ -1,10 +1,16 @@
-//! `provost connector list`: what this build can connect to.
+//! `provost connector list` and `serve`: what this build can connect to, and one of them behind the connector protocol.
+
+use std::io::IsTerminal as _;
 
 use provost_connector::Manifest;
+use provost_connector::protocol;
+use provost_engine::rule::nearest;
 
+use crate::cli::ConnectorServeArgs;
 use crate::config::DIRECTORY;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::output::{Output, Table};
+use crate::problem::Problem;
 
 pub fn list(output: Output) -> Result<Exit> {
     let directory = Manifest {
@@ -31,5 +37,27 @@ pub fn list(output: Output) -> Result<Exit> {
     let mut data = output.data();
     data.table(table)?;
     data.end()?;
+    Ok(Exit::Done)
+}
+
+/// Speaks the connector protocol on standard input and output until the other side ends.
+pub async fn serve(args: &ConnectorServeArgs) -> Result<Exit> {
+    let known = provost_connectors::builtin();
+    let Some(connector) = known.iter().find(|connector| connector.manifest().name == args.name.as_str()) else {
+        let names = || known.iter().map(|connector| connector.manifest().name.as_str());
+        let hint = match nearest(&args.name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("those that can be served are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("there is no connector `{}` to serve", args.name);
+        return Err(Error::Usage(Problem::new("PRV-0707", message).hint(hint)));
+    };
+    if std::io::stdin().is_terminal() {
+        let message = "a served connector reads messages from standard input, not from a terminal";
+        let hint = "start it as a connection: {connector: process, command: [provost, connector, serve, file], …}; \
+                    docs/custom-connectors.md tells the messages";
+        return Err(Error::Usage(Problem::new("PRV-0707", message).hint(hint)));
+    }
+    protocol::serve(connector.clone(), tokio::io::stdin(), tokio::io::stdout()).await?;
     Ok(Exit::Done)
 }

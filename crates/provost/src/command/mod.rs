@@ -25,6 +25,7 @@ mod revert;
 mod schema;
 mod secret;
 mod serve;
+mod skeleton;
 mod status;
 mod test;
 mod token;
@@ -90,6 +91,8 @@ pub async fn run(cli: Cli, output: Output) -> Result<Exit> {
         Command::Secret(SecretCommand::Set(args)) => secret::set(global, args, output).await,
         Command::Connector(ConnectorCommand::List) => connector::list(output),
         Command::Connector(ConnectorCommand::Test(args)) => probe::test(global, args, output).await,
+        Command::Connector(ConnectorCommand::New(args)) => skeleton::new(&args, output),
+        Command::Connector(ConnectorCommand::Serve(args)) => connector::serve(&args).await,
         Command::Gallery(GalleryCommand::List) => gallery::list(global, output),
         Command::Gallery(GalleryCommand::Show(args)) => gallery::show(global, &args, output),
         Command::Gallery(GalleryCommand::Check(args)) => gallery::check(global, &args, output),

@@ -7,8 +7,10 @@
 mod cell;
 mod check;
 mod config;
+mod delimited;
 mod fault;
 mod find;
+mod format;
 mod input;
 mod read;
 mod rows;
@@ -64,7 +66,7 @@ impl Connector for FileConnector {
 
     /// The header of the file, where it can be read now.
     fn known_schema(&self, settings: &Settings) -> Option<Schema> {
-        schema::read(&config::read(settings).ok()?).ok()
+        schema::read(&Arc::new(config::read(settings).ok()?)).ok()
     }
 
     async fn configure(&self, settings: Settings, _: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {

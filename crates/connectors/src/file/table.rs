@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use provost_connector::{ConnectorError, ErrorCode, Retry, Scope};
-use provost_model::{Attributes, ClassName, Digest, ObjectId, Record, Text};
+use provost_model::{AttributePath, Attributes, ClassName, Digest, ObjectId, Record, Text};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::cell;
@@ -136,6 +136,12 @@ impl Table {
             })
         };
         by(|column| &column.header).or_else(|| by(|column| &column.name))
+    }
+
+    /// The column that a path means, and whether it is part of the key.
+    pub fn resolve(&self, path: &AttributePath) -> Option<(AttributePath, bool)> {
+        let at = self.position(&super::column_name(path))?;
+        Some((AttributePath::name(self.columns[at].name.clone()), self.keys.contains(&at)))
     }
 
     /// The digest of the current row.

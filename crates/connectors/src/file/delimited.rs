@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use provost_connector::{CheckResult, ConnectorError, ErrorCode};
 use provost_model::schema::ClassSchema;
-use provost_model::{AttributePath, Digest, ObjectId, Record, Text, Timestamp};
+use provost_model::{AttributePath, Digest, ObjectId, Record, Text};
 
 use super::config::Config;
 use super::fault::RowFault;
 use super::format::{Reader, Step};
-use super::input::{Stamp, label};
+use super::input::Stamp;
 use super::rows::{Next, Rows};
 use super::schema;
 use super::table::{self, Table};
@@ -102,7 +102,7 @@ impl Reader for Delimited {
         self.table.digest(&self.rows)
     }
 
-    fn record(&self, id: ObjectId) -> Result<Record, Box<RowFault>> {
+    fn record(&mut self, id: ObjectId) -> Result<Record, Box<RowFault>> {
         self.table.record(id, &self.rows, &self.wanted, &self.config)
     }
 
@@ -124,14 +124,10 @@ impl Reader for Delimited {
     }
 
     fn describe(&self) -> Vec<CheckResult> {
-        let stamp = self.rows.input.stamp();
-        let changed = stamp.modified.and_then(|time| Timestamp::try_from(time).ok());
-        let changed = changed.map(|time| format!(", last changed {time:.0}")).unwrap_or_default();
-        let file = format!("{} bytes of {}{changed}", stamp.len, label(self.rows.input.encoding));
         let delimiter = char::from(self.rows.delimiter).escape_debug().to_string();
         let header = format!("{} columns, separated by `{delimiter}`", self.table.columns.len());
         let keys: Vec<&str> = self.table.keys.iter().map(|key| self.table.columns[*key].header.as_str()).collect();
-        vec![CheckResult::ok("file", file), CheckResult::ok("header", header), CheckResult::ok("key", keys.join(", "))]
+        vec![self.rows.input.describe(), CheckResult::ok("header", header), CheckResult::ok("key", keys.join(", "))]
     }
 
     fn stamp(&self) -> &Stamp {

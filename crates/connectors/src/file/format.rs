@@ -10,6 +10,9 @@ use super::config::Config;
 use super::delimited::Delimited;
 use super::fault::RowFault;
 use super::input::Stamp;
+use super::jsonl::JsonLines;
+use super::shape::Format;
+use super::tree::Tree;
 
 /// One step of a [`Reader`].
 pub(super) enum Step {
@@ -32,8 +35,8 @@ pub(super) trait Reader: Send {
     /// The digest of the record at hand, with the settings that tell what it means.
     fn digest(&self) -> Digest;
 
-    /// The record at hand.
-    fn record(&self, id: ObjectId) -> Result<Record, Box<RowFault>>;
+    /// The record at hand; asked once.
+    fn record(&mut self, id: ObjectId) -> Result<Record, Box<RowFault>>;
 
     /// A fault at the key of the record at hand.
     fn at_key(&self, error: ConnectorError) -> RowFault;
@@ -59,7 +62,10 @@ pub(super) trait Reader: Send {
 
 /// Opens the file with the reader of its format.
 pub(super) fn open(config: &std::sync::Arc<Config>) -> Result<Box<dyn Reader>, ConnectorError> {
-    Ok(Box::new(Delimited::open(config)?))
+    Ok(match config.format {
+        Format::Csv => Box::new(Delimited::open(config)?),
+        Format::Jsonl => Box::new(Tree::new(config, JsonLines::open(config)?)),
+    })
 }
 
 /// An error about one record.

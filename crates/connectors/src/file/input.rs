@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use provost_connector::{ConnectorError, ErrorCode, Retry, Scope};
+use provost_connector::{CheckResult, ConnectorError, ErrorCode, Retry, Scope};
+use provost_model::Timestamp;
 
 use super::config::Config;
 
@@ -52,6 +53,12 @@ impl Stamp {
         #[cfg(not(unix))]
         let identity = (0, 0);
         Self { len: meta.len(), modified: meta.modified().ok(), identity }
+    }
+
+    /// When the file changed, for people.
+    pub fn changed(&self) -> String {
+        let changed = self.modified.and_then(|time| Timestamp::try_from(time).ok());
+        changed.map(|time| format!(", last changed {time:.0}")).unwrap_or_default()
     }
 
     /// Why the file that is there now is not the one that was seen, if so.
@@ -98,11 +105,16 @@ impl Input {
             input.read_raw().map_err(|error| io_error(&error, "read", &config.path))?;
         }
         if input.raw_end == 0 {
-            return Err(ConnectorError::new(ErrorCode::Unreadable, format!("{name} is empty, not even a header"))
-                .hint("export it again; a file without people still has its header line"));
+            let (what, hint) = config.format.empty();
+            return Err(ConnectorError::new(ErrorCode::Unreadable, format!("{name} is empty{what}")).hint(hint));
         }
         input.choose_encoding(config)?;
         Ok(input)
+    }
+
+    /// What a check of the connection says of the file.
+    pub fn describe(&self) -> CheckResult {
+        CheckResult::ok("file", format!("{} bytes of {}{}", self.stamp.len, label(self.encoding), self.stamp.changed()))
     }
 
     pub fn stamp(&self) -> &Stamp {
@@ -194,9 +206,9 @@ impl Input {
             }
         };
         let text = &start[bom..];
-        if let Some(kind) = foreign_format(text) {
+        if let Some(kind) = foreign_format(text).filter(|kind| !config.format.looks_like(kind)) {
             return unreadable(
-                format!("is no delimited text file: it looks like {kind}"),
+                format!("is no {}: it looks like {kind}", config.format.title()),
                 "check what the export wrote; the source may have delivered an error page or another format".into(),
             );
         }
@@ -216,7 +228,7 @@ impl Input {
                 }
                 Zeros::Binary => {
                     return unreadable(
-                        "is no delimited text file: it looks like binary data".into(),
+                        format!("is no {}: it looks like binary data", config.format.title()),
                         "check what the export wrote".into(),
                     );
                 }

@@ -12,11 +12,16 @@ mod fault;
 mod find;
 mod format;
 mod input;
+mod json;
+mod jsonl;
+mod lines;
 mod read;
 mod rows;
 mod schema;
 mod seen;
+mod shape;
 mod table;
+mod tree;
 mod write;
 
 use std::borrow::Cow;
@@ -27,7 +32,7 @@ use provost_connector::{
     Applied, Capabilities, CheckResult, ClassCapabilities, Connector, ConnectorError, Context, Enablement, ErrorCode,
     FindRequest, Host, LookupRequest, Manifest, Page, Scan, ScanMode, ScanRequest, Session, SettingProblem, Settings,
 };
-use provost_model::{AttributePath, ObjectId, Operation, Record, Schema, Value};
+use provost_model::{AttributePath, ObjectId, Operation, Record, Schema};
 
 use config::Config;
 
@@ -80,9 +85,9 @@ impl Connector for FileConnector {
 
 fn capabilities(config: &Config) -> Capabilities {
     let enablement = config.enabled.as_ref().filter(|_| config.write).map(|enabled| Enablement {
-        path: AttributePath::name(attribute(config, &enabled.column)),
-        on: Value::Text(enabled.on.clone()),
-        off: Value::Text(enabled.off.clone()),
+        path: path_of(config, &attribute(config, &enabled.column)),
+        on: enabled.on.clone(),
+        off: enabled.off.clone(),
     });
     let class = ClassCapabilities {
         name: config.class.clone(),
@@ -109,6 +114,11 @@ fn capabilities(config: &Config) -> Capabilities {
 fn attribute(config: &Config, column: &str) -> provost_model::Text {
     let renamed = config.rename.iter().find(|(header, _)| header.eq_ignore_ascii_case(column));
     renamed.map_or_else(|| column.into(), |(_, attribute)| attribute.clone())
+}
+
+/// An attribute's name as a path: where values are trees, the place of a value in them.
+fn path_of(config: &Config, name: &str) -> AttributePath {
+    if config.format.is_tree() { tree::path(name) } else { AttributePath::name(name) }
 }
 
 /// The attribute that a path means: a plain name as it stands, anything else by its text.

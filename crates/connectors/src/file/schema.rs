@@ -10,6 +10,7 @@ use provost_model::{Schema, Text};
 use super::config::Config;
 use super::format;
 use super::table::{Column, Table};
+use super::tree;
 
 pub(super) fn read(config: &Arc<Config>) -> Result<Schema, ConnectorError> {
     let class = if super::is_yet_to_come(config)? { of_settings(config)? } else { format::open(config)?.class()? };
@@ -17,7 +18,10 @@ pub(super) fn read(config: &Arc<Config>) -> Result<Schema, ConnectorError> {
 }
 
 /// What the settings alone say.
-fn of_settings(config: &Config) -> Result<ClassSchema, ConnectorError> {
+fn of_settings(config: &Arc<Config>) -> Result<ClassSchema, ConnectorError> {
+    if config.format.is_tree() {
+        return Ok(tree::of_settings(&tree::Meaning::of(config)));
+    }
     let named = config.key.iter().cloned();
     let named = named.chain(config.references.iter().map(|(name, _)| name.clone()));
     let named = named.chain(config.multi.iter().map(|(name, _)| name.clone()));

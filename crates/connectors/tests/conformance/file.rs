@@ -7,6 +7,37 @@ use serde_json::json;
 
 use super::Trial;
 
+async fn tree(name: &str, content: &str, settings: serde_json::Value, at_least: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(name), content).unwrap();
+    let trial = Trial {
+        connector: Arc::new(FileConnector::default()),
+        base: folder.path(),
+        settings,
+        secrets: &[],
+        sample: json!({ "person": {
+            "create": { "id": "p{n}", "login": "kit{n}", "mail": "kit{n}@example.org" },
+            "key": "id",
+            "free": ["note", "mail"],
+        }}),
+    };
+    trial.pass(at_least).await;
+}
+
+#[tokio::test]
+async fn json_lines() {
+    let settings = json!({
+        "path": "people.jsonl", "class": "person", "key": "id", "write": true, "enabled": { "column": "active" },
+    });
+    tree(
+        "people.jsonl",
+        "{\"id\":\"p1\",\"login\":\"lovelace\",\"mail\":\"ada@example.org\",\"active\":true}\n",
+        settings,
+        27,
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn delimited_text() {
     let folder = tempfile::tempdir().unwrap();

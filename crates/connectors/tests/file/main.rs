@@ -6,6 +6,8 @@
 
 mod bad;
 mod good;
+mod hostile;
+mod jsonl;
 mod random;
 mod session;
 mod speed;

@@ -10,17 +10,17 @@ use std::sync::Arc;
 use crate::support::{Place, apply, request, shown};
 
 /// SplitMix64.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn seeded(name: &str) -> Self {
+    pub fn seeded(name: &str) -> Self {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
         let seed = std::env::var("PROVOST_SEED").ok().map_or(now, |text| text.parse().unwrap());
         println!("{name}: PROVOST_SEED={seed}");
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,11 +28,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
-    fn text(&mut self, from: &[&str], most: usize) -> String {
+    pub fn text(&mut self, from: &[&str], most: usize) -> String {
         (0..self.below(most + 1)).map(|_| from[self.below(from.len())]).collect()
     }
 }

@@ -12,7 +12,7 @@ use super::super::input::{io_error, label};
 
 pub(super) struct Draft {
     out: BufWriter<NamedTempFile>,
-    encoding: &'static Encoding,
+    pub encoding: &'static Encoding,
     path: PathBuf,
     /// Fails once so many bytes are written, as a full disk does.
     #[cfg(test)]

@@ -177,7 +177,7 @@ impl<'a> Form<'a> {
         let at = self.column(&super::super::attribute(self.config, &flag.0))?;
         let given = cells.iter().any(|(place, _)| *place == at);
         if action != Action::Create || !given {
-            let text = self.text(at, &Value::Text(flag.1))?;
+            let text = self.text(at, &flag.1)?;
             cells.retain(|(place, _)| *place != at);
             cells.push((at, New::Text(text)));
         }

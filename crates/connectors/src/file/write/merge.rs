@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use encoding_rs::Encoding;
 use provost_connector::{Applied, ConnectorError, Context, Done, ErrorCode};
@@ -11,9 +12,12 @@ use provost_model::{ObjectId, Operation};
 
 use super::super::config::Config;
 use super::super::fault::RowFault;
+use super::super::jsonl::JsonLines;
+use super::super::shape::Format;
 use super::Lock;
 use super::cells::Cells;
 use super::draft::{Draft, disturbed};
+use super::tree::Trees;
 
 /// Records between two looks at the caller's patience.
 const RECORDS: u64 = 1024;
@@ -68,13 +72,13 @@ pub(super) enum Met {
 }
 
 /// Writes the batch. The outcomes are those of the operations, in their order.
-pub(super) fn run(cx: &Context, config: &Config, path: &Path, operations: &[Operation]) -> Vec<Applied> {
+pub(super) fn run(cx: &Context, config: &Arc<Config>, path: &Path, operations: &[Operation]) -> Vec<Applied> {
     run_with(cx, config, path, operations, |_| {})
 }
 
 pub(super) fn run_with(
     cx: &Context,
-    config: &Config,
+    config: &Arc<Config>,
     path: &Path,
     operations: &[Operation],
     prepare: impl FnOnce(&mut Draft),
@@ -96,7 +100,7 @@ pub(super) fn run_with(
 
 fn write(
     cx: &Context,
-    config: &Config,
+    config: &Arc<Config>,
     path: &Path,
     operations: &[Operation],
     outcomes: &mut [Option<Applied>],
@@ -105,9 +109,11 @@ fn write(
     let mut lock = Lock::take(cx, path)?;
     let exists = !super::super::is_yet_to_come(config)?;
     let batch = Batch { cx, config, path, operations, outcomes, exists };
-    if batch.write(Cells::open(config, exists)?, prepare)?
-        && let Err(error) = lock.mark()
-    {
+    let written = match config.format {
+        Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
+        Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),
+    }?;
+    if written && let Err(error) = lock.mark() {
         tracing::warn!(file = %config.file, %error, "the lock file could not be marked");
     }
     Ok(())

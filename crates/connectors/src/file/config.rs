@@ -134,8 +134,9 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         form.problem("quote", "`quote` and `delimiter` are the same character", "choose another one of the two");
     }
     let (encoding, either_utf16) = form.encoding();
-    let header = form.take("header", "true or false").unwrap_or(true);
-    let (names, rename) = form.columns(header);
+    let header = form.take("header", "true or false").unwrap_or(format != Format::Fixed);
+    let shape = form.shape(format);
+    let (names, rename) = if format == Format::Fixed { (Vec::new(), Vec::new()) } else { form.columns(header) };
     let mut enabled: Option<Enabled> = form.take("enabled", "{ column: …, on: …, off: … }");
     if let Some(enabled) = &mut enabled {
         enabled.settle(format);
@@ -148,7 +149,6 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     }
     let multi = if format.has_lists() { Vec::new() } else { form.pairs("multi", "a map of column to separator") };
     let lists = if format.has_lists() { form.take("multi", "a list of names") } else { None };
-    let shape = form.shape(format);
     let config = Config {
         format,
         file: path.file_name().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
@@ -384,6 +384,7 @@ impl Form<'_> {
         if let Some(name) = repeated(&attributes) {
             self.problem("columns", format!("two columns are renamed to `{name}`"), "give each column its own name");
         }
+        self.check_slots(config);
         if config.header || config.names.is_empty() {
             return;
         }
@@ -403,7 +404,7 @@ impl Form<'_> {
     }
 }
 
-fn repeated(names: &[Text]) -> Option<&Text> {
+pub(super) fn repeated(names: &[Text]) -> Option<&Text> {
     names
         .iter()
         .enumerate()

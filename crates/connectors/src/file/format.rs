@@ -9,6 +9,7 @@ use provost_model::{AttributePath, Digest, ObjectId, Record, Text};
 use super::config::Config;
 use super::delimited::Delimited;
 use super::fault::RowFault;
+use super::fixed::FixedLines;
 use super::input::Stamp;
 use super::jsonl::JsonLines;
 use super::shape::Format;
@@ -64,6 +65,7 @@ pub(super) trait Reader: Send {
 pub(super) fn open(config: &std::sync::Arc<Config>) -> Result<Box<dyn Reader>, ConnectorError> {
     Ok(match config.format {
         Format::Csv => Box::new(Delimited::open(config)?),
+        Format::Fixed => Box::new(Tree::new(config, FixedLines::open(config)?)),
         Format::Jsonl => Box::new(Tree::new(config, JsonLines::open(config)?)),
     })
 }

@@ -10,6 +10,7 @@ mod config;
 mod delimited;
 mod fault;
 mod find;
+mod fixed;
 mod format;
 mod input;
 mod json;
@@ -118,7 +119,7 @@ fn attribute(config: &Config, column: &str) -> provost_model::Text {
 
 /// An attribute's name as a path: where values are trees, the place of a value in them.
 fn path_of(config: &Config, name: &str) -> AttributePath {
-    if config.format.is_tree() { tree::path(name) } else { AttributePath::name(name) }
+    if config.format.is_nested() { tree::path(name) } else { AttributePath::name(name) }
 }
 
 /// The attribute that a path means: a plain name as it stands, anything else by its text.

@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
-use super::config::Form;
+use provost_model::Text;
+use serde::Deserialize;
+
+use super::config::{Config, Form, nearest, repeated};
+use super::fixed::Slot;
 
 /// How the records are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Csv,
+    /// Columns of a fixed width.
+    Fixed,
     Jsonl,
 }
 
@@ -28,12 +34,13 @@ const COMMON: [&str; 11] = [
 ];
 
 impl Format {
-    pub const ALL: [Format; 2] = [Format::Csv, Format::Jsonl];
+    pub const ALL: [Format; 3] = [Format::Csv, Format::Fixed, Format::Jsonl];
 
     /// The word of the setting.
     pub fn word(self) -> &'static str {
         match self {
             Format::Csv => "csv",
+            Format::Fixed => "fixed",
             Format::Jsonl => "jsonl",
         }
     }
@@ -41,6 +48,7 @@ impl Format {
     pub fn title(self) -> &'static str {
         match self {
             Format::Csv => "delimited text file",
+            Format::Fixed => "file of fixed columns",
             Format::Jsonl => "file of JSON lines",
         }
     }
@@ -60,6 +68,7 @@ impl Format {
             Format::Csv => {
                 &["delimiter", "quote", "encoding", "header", "trim", "null_values", "multi", "formula_guard"]
             }
+            Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
             Format::Jsonl => &["encoding"],
         };
         // `connector` comes last: nobody is told of it.
@@ -68,6 +77,11 @@ impl Format {
 
     /// Whether a record is a tree of values; otherwise it is a row of cells.
     pub fn is_tree(self) -> bool {
+        self != Format::Csv
+    }
+
+    /// Whether values are in values. Otherwise a name with dots is a name with dots.
+    pub fn is_nested(self) -> bool {
         matches!(self, Format::Jsonl)
     }
 
@@ -85,7 +99,9 @@ impl Format {
     pub fn empty(self) -> (&'static str, &'static str) {
         match self {
             Format::Csv => (", not even a header", "export it again; a file without people still has its header line"),
-            Format::Jsonl => ("", "export it again; a file without people has to hold at least an empty line"),
+            Format::Fixed | Format::Jsonl => {
+                ("", "export it again; a file without people has to hold at least an empty line")
+            }
         }
     }
 
@@ -97,10 +113,92 @@ impl Format {
 
 /// Settings of some formats.
 #[derive(Debug, Default)]
-pub(super) struct Shape {}
+pub(super) struct Shape {
+    /// Fixed: the columns.
+    pub slots: Vec<Slot>,
+    /// Fixed: blanks may be missing at the ends of lines.
+    pub short_lines: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SlotForm {
+    name: Text,
+    /// From 1; where the one before ends, if not given.
+    start: Option<usize>,
+    width: usize,
+    #[serde(default = "yes")]
+    trim: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where the last column may end.
+const MAX_WIDTH: usize = 1 << 20;
 
 impl Form<'_> {
-    pub fn shape(&mut self, _format: Format) -> Shape {
-        Shape {}
+    pub fn shape(&mut self, format: Format) -> Shape {
+        let mut shape = Shape::default();
+        if format == Format::Fixed {
+            shape.slots = self.slots();
+            shape.short_lines = self.take("short_lines", "true or false").unwrap_or(false);
+        }
+        shape
+    }
+
+    fn slots(&mut self) -> Vec<Slot> {
+        let expected = "a list of columns: [{ name: id, start: 1, width: 8 }, …]";
+        let forms: Option<Vec<SlotForm>> = self.take("columns", expected);
+        let forms = forms.unwrap_or_default();
+        if forms.is_empty() && !self.has_problem("columns") {
+            self.problem("columns", "a file of fixed columns needs `columns`", format!("give {expected}"));
+        }
+        let mut next = 0;
+        let mut slots: Vec<Slot> = Vec::with_capacity(forms.len());
+        for form in forms {
+            let start = form.start.map_or(Some(next), |start| start.checked_sub(1));
+            let end = start.and_then(|start| start.checked_add(form.width)).filter(|end| *end <= MAX_WIDTH);
+            let (Some(start), Some(end)) = (start, end.filter(|_| form.width > 0 && !form.name.is_empty())) else {
+                let message = format!("the column `{}` has no place: name, start from 1, width from 1", form.name);
+                self.problem("columns", message, format!("columns end at {MAX_WIDTH} characters at the latest"));
+                continue;
+            };
+            next = end;
+            slots.push(Slot { name: form.name, start, width: form.width, trim: form.trim });
+        }
+        slots
+    }
+
+    /// What the columns of a fixed width have to be together.
+    pub fn check_slots(&mut self, config: &Config) {
+        if config.format != Format::Fixed || self.has_problem("columns") {
+            return;
+        }
+        let slots = &config.shape.slots;
+        let names: Vec<Text> = slots.iter().map(|slot| slot.name.clone()).collect();
+        if let Some(name) = repeated(&names) {
+            self.problem("columns", format!("`columns` names `{name}` twice"), "give each column its own name");
+        }
+        let mut by_start: Vec<&Slot> = slots.iter().collect();
+        by_start.sort_by_key(|slot| slot.start);
+        let overlap = by_start.windows(2).find(|pair| pair[0].start + pair[0].width > pair[1].start);
+        if let Some([one, two]) = overlap.filter(|_| config.write) {
+            let message = format!("the columns `{}` and `{}` overlap", one.name, two.name);
+            self.problem("columns", message, "in a file that is written each column has a place of its own");
+        }
+        let used = (config.key.iter().map(|name| ("key", name)))
+            .chain(config.references.iter().map(|(name, _)| ("references", name)))
+            .chain(config.enabled.iter().map(|enabled| ("enabled", &enabled.column)));
+        for (setting, name) in used {
+            if !names.iter().any(|have| have.eq_ignore_ascii_case(name)) {
+                let hint = match nearest(name, names.iter().map(Text::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the columns are {}", names.join(", ")),
+                };
+                self.problem(setting, format!("`columns` has no `{name}`"), hint);
+            }
+        }
     }
 }

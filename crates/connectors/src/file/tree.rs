@@ -41,6 +41,11 @@ pub(super) trait Items: Send {
 
     fn attributes(&self) -> Result<Attributes, Box<RowFault>>;
 
+    /// The names of all attributes that there can be, where the notation has a list of them.
+    fn columns(&self) -> Option<Vec<Text>> {
+        None
+    }
+
     fn describe(&self) -> Vec<CheckResult>;
 
     fn stamp(&self) -> &Stamp;
@@ -59,7 +64,8 @@ pub(super) struct Meaning {
 
 impl Meaning {
     pub fn of(config: &Arc<Config>) -> Self {
-        let keys = config.key.iter().map(|name| path(name)).collect();
+        let path = |name: &Text| super::path_of(config, name);
+        let keys = config.key.iter().map(path).collect();
         let references = config.references.iter().map(|(name, class)| (path(name), class.clone())).collect();
         let mut state = Xxh3::new();
         let mut feed = |text: &str| {
@@ -230,11 +236,26 @@ impl<I: Items> Reader for Tree<I> {
     }
 
     fn resolve(&self, path: &AttributePath) -> Option<(AttributePath, bool)> {
-        Some((path.clone(), self.meaning.is_key(path)))
+        let config = &self.meaning.config;
+        if config.format.is_nested() {
+            return Some((path.clone(), self.meaning.is_key(path)));
+        }
+        let name = super::column_name(path);
+        let columns = self.items.columns();
+        if columns.is_some_and(|columns| !columns.iter().any(|have| have.eq_ignore_ascii_case(&name))) {
+            return None;
+        }
+        let path = AttributePath::name(name.into_owned());
+        let is_key = self.meaning.is_key(&path);
+        Some((path, is_key))
     }
 
     fn class(&mut self) -> Result<ClassSchema, ConnectorError> {
         let mut class = of_settings(&self.meaning);
+        if let Some(columns) = self.items.columns() {
+            class.open = false;
+            columns.iter().for_each(|name| add(&mut class.attributes, name, &Value::Null));
+        }
         let mut id = String::new();
         for _ in 0..SAMPLE {
             match self.next(&mut id)? {
@@ -289,6 +310,10 @@ pub(super) fn of_settings(meaning: &Meaning) -> ClassSchema {
         if !class.attributes.iter().any(|have| have.name.eq_ignore_ascii_case(name)) {
             class.attributes.push(AttributeSchema::new(name.clone(), AttributeType::String));
         }
+    }
+    for slot in &config.shape.slots {
+        add(&mut class.attributes, &slot.name, &Value::Null);
+        class.open = false;
     }
     for attribute in &mut class.attributes {
         attribute.multi_valued = config.lists.iter().any(|name| name.eq_ignore_ascii_case(&attribute.name));

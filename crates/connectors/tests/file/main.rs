@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bad;
+mod fixed;
 mod good;
 mod hostile;
 mod jsonl;

@@ -22,7 +22,7 @@ impl Notation for JsonLines {
         old.map_or_else(|| config.encoding.unwrap_or(UTF_8), |old| old.input().encoding)
     }
 
-    fn begin(old: Option<&Self>, draft: &mut Draft) -> Result<(), ConnectorError> {
+    fn begin(old: Option<&Self>, _: &Config, draft: &mut Draft) -> Result<(), ConnectorError> {
         match old {
             Some(old) if old.input().bom > 0 => draft.byte_order_mark(),
             None if [UTF_16LE, UTF_16BE].contains(&draft.encoding) => draft.byte_order_mark(),

@@ -12,6 +12,7 @@ use provost_model::{ObjectId, Operation};
 
 use super::super::config::Config;
 use super::super::fault::RowFault;
+use super::super::fixed::FixedLines;
 use super::super::jsonl::JsonLines;
 use super::super::shape::Format;
 use super::Lock;
@@ -111,6 +112,7 @@ fn write(
     let batch = Batch { cx, config, path, operations, outcomes, exists };
     let written = match config.format {
         Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
+        Format::Fixed => batch.write(Trees::<FixedLines>::open(config, exists)?, prepare),
         Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),
     }?;
     if written && let Err(error) = lock.mark() {

@@ -8,6 +8,7 @@
 mod cells;
 mod draft;
 mod edit;
+mod fixed;
 mod jsonl;
 mod merge;
 #[cfg(test)]

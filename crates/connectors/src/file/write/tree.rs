@@ -23,12 +23,17 @@ pub(super) trait Notation: Items + Sized {
     fn encoding(old: Option<&Self>, config: &Config) -> &'static Encoding;
 
     /// What stands before the first record.
-    fn begin(old: Option<&Self>, draft: &mut Draft) -> Result<(), ConnectorError>;
+    fn begin(old: Option<&Self>, config: &Config, draft: &mut Draft) -> Result<(), ConnectorError>;
 
     /// A value as the notation holds it, where that is another one; an error when it cannot.
     fn normal(path: &AttributePath, value: Value, config: &Config) -> Result<Value, ConnectorError>;
 
-    /// Appends a record with its end.
+    /// Gives a record what every one has.
+    fn settle(record: &mut Attributes, config: &Config) {
+        let _ = (record, config);
+    }
+
+    /// A record with its end. `old` stands at the record that it replaces, if there is one.
     fn print(old: Option<&Self>, record: &Attributes, config: &Config) -> Result<Vec<u8>, ConnectorError>;
 
     /// Reads what [`print`](Self::print) made.
@@ -94,7 +99,7 @@ impl<N: Notation> Trees<N> {
             (Some(enabled), Action::Create | Action::Enable) => (&enabled.column, enabled.on.clone()),
         };
         let name = super::super::attribute(&self.config, value.0);
-        let path = super::super::tree::path(&name);
+        let path = super::super::path_of(&self.config, &name);
         let is_flag = |change: &Change| change.path.flat_name().eq_ignore_ascii_case(&path.flat_name());
         if action != Action::Create || !changes.iter().any(is_flag) {
             changes.retain(|change| !is_flag(change));
@@ -108,6 +113,7 @@ impl<N: Notation> Trees<N> {
         for change in &edit.changes {
             change_one(&mut record, change)?;
         }
+        N::settle(&mut record, &self.config);
         let record = self.meaning.seen(record);
         let mut id = String::new();
         match self.meaning.id(&record, &mut id) {
@@ -128,8 +134,8 @@ impl<N: Notation> Trees<N> {
             let text = N::print(None, &self.meaning.stored(record.clone()), &self.config)?;
             let back = N::parse(&text, &self.config).map(|back| self.meaning.seen(back));
             if back.as_ref() != Some(&record) {
-                let differs =
-                    |(name, value): &(&str, &Value)| back.as_ref().is_none_or(|back| back.get(name) != Some(*value));
+                let have = back.as_ref().unwrap_or(&old);
+                let differs = |(name, value): &(&str, &Value)| have.get(name) != Some(*value);
                 let name = record.iter().find(differs).map_or("", |(name, _)| name);
                 let message = format!("the value of `{name}` would read back as another one");
                 return Err(ConnectorError::new(ErrorCode::InvalidValue, message)
@@ -196,11 +202,16 @@ impl<N: Notation> Writer for Trees<N> {
         let mut changed = Attributes::new();
         let mut changes = Vec::with_capacity(operation.changes.len() + 1);
         for change in &operation.changes {
-            let value = N::normal(&change.path, change.value.clone(), &self.config)?;
-            if value != change.value && change.op == ChangeOp::Set {
+            let path = if self.config.format.is_nested() {
+                change.path.clone()
+            } else {
+                Arc::new(AttributePath::name(super::super::column_name(&change.path).into_owned()))
+            };
+            let value = N::normal(&path, change.value.clone(), &self.config)?;
+            if value != change.value && !value.is_unassigned() && change.op == ChangeOp::Set {
                 changed.set(change.path.to_string(), value.clone());
             }
-            changes.push(Change { value, ..change.clone() });
+            changes.push(Change { path, value, ..change.clone() });
         }
         self.switch(operation.action, &mut changes)?;
         let id = match (operation.action, &operation.target_id) {
@@ -256,7 +267,7 @@ impl<N: Notation> Writer for Trees<N> {
     }
 
     fn begin(&mut self, draft: &mut Draft) -> Result<bool, ConnectorError> {
-        N::begin(self.old.as_ref(), draft)?;
+        N::begin(self.old.as_ref(), &self.config, draft)?;
         Ok(self.old.is_none())
     }
 

@@ -121,6 +121,7 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     let key = match form.take("key", "a column's name or a list of names") {
         Some(OneOrMany::One(name)) => vec![name],
         Some(OneOrMany::Many(names)) => names,
+        None if format == Format::Ldif => vec!["dn".into()],
         None => Vec::new(),
     };
     if (key.is_empty() || key.iter().any(|name| name.is_empty())) && !form.has_problem("key") {
@@ -149,6 +150,7 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     }
     let multi = if format.has_lists() { Vec::new() } else { form.pairs("multi", "a map of column to separator") };
     let lists = if format.has_lists() { form.take("multi", "a list of names") } else { None };
+    let write = form.write(&shape, &key);
     let config = Config {
         format,
         file: path.file_name().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
@@ -169,7 +171,7 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         max_field_bytes: form.max_field_bytes(),
         final_newline: form.final_newline(),
         enabled,
-        write: form.take("write", "true or false").unwrap_or(false),
+        write,
         formula_guard: form.take("formula_guard", "true or false").unwrap_or(false),
         lists: lists.unwrap_or_default(),
         shape,

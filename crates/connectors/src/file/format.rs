@@ -12,6 +12,8 @@ use super::fault::RowFault;
 use super::fixed::FixedLines;
 use super::input::Stamp;
 use super::jsonl::JsonLines;
+use super::ldif::LdifContent;
+use super::ldif::fold::LdifChanges;
 use super::shape::Format;
 use super::tree::Tree;
 
@@ -66,6 +68,8 @@ pub(super) fn open(config: &std::sync::Arc<Config>) -> Result<Box<dyn Reader>, C
     Ok(match config.format {
         Format::Csv => Box::new(Delimited::open(config)?),
         Format::Fixed => Box::new(Tree::new(config, FixedLines::open(config)?)),
+        Format::Ldif if config.shape.changes => Box::new(Tree::new(config, LdifChanges::open(config)?)),
+        Format::Ldif => Box::new(Tree::new(config, LdifContent::open(config)?)),
         Format::Jsonl => Box::new(Tree::new(config, JsonLines::open(config)?)),
     })
 }

@@ -178,6 +178,12 @@ impl Input {
         }
     }
 
+    /// Whether the file is the one that was opened, with more at its end.
+    pub fn has_grown(&self, path: &Path) -> bool {
+        let now = std::fs::metadata(path).map(|meta| Stamp::of(&meta));
+        now.is_ok_and(|now| now.identity == self.stamp.identity && now.len > self.stamp.len)
+    }
+
     fn read_raw(&mut self) -> std::io::Result<()> {
         let end = self.raw_end;
         let read = retry_interrupted(|| self.file.read(&mut self.raw[end..]))?;

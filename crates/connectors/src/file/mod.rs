@@ -15,6 +15,7 @@ mod format;
 mod input;
 mod json;
 mod jsonl;
+mod ldif;
 mod lines;
 mod read;
 mod rows;
@@ -93,6 +94,7 @@ fn capabilities(config: &Config) -> Capabilities {
     let class = ClassCapabilities {
         name: config.class.clone(),
         scan: true,
+        changes: config.shape.changes && !config.write,
         create: config.write,
         update: config.write,
         delete: config.write,
@@ -188,7 +190,10 @@ impl Session for FileSession {
 
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.refuse_class(&request.class)?;
-        if let ScanMode::Changes { .. } = request.mode {
+        if let ScanMode::Changes { cursor } = request.mode {
+            if self.capabilities.classes.iter().any(|class| class.changes) {
+                return Ok(Box::new(read::changes(cx, self.config.clone(), cursor).await?));
+            }
             return Err(ConnectorError::new(ErrorCode::NotSupported, "a file has no change feed")
                 .hint("read it in full; unchanged rows are told by their digest"));
         }
@@ -205,6 +210,10 @@ impl Session for FileSession {
 fn is_yet_to_come(config: &Config) -> Result<bool, ConnectorError> {
     if !config.write || config.path.exists() {
         return Ok(false);
+    }
+    if config.shape.write_changes {
+        // Whoever applies the changes may take the file away.
+        return Ok(true);
     }
     match write::was_written(&config.path) {
         None => Ok(true),

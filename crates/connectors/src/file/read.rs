@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provost_connector::{ConnectorError, Context, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest};
+use provost_connector::{
+    ConnectorError, Context, Cursor, End, ErrorCode, KnownDigests, Scan, ScanItem, ScanPage, ScanRequest,
+};
 use provost_model::{ObjectId, Text};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -48,6 +50,19 @@ pub(super) async fn scan(cx: &Context, config: Arc<Config>, request: ScanRequest
         }
     }
     Ok(FileScan { pages, file: config.file.clone() })
+}
+
+/// What changed after a place in a file of changes, as one page.
+pub(super) async fn changes(
+    cx: &Context,
+    config: Arc<Config>,
+    cursor: Option<Cursor>,
+) -> Result<FileScan, ConnectorError> {
+    let file = config.file.clone();
+    let page = super::blocking(cx, move || super::ldif::fold::changes(&config, cursor.as_ref())).await?;
+    let (send, pages) = mpsc::channel(1);
+    let _ = send.try_send(Ok(page));
+    Ok(FileScan { pages, file })
 }
 
 /// A scan under way.

@@ -15,6 +15,7 @@ pub(super) enum Format {
     /// Columns of a fixed width.
     Fixed,
     Jsonl,
+    Ldif,
 }
 
 /// Settings that every format has.
@@ -34,7 +35,7 @@ const COMMON: [&str; 11] = [
 ];
 
 impl Format {
-    pub const ALL: [Format; 3] = [Format::Csv, Format::Fixed, Format::Jsonl];
+    pub const ALL: [Format; 4] = [Format::Csv, Format::Fixed, Format::Jsonl, Format::Ldif];
 
     /// The word of the setting.
     pub fn word(self) -> &'static str {
@@ -42,6 +43,7 @@ impl Format {
             Format::Csv => "csv",
             Format::Fixed => "fixed",
             Format::Jsonl => "jsonl",
+            Format::Ldif => "ldif",
         }
     }
 
@@ -50,6 +52,7 @@ impl Format {
             Format::Csv => "delimited text file",
             Format::Fixed => "file of fixed columns",
             Format::Jsonl => "file of JSON lines",
+            Format::Ldif => "LDIF file",
         }
     }
 
@@ -58,6 +61,7 @@ impl Format {
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("jsonl" | "ndjson") => Format::Jsonl,
+            Some("ldif" | "ldi") => Format::Ldif,
             _ => Format::Csv,
         }
     }
@@ -70,6 +74,7 @@ impl Format {
             }
             Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
             Format::Jsonl => &["encoding"],
+            Format::Ldif => &["multi", "binary", "object_class", "records"],
         };
         // `connector` comes last: nobody is told of it.
         COMMON[..COMMON.len() - 1].iter().chain(own).chain(COMMON.last()).copied().collect()
@@ -92,13 +97,14 @@ impl Format {
 
     /// Whether an attribute may have several values without a separator in a text.
     pub fn has_lists(self) -> bool {
-        matches!(self, Format::Jsonl)
+        matches!(self, Format::Jsonl | Format::Ldif)
     }
 
     /// What an empty file lacks, and what to do about it.
     pub fn empty(self) -> (&'static str, &'static str) {
         match self {
             Format::Csv => (", not even a header", "export it again; a file without people still has its header line"),
+            Format::Ldif => ("", "export it again; a file without entries has to hold at least an empty line"),
             Format::Fixed | Format::Jsonl => {
                 ("", "export it again; a file without people has to hold at least an empty line")
             }
@@ -118,6 +124,14 @@ pub(super) struct Shape {
     pub slots: Vec<Slot>,
     /// Fixed: blanks may be missing at the ends of lines.
     pub short_lines: bool,
+    /// LDIF: attributes whose values are bytes, held as base64.
+    pub binary: Vec<Text>,
+    /// LDIF: the object class of the objects; others in the file are passed over.
+    pub object_class: Option<Text>,
+    /// LDIF: the file holds changes, which are read as a feed.
+    pub changes: bool,
+    /// LDIF: operations are written as changes.
+    pub write_changes: bool,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +159,38 @@ impl Form<'_> {
             shape.slots = self.slots();
             shape.short_lines = self.take("short_lines", "true or false").unwrap_or(false);
         }
+        if format == Format::Ldif {
+            shape.binary = self.take("binary", "a list of names").unwrap_or_default();
+            shape.object_class = self.take("object_class", "the name of an object class");
+            let records: Option<Text> = self.take("records", "`content` or `changes`");
+            shape.write_changes = self.values.get("write").is_some_and(|write| write == "changes");
+            shape.changes = match records.as_deref() {
+                None => shape.write_changes,
+                Some("changes") => true,
+                Some("content") if !shape.write_changes => false,
+                Some(other) => {
+                    let hint = "use `content` or `changes`; a file that changes are written to holds changes";
+                    self.problem("records", format!("`records` cannot be `{other}` here"), hint);
+                    false
+                }
+            };
+        }
         shape
+    }
+
+    /// The `write` setting: whether the file is a target.
+    pub fn write(&mut self, shape: &Shape, key: &[Text]) -> bool {
+        if !shape.write_changes {
+            let write = self.take("write", "true or false").unwrap_or(false);
+            if write && shape.changes {
+                self.problem("write", "a file of changes is not written as content", "set write: changes");
+            }
+            return write;
+        }
+        if key.len() != 1 || !key[0].eq_ignore_ascii_case("dn") {
+            self.problem("key", "changes name their entry by `dn`", "leave `key` out, or set key: dn");
+        }
+        true
     }
 
     fn slots(&mut self) -> Vec<Slot> {

@@ -129,6 +129,12 @@ impl Meaning {
             .at(key.to_string())
     }
 
+    /// The first part of the key; the settings have at least one.
+    pub fn first_key(&self) -> &AttributePath {
+        static NONE: std::sync::LazyLock<AttributePath> = std::sync::LazyLock::new(AttributePath::default);
+        self.keys.first().unwrap_or(&NONE)
+    }
+
     pub fn is_key(&self, path: &AttributePath) -> bool {
         self.keys.iter().any(|key| key.flat_name().eq_ignore_ascii_case(&path.flat_name()))
     }

@@ -7,6 +7,28 @@ use serde_json::json;
 
 use super::Trial;
 
+#[tokio::test]
+async fn ldif() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = "dn: uid=p1,dc=example\nobjectClass: account\nuid: lovelace\nmail: ada@example.org\nhost: first\n\n";
+    std::fs::write(folder.path().join("people.ldif"), entry).unwrap();
+    let trial = Trial {
+        connector: Arc::new(FileConnector::default()),
+        base: folder.path(),
+        settings: json!({
+            "path": "people.ldif", "object_class": "account", "write": true,
+            "enabled": { "column": "locked", "on": "FALSE", "off": "TRUE" },
+        }),
+        secrets: &[],
+        sample: json!({ "person": {
+            "create": { "dn": "uid=p{n},dc=example", "uid": "kit{n}", "mail": "kit{n}@example.org" },
+            "key": "dn",
+            "free": ["host", "mail"],
+        }}),
+    };
+    trial.pass(25).await;
+}
+
 async fn tree(name: &str, content: &str, settings: serde_json::Value, at_least: usize) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), content).unwrap();

@@ -154,3 +154,17 @@ async fn fixed_columns() {
     let settings = json!({"write": true, "format": "fixed", "columns": columns});
     round_trips("a.dat", settings, |n, text| format!("{n}:{text}")).await;
 }
+
+#[tokio::test]
+async fn ldif_content() {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let settings = json!({"write": true, "key": "dn"});
+    round_trips("a.ldif", settings, |n, text| format!("cn={n}{},dc=example", escaped(text))).await;
+}
+
+/// A file of changes is its own memory, and tells what was sent.
+#[tokio::test]
+async fn ldif_changes() {
+    let settings = json!({"write": "changes", "key": "dn", "object_class": "person"});
+    round_trips("a.ldif", settings, |n, _| format!("cn={n},dc=example")).await;
+}

@@ -9,6 +9,8 @@ mod fixed;
 mod good;
 mod hostile;
 mod jsonl;
+mod ldif;
+mod openldap;
 mod random;
 mod session;
 mod speed;

@@ -115,8 +115,8 @@ impl Notation for FixedLines {
         draft.write(self.line_end())
     }
 
-    fn finish(_: Option<&Self>, draft: &mut Draft, empty: bool) -> Result<(), ConnectorError> {
-        if empty { draft.write(b"\n") } else { Ok(()) }
+    fn finish(_: Option<&Self>, draft: &mut Draft, _: bool) -> Result<(), ConnectorError> {
+        if draft.begun { Ok(()) } else { draft.write(b"\n") }
     }
 
     fn refuse(&self, fault: &RowFault) -> Option<&'static str> {

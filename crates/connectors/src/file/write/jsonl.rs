@@ -70,8 +70,8 @@ impl Notation for JsonLines {
     }
 
     /// A file without any object holds an empty line: one without any byte may have been cut.
-    fn finish(_: Option<&Self>, draft: &mut Draft, empty: bool) -> Result<(), ConnectorError> {
-        if empty { draft.write(b"\n") } else { Ok(()) }
+    fn finish(_: Option<&Self>, draft: &mut Draft, _: bool) -> Result<(), ConnectorError> {
+        if draft.begun { Ok(()) } else { draft.write(b"\n") }
     }
 
     fn refuse(&self, fault: &RowFault) -> Option<&'static str> {

@@ -14,10 +14,12 @@ use super::super::config::Config;
 use super::super::fault::RowFault;
 use super::super::fixed::FixedLines;
 use super::super::jsonl::JsonLines;
+use super::super::ldif::LdifContent;
 use super::super::shape::Format;
 use super::Lock;
 use super::cells::Cells;
 use super::draft::{Draft, disturbed};
+use super::ldif::Changes;
 use super::tree::Trees;
 
 /// Records between two looks at the caller's patience.
@@ -55,7 +57,7 @@ pub(super) trait Writer {
     /// Writes a record.
     fn put(&self, record: &Self::State, draft: &mut Draft) -> Result<(), ConnectorError>;
 
-    /// Writes what stands after all records; `empty` when there is none.
+    /// Writes what stands after all records; `empty` when there is no object.
     fn finish(&mut self, draft: &mut Draft, empty: bool) -> Result<(), ConnectorError>;
 
     /// Why the old file may not be what was read.
@@ -113,6 +115,8 @@ fn write(
     let written = match config.format {
         Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
         Format::Fixed => batch.write(Trees::<FixedLines>::open(config, exists)?, prepare),
+        Format::Ldif if config.shape.write_changes => batch.write(Changes::open(config, exists)?, prepare),
+        Format::Ldif => batch.write(Trees::<LdifContent>::open(config, exists)?, prepare),
         Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),
     }?;
     if written && let Err(error) = lock.mark() {
@@ -175,7 +179,7 @@ struct Merge<'a, 'b, W: Writer> {
     draft: Draft,
     /// Whether the new file differs from the old one.
     dirty: bool,
-    /// Records in the new file.
+    /// Objects in the new file.
     left: u64,
 }
 
@@ -212,7 +216,10 @@ impl<'a, W: Writer> Merge<'a, '_, W> {
             let id = match self.writer.next()? {
                 Met::End => break,
                 Met::Object(id) => id,
-                Met::Nobody => ObjectId::default(),
+                Met::Nobody => {
+                    self.writer.copy(&mut self.draft)?;
+                    continue;
+                }
                 Met::Broken(fault) => {
                     if let Some((id, edits)) = fault.id.as_ref().and_then(|id| by_id.get_key_value(id)) {
                         self.fail(edits, &fault);

@@ -10,6 +10,7 @@ mod draft;
 mod edit;
 mod fixed;
 mod jsonl;
+mod ldif;
 mod merge;
 #[cfg(test)]
 mod tests;

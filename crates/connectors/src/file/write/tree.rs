@@ -71,43 +71,6 @@ impl<N: Notation> Trees<N> {
         Ok(Self { config: config.clone(), meaning: Meaning::of(config), old, now: Attributes::new() })
     }
 
-    fn refuse_operation(&self, operation: &Operation) -> Result<(), ConnectorError> {
-        let config = &self.config;
-        let refuse = |message: String| Err(ConnectorError::new(ErrorCode::NotSupported, message));
-        if !config.class.eq_ignore_ascii_case(&operation.class) {
-            return refuse(format!(
-                "{} holds objects of class `{}`, not `{}`",
-                config.file, config.class, operation.class
-            ));
-        }
-        if operation.if_match.is_some() {
-            return refuse("the records of a file have no versions to compare".into());
-        }
-        Ok(())
-    }
-
-    /// The change that enable, disable and create make to the flag that `enabled` names.
-    fn switch(&self, action: Action, changes: &mut Vec<Change>) -> Result<(), ConnectorError> {
-        let value = match (&self.config.enabled, action) {
-            (_, Action::Update | Action::Delete | Action::Unlink) | (None, Action::Create) => return Ok(()),
-            (None, Action::Enable | Action::Disable) => {
-                let message = format!("{} has no attribute that switches an account off", self.config.file);
-                return Err(ConnectorError::new(ErrorCode::NotSupported, message)
-                    .hint("set `enabled: { column: active, on: …, off: … }`"));
-            }
-            (Some(enabled), Action::Disable) => (&enabled.column, enabled.off.clone()),
-            (Some(enabled), Action::Create | Action::Enable) => (&enabled.column, enabled.on.clone()),
-        };
-        let name = super::super::attribute(&self.config, value.0);
-        let path = super::super::path_of(&self.config, &name);
-        let is_flag = |change: &Change| change.path.flat_name().eq_ignore_ascii_case(&path.flat_name());
-        if action != Action::Create || !changes.iter().any(is_flag) {
-            changes.retain(|change| !is_flag(change));
-            changes.push(Change::set(Arc::new(path), value.1));
-        }
-        Ok(())
-    }
-
     fn edited(&self, edit: &Edit, mut record: Attributes) -> Result<Attributes, ConnectorError> {
         let old = record.clone();
         for change in &edit.changes {
@@ -145,6 +108,39 @@ impl<N: Notation> Trees<N> {
         }
         Ok(record)
     }
+}
+
+/// What no file can do.
+pub(super) fn refuse_operation(operation: &Operation, config: &Config) -> Result<(), ConnectorError> {
+    let refuse = |message: String| Err(ConnectorError::new(ErrorCode::NotSupported, message));
+    if !config.class.eq_ignore_ascii_case(&operation.class) {
+        return refuse(format!("{} holds objects of class `{}`, not `{}`", config.file, config.class, operation.class));
+    }
+    if operation.if_match.is_some() {
+        return refuse("the records of a file have no versions to compare".into());
+    }
+    Ok(())
+}
+
+/// The change that enable, disable and create make to the flag that `enabled` names.
+pub(super) fn switch(config: &Config, action: Action, changes: &mut Vec<Change>) -> Result<(), ConnectorError> {
+    let (column, value) = match (&config.enabled, action) {
+        (_, Action::Update | Action::Delete | Action::Unlink) | (None, Action::Create) => return Ok(()),
+        (None, Action::Enable | Action::Disable) => {
+            let message = format!("{} has no attribute that switches an account off", config.file);
+            return Err(ConnectorError::new(ErrorCode::NotSupported, message)
+                .hint("set `enabled: { column: active, on: …, off: … }`"));
+        }
+        (Some(enabled), Action::Disable) => (&enabled.column, enabled.off.clone()),
+        (Some(enabled), Action::Create | Action::Enable) => (&enabled.column, enabled.on.clone()),
+    };
+    let path = super::super::path_of(config, &super::super::attribute(config, column));
+    let is_flag = |change: &Change| change.path.flat_name().eq_ignore_ascii_case(&path.flat_name());
+    if action != Action::Create || !changes.iter().any(is_flag) {
+        changes.retain(|change| !is_flag(change));
+        changes.push(Change::set(Arc::new(path), value));
+    }
+    Ok(())
 }
 
 /// Does one change to a record; an error when its place cannot be had.
@@ -198,7 +194,7 @@ impl<N: Notation> Writer for Trees<N> {
     }
 
     fn edit(&mut self, operation: &Operation) -> Result<Edit, ConnectorError> {
-        self.refuse_operation(operation)?;
+        refuse_operation(operation, &self.config)?;
         let mut changed = Attributes::new();
         let mut changes = Vec::with_capacity(operation.changes.len() + 1);
         for change in &operation.changes {
@@ -213,7 +209,7 @@ impl<N: Notation> Writer for Trees<N> {
             }
             changes.push(Change { path, value, ..change.clone() });
         }
-        self.switch(operation.action, &mut changes)?;
+        switch(&self.config, operation.action, &mut changes)?;
         let id = match (operation.action, &operation.target_id) {
             (Action::Create, _) => {
                 let mut record = Attributes::new();

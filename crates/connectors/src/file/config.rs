@@ -136,8 +136,11 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     }
     let (encoding, either_utf16) = form.encoding();
     let header = form.take("header", "true or false").unwrap_or(format != Format::Fixed);
-    let shape = form.shape(format);
+    let mut shape = form.shape(format);
     let (names, rename) = if format == Format::Fixed { (Vec::new(), Vec::new()) } else { form.columns(header) };
+    if format == Format::Xml {
+        shape.ways = form.ways(&rename);
+    }
     let mut enabled: Option<Enabled> = form.take("enabled", "{ column: …, on: …, off: … }");
     if let Some(enabled) = &mut enabled {
         enabled.settle(format);

@@ -16,6 +16,7 @@ use super::ldif::LdifContent;
 use super::ldif::fold::LdifChanges;
 use super::shape::Format;
 use super::tree::Tree;
+use super::xml;
 
 /// One step of a [`Reader`].
 pub(super) enum Step {
@@ -68,6 +69,7 @@ pub(super) fn open(config: &std::sync::Arc<Config>) -> Result<Box<dyn Reader>, C
     Ok(match config.format {
         Format::Csv => Box::new(Delimited::open(config)?),
         Format::Fixed => Box::new(Tree::new(config, FixedLines::open(config)?)),
+        Format::Xml => Box::new(Tree::new(config, xml::open(config)?)),
         Format::Ldif if config.shape.changes => Box::new(Tree::new(config, LdifChanges::open(config)?)),
         Format::Ldif => Box::new(Tree::new(config, LdifContent::open(config)?)),
         Format::Jsonl => Box::new(Tree::new(config, JsonLines::open(config)?)),

@@ -14,6 +14,7 @@ use provost_connector::{CheckResult, ConnectorError, ErrorCode, Retry, Scope};
 use provost_model::Timestamp;
 
 use super::config::Config;
+use super::shape::Format;
 
 /// Stands for bytes that the encoding does not know.
 pub(super) const MALFORMED: u8 = 0xff;
@@ -199,6 +200,7 @@ impl Input {
             Err(ConnectorError::new(ErrorCode::Unreadable, format!("{} {message}", config.file)).hint(hint))
         };
         let (encoding, bom) = match (config.encoding, found) {
+            (None, None) if config.format == Format::Xml => (declared(start), 0),
             (None, None) => (UTF_8, 0),
             (None, Some((found, bom))) => (found, bom),
             (Some(set), None) => (set, 0),
@@ -280,6 +282,18 @@ fn foreign_format(start: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The encoding that an XML declaration names (XML 1.0 section 4.3.3); UTF-8 without one, or where it is not known.
+fn declared(start: &[u8]) -> &'static Encoding {
+    let end = start.iter().take(1024).position(|byte| *byte == b'>').unwrap_or(0);
+    let text = std::str::from_utf8(&start[..end]).unwrap_or_default();
+    let declared = text.strip_prefix("<?xml").and_then(|text| text.split_once("encoding")).map(|(_, rest)| rest);
+    let value = declared.and_then(|rest| rest.trim_start().strip_prefix('=')).map(str::trim_start);
+    let word = value.and_then(|value| value.split(['"', '\'']).nth(1));
+    let found = word.and_then(|word| Encoding::for_label_no_replacement(word.as_bytes())).unwrap_or(UTF_8);
+    // That this much could be read says that it is none of these.
+    if found == UTF_16LE || found == UTF_16BE { UTF_8 } else { found }
 }
 
 enum Zeros {

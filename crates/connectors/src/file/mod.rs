@@ -24,7 +24,9 @@ mod seen;
 mod shape;
 mod table;
 mod tree;
+mod whole;
 mod write;
+mod xml;
 
 use std::borrow::Cow;
 use std::sync::Arc;

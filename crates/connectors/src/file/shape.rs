@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::config::{Config, Form, nearest, repeated};
 use super::fixed::Slot;
+use super::xml::Way;
 
 /// How the records are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub(super) enum Format {
     Fixed,
     Jsonl,
     Ldif,
+    Xml,
 }
 
 /// Settings that every format has.
@@ -35,7 +37,7 @@ const COMMON: [&str; 11] = [
 ];
 
 impl Format {
-    pub const ALL: [Format; 4] = [Format::Csv, Format::Fixed, Format::Jsonl, Format::Ldif];
+    pub const ALL: [Format; 5] = [Format::Csv, Format::Fixed, Format::Jsonl, Format::Ldif, Format::Xml];
 
     /// The word of the setting.
     pub fn word(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Format {
             Format::Fixed => "fixed",
             Format::Jsonl => "jsonl",
             Format::Ldif => "ldif",
+            Format::Xml => "xml",
         }
     }
 
@@ -53,6 +56,7 @@ impl Format {
             Format::Fixed => "file of fixed columns",
             Format::Jsonl => "file of JSON lines",
             Format::Ldif => "LDIF file",
+            Format::Xml => "XML document",
         }
     }
 
@@ -62,6 +66,7 @@ impl Format {
         match extension.as_deref() {
             Some("jsonl" | "ndjson") => Format::Jsonl,
             Some("ldif" | "ldi") => Format::Ldif,
+            Some("xml") => Format::Xml,
             _ => Format::Csv,
         }
     }
@@ -74,10 +79,22 @@ impl Format {
             }
             Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
             Format::Jsonl => &["encoding"],
+            Format::Xml => &["encoding", "record", "multi", "trim", "null_values"],
             Format::Ldif => &["multi", "binary", "object_class", "records"],
         };
+        let is_common = |name: &&&str| self.is_written() || !matches!(**name, "write" | "enabled" | "final_newline");
         // `connector` comes last: nobody is told of it.
-        COMMON[..COMMON.len() - 1].iter().chain(own).chain(COMMON.last()).copied().collect()
+        COMMON[..COMMON.len() - 1].iter().filter(is_common).chain(own).chain(COMMON.last()).copied().collect()
+    }
+
+    /// Whether files of the format can be targets.
+    pub fn is_written(self) -> bool {
+        self != Format::Xml
+    }
+
+    /// Whether `columns` renames what the notation gives.
+    pub fn is_renamed(self) -> bool {
+        self != Format::Xml
     }
 
     /// Whether a record is a tree of values; otherwise it is a row of cells.
@@ -97,13 +114,14 @@ impl Format {
 
     /// Whether an attribute may have several values without a separator in a text.
     pub fn has_lists(self) -> bool {
-        matches!(self, Format::Jsonl | Format::Ldif)
+        matches!(self, Format::Jsonl | Format::Ldif | Format::Xml)
     }
 
     /// What an empty file lacks, and what to do about it.
     pub fn empty(self) -> (&'static str, &'static str) {
         match self {
             Format::Csv => (", not even a header", "export it again; a file without people still has its header line"),
+            Format::Xml => ("", "export it again; a document without people still has its root element"),
             Format::Ldif => ("", "export it again; a file without entries has to hold at least an empty line"),
             Format::Fixed | Format::Jsonl => {
                 ("", "export it again; a file without people has to hold at least an empty line")
@@ -113,7 +131,7 @@ impl Format {
 
     /// Whether a guess from a file's first bytes is what this format looks like.
     pub fn looks_like(self, guess: &str) -> bool {
-        matches!((self, guess), (Format::Jsonl, "JSON"))
+        matches!((self, guess), (Format::Jsonl, "JSON") | (Format::Xml, "XML"))
     }
 }
 
@@ -132,6 +150,10 @@ pub(super) struct Shape {
     pub changes: bool,
     /// LDIF: operations are written as changes.
     pub write_changes: bool,
+    /// XML: the elements on the way from the root to a record.
+    pub record: Vec<Text>,
+    /// XML: where the values are, beside `rename`.
+    pub ways: Vec<Way>,
 }
 
 #[derive(Deserialize)]
@@ -175,7 +197,36 @@ impl Form<'_> {
                 }
             };
         }
+        if format == Format::Xml {
+            let path: Option<Text> = self.take("record", "a path such as people/person");
+            let path = path.unwrap_or_default();
+            let way = Way::parse(path.strip_prefix('/').unwrap_or(&path));
+            shape.record = way.filter(|way| way.attribute.is_none()).map(|way| way.elements).unwrap_or_default();
+            if shape.record.is_empty() && !self.has_problem("record") {
+                let hint = "name the elements from the root: record: people/person";
+                self.problem("record", "`record` has to be the path of the records' elements", hint);
+            }
+        }
         shape
+    }
+
+    /// The ways of an XML file, from the paths in `columns`.
+    pub fn ways(&mut self, rename: &[(Text, Text)]) -> Vec<Way> {
+        if rename.is_empty() && !self.has_problem("columns") {
+            let hint = "give a map of path to attribute: { \"@no\": id, \"name/first\": first_name }";
+            self.problem("columns", "an XML file needs `columns`", hint);
+        }
+        let mut ways = Vec::with_capacity(rename.len());
+        for (path, _) in rename {
+            match Way::parse(path) {
+                Some(way) => ways.push(way),
+                None => {
+                    let hint = "a path is element/element, element/@attribute, @attribute or `.`, without prefixes";
+                    self.problem("columns", format!("`{}` is no path", path.escape_debug()), hint);
+                }
+            }
+        }
+        ways
     }
 
     /// The `write` setting: whether the file is a target.
@@ -218,11 +269,14 @@ impl Form<'_> {
 
     /// What the columns of a fixed width have to be together.
     pub fn check_slots(&mut self, config: &Config) {
-        if config.format != Format::Fixed || self.has_problem("columns") {
+        if !matches!(config.format, Format::Fixed | Format::Xml) || self.has_problem("columns") {
             return;
         }
         let slots = &config.shape.slots;
-        let names: Vec<Text> = slots.iter().map(|slot| slot.name.clone()).collect();
+        let names: Vec<Text> = match config.format {
+            Format::Xml => config.rename.iter().map(|(_, name)| name.clone()).collect(),
+            _ => slots.iter().map(|slot| slot.name.clone()).collect(),
+        };
         if let Some(name) = repeated(&names) {
             self.problem("columns", format!("`columns` names `{name}` twice"), "give each column its own name");
         }

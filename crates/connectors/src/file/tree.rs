@@ -78,13 +78,15 @@ impl Meaning {
             feed(name);
             feed(class);
         }
-        feed(&format!("{:?} {:?} {:?}", config.format, config.lists, config.shape));
+        let cells = (config.trim, &config.null_values, &config.multi);
+        feed(&format!("{:?} {:?} {:?} {cells:?}", config.format, config.lists, config.shape));
         Self { config: config.clone(), keys, references, seed: state.digest() }
     }
 
     /// Attributes as the notation has them, to attributes as mappings see them.
     pub fn seen(&self, attributes: Attributes) -> Attributes {
-        let mut attributes: Attributes = if self.config.rename.is_empty() {
+        // In XML the paths are no names: the notation has put the attributes in place.
+        let mut attributes: Attributes = if self.config.rename.is_empty() || !self.config.format.is_renamed() {
             attributes
         } else {
             attributes.into_iter().map(|(name, value)| (self.renamed(name), value)).collect()

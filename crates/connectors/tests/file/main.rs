@@ -16,3 +16,4 @@ mod session;
 mod speed;
 mod support;
 mod write;
+mod xml;

@@ -115,6 +115,8 @@ fn write(
     let written = match config.format {
         Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
         Format::Fixed => batch.write(Trees::<FixedLines>::open(config, exists)?, prepare),
+        // Never a target: the settings have no `write`.
+        Format::Xml => return Err(ConnectorError::new(ErrorCode::NotSupported, "an XML file is only read")),
         Format::Ldif if config.shape.write_changes => batch.write(Changes::open(config, exists)?, prepare),
         Format::Ldif => batch.write(Trees::<LdifContent>::open(config, exists)?, prepare),
         Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),

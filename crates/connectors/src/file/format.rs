@@ -15,6 +15,7 @@ use super::jsonl::JsonLines;
 use super::ldif::LdifContent;
 use super::ldif::fold::LdifChanges;
 use super::shape::Format;
+use super::sheet;
 use super::tree::Tree;
 use super::xml;
 
@@ -69,6 +70,7 @@ pub(super) fn open(config: &std::sync::Arc<Config>) -> Result<Box<dyn Reader>, C
     Ok(match config.format {
         Format::Csv => Box::new(Delimited::open(config)?),
         Format::Fixed => Box::new(Tree::new(config, FixedLines::open(config)?)),
+        Format::Xlsx | Format::Ods => Box::new(Tree::new(config, sheet::open(config)?)),
         Format::Xml => Box::new(Tree::new(config, xml::open(config)?)),
         Format::Ldif if config.shape.changes => Box::new(Tree::new(config, LdifChanges::open(config)?)),
         Format::Ldif => Box::new(Tree::new(config, LdifContent::open(config)?)),

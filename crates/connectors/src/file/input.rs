@@ -25,6 +25,7 @@ pub(super) struct Input {
     file: File,
     stamp: Stamp,
     pub encoding: &'static Encoding,
+    is_binary: bool,
     /// Bytes of the byte order mark.
     pub bom: usize,
     decoder: Option<Decoder>,
@@ -94,6 +95,7 @@ impl Input {
             file,
             stamp: Stamp::of(&meta),
             encoding: UTF_8,
+            is_binary: config.format.is_binary(),
             bom: 0,
             decoder: None,
             decoded: false,
@@ -109,13 +111,18 @@ impl Input {
             let (what, hint) = config.format.empty();
             return Err(ConnectorError::new(ErrorCode::Unreadable, format!("{name} is empty{what}")).hint(hint));
         }
-        input.choose_encoding(config)?;
+        if config.format.is_binary() {
+            input.refuse_other_archives(config)?;
+        } else {
+            input.choose_encoding(config)?;
+        }
         Ok(input)
     }
 
     /// What a check of the connection says of the file.
     pub fn describe(&self) -> CheckResult {
-        CheckResult::ok("file", format!("{} bytes of {}{}", self.stamp.len, label(self.encoding), self.stamp.changed()))
+        let kind = if self.is_binary { String::new() } else { format!(" of {}", label(self.encoding)) };
+        CheckResult::ok("file", format!("{} bytes{kind}{}", self.stamp.len, self.stamp.changed()))
     }
 
     pub fn stamp(&self) -> &Stamp {
@@ -191,6 +198,18 @@ impl Input {
         self.raw_end += read;
         self.raw_over = read == 0;
         Ok(())
+    }
+
+    fn refuse_other_archives(&self, config: &Config) -> Result<(), ConnectorError> {
+        let start = &self.raw[..self.raw_end];
+        let kind = match foreign_format(start) {
+            _ if start.starts_with(b"PK\x03\x04") => return Ok(()),
+            Some(kind) => kind,
+            None => "something else",
+        };
+        let message = format!("{} is no {}: it looks like {kind}", config.file, config.format.title());
+        Err(ConnectorError::new(ErrorCode::Unreadable, message)
+            .hint("check what the export wrote; old .xls files and workbooks with a password are not read"))
     }
 
     fn choose_encoding(&mut self, config: &Config) -> Result<(), ConnectorError> {

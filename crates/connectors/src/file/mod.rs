@@ -22,6 +22,7 @@ mod rows;
 mod schema;
 mod seen;
 mod shape;
+mod sheet;
 mod table;
 mod tree;
 mod whole;

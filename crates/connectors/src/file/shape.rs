@@ -18,6 +18,8 @@ pub(super) enum Format {
     Jsonl,
     Ldif,
     Xml,
+    Xlsx,
+    Ods,
 }
 
 /// Settings that every format has.
@@ -37,7 +39,8 @@ const COMMON: [&str; 11] = [
 ];
 
 impl Format {
-    pub const ALL: [Format; 5] = [Format::Csv, Format::Fixed, Format::Jsonl, Format::Ldif, Format::Xml];
+    pub const ALL: [Format; 7] =
+        [Format::Csv, Format::Fixed, Format::Jsonl, Format::Ldif, Format::Xml, Format::Xlsx, Format::Ods];
 
     /// The word of the setting.
     pub fn word(self) -> &'static str {
@@ -47,6 +50,8 @@ impl Format {
             Format::Jsonl => "jsonl",
             Format::Ldif => "ldif",
             Format::Xml => "xml",
+            Format::Xlsx => "xlsx",
+            Format::Ods => "ods",
         }
     }
 
@@ -57,6 +62,8 @@ impl Format {
             Format::Jsonl => "file of JSON lines",
             Format::Ldif => "LDIF file",
             Format::Xml => "XML document",
+            Format::Xlsx => "Excel workbook",
+            Format::Ods => "OpenDocument spreadsheet",
         }
     }
 
@@ -67,6 +74,8 @@ impl Format {
             Some("jsonl" | "ndjson") => Format::Jsonl,
             Some("ldif" | "ldi") => Format::Ldif,
             Some("xml") => Format::Xml,
+            Some("xlsx" | "xlsm") => Format::Xlsx,
+            Some("ods") => Format::Ods,
             _ => Format::Csv,
         }
     }
@@ -79,6 +88,7 @@ impl Format {
             }
             Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
             Format::Jsonl => &["encoding"],
+            Format::Xlsx | Format::Ods => &["sheet", "multi", "trim", "null_values"],
             Format::Xml => &["encoding", "record", "multi", "trim", "null_values"],
             Format::Ldif => &["multi", "binary", "object_class", "records"],
         };
@@ -89,12 +99,17 @@ impl Format {
 
     /// Whether files of the format can be targets.
     pub fn is_written(self) -> bool {
-        self != Format::Xml
+        !matches!(self, Format::Xml | Format::Xlsx | Format::Ods)
     }
 
     /// Whether `columns` renames what the notation gives.
     pub fn is_renamed(self) -> bool {
-        self != Format::Xml
+        self.is_written()
+    }
+
+    /// Whether a file is bytes and no text.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Format::Xlsx | Format::Ods)
     }
 
     /// Whether a record is a tree of values; otherwise it is a row of cells.
@@ -121,6 +136,7 @@ impl Format {
     pub fn empty(self) -> (&'static str, &'static str) {
         match self {
             Format::Csv => (", not even a header", "export it again; a file without people still has its header line"),
+            Format::Xlsx | Format::Ods => ("", "export it again; a sheet without people still has its header row"),
             Format::Xml => ("", "export it again; a document without people still has its root element"),
             Format::Ldif => ("", "export it again; a file without entries has to hold at least an empty line"),
             Format::Fixed | Format::Jsonl => {
@@ -154,6 +170,8 @@ pub(super) struct Shape {
     pub record: Vec<Text>,
     /// XML: where the values are, beside `rename`.
     pub ways: Vec<Way>,
+    /// Spreadsheets: the sheet; the first one without.
+    pub sheet: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +214,9 @@ impl Form<'_> {
                     false
                 }
             };
+        }
+        if format.is_binary() {
+            shape.sheet = self.take("sheet", "the name of a sheet");
         }
         if format == Format::Xml {
             let path: Option<Text> = self.take("record", "a path such as people/person");

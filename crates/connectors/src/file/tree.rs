@@ -85,7 +85,7 @@ impl Meaning {
 
     /// Attributes as the notation has them, to attributes as mappings see them.
     pub fn seen(&self, attributes: Attributes) -> Attributes {
-        // In XML the paths are no names: the notation has put the attributes in place.
+        // In XML the paths are no names, and spreadsheets have columns: the notation has put the attributes in place.
         let mut attributes: Attributes = if self.config.rename.is_empty() || !self.config.format.is_renamed() {
             attributes
         } else {

@@ -13,6 +13,7 @@ mod ldif;
 mod openldap;
 mod random;
 mod session;
+mod sheet;
 mod speed;
 mod support;
 mod write;

@@ -116,7 +116,10 @@ fn write(
         Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
         Format::Fixed => batch.write(Trees::<FixedLines>::open(config, exists)?, prepare),
         // Never a target: the settings have no `write`.
-        Format::Xml => return Err(ConnectorError::new(ErrorCode::NotSupported, "an XML file is only read")),
+        Format::Xml | Format::Xlsx | Format::Ods => {
+            let message = format!("{}: such a file is only read", config.file);
+            return Err(ConnectorError::new(ErrorCode::NotSupported, message));
+        }
         Format::Ldif if config.shape.write_changes => batch.write(Changes::open(config, exists)?, prepare),
         Format::Ldif => batch.write(Trees::<LdifContent>::open(config, exists)?, prepare),
         Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use super::cell::Formulas;
 use super::shape::{Format, Shape};
 
 /// The longest cell that may be configured; a row is held in memory as a whole.
@@ -46,7 +47,7 @@ pub(super) struct Config {
     pub final_newline: bool,
     pub enabled: Option<Enabled>,
     pub write: bool,
-    pub formula_guard: bool,
+    pub formulas: Formulas,
     /// Attributes that are lists also where they have one value; of formats that have lists.
     pub lists: Vec<Text>,
     pub shape: Shape,
@@ -175,7 +176,7 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         final_newline: form.final_newline(),
         enabled,
         write,
-        formula_guard: form.take("formula_guard", "true or false").unwrap_or(false),
+        formulas: form.formulas(write),
         lists: lists.unwrap_or_default(),
         shape,
     };
@@ -356,6 +357,33 @@ impl Form<'_> {
             self.problem("max_field_bytes", format!("`max_field_bytes` is {bytes}"), hint);
         }
         bytes
+    }
+
+    /// What is written is escaped unless the settings say otherwise; a source is read as it stands.
+    fn formulas(&mut self, write: bool) -> Formulas {
+        let word: Option<Text> = self.take("formulas", "`keep`, `escape` or `refuse`");
+        let guard: Option<bool> = self.take("formula_guard", "true or false");
+        if word.is_some() && guard.is_some() {
+            self.problem("formula_guard", "`formula_guard` and `formulas` say the same", "leave `formula_guard` out");
+        }
+        match (word.as_deref(), guard) {
+            (Some("keep"), _) | (None, Some(false)) => Formulas::Keep,
+            (Some("escape"), _) => Formulas::Escape,
+            (Some("refuse"), _) => Formulas::Refuse,
+            (None, Some(true)) => Formulas::EscapeAll,
+            (None, None) => {
+                if write {
+                    Formulas::Escape
+                } else {
+                    Formulas::Keep
+                }
+            }
+            (Some(other), _) => {
+                let message = format!("`formulas` cannot be `{other}`");
+                self.problem("formulas", message, "use `keep`, `escape` or `refuse`");
+                Formulas::Escape
+            }
+        }
     }
 
     fn final_newline(&mut self) -> bool {

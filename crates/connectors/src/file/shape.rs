@@ -83,9 +83,17 @@ impl Format {
     /// The settings that have a meaning here.
     pub fn settings(self) -> Vec<&'static str> {
         let own: &[&str] = match self {
-            Format::Csv => {
-                &["delimiter", "quote", "encoding", "header", "trim", "null_values", "multi", "formula_guard"]
-            }
+            Format::Csv => &[
+                "delimiter",
+                "quote",
+                "encoding",
+                "header",
+                "trim",
+                "null_values",
+                "multi",
+                "formulas",
+                "formula_guard",
+            ],
             Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
             Format::Jsonl => &["encoding"],
             Format::Xlsx | Format::Ods => &["sheet", "multi", "trim", "null_values"],

@@ -275,9 +275,8 @@ impl Table {
                 }));
             }
             Ok(match text {
-                Cow::Borrowed(text) if config.formula_guard => Cow::Borrowed(cell::unguard(text)),
-                Cow::Owned(text) if config.formula_guard => Cow::Owned(cell::unguard(&text).to_owned()),
-                text => text,
+                Cow::Borrowed(text) => Cow::Borrowed(config.formulas.read(text)),
+                Cow::Owned(text) => Cow::Owned(config.formulas.read(&text).to_owned()),
             })
         };
         if let [key] = self.keys[..] {
@@ -333,7 +332,7 @@ impl Table {
         }
         self.keys.iter().for_each(|key| feed(&key.to_string()));
         config.null_values.iter().for_each(|null| feed(null));
-        feed(&format!("{:?} {:?} {} {}", rows.delimiter, rows.quote, config.trim, config.formula_guard));
+        feed(&format!("{:?} {:?} {} {}", rows.delimiter, rows.quote, config.trim, config.formulas.is_escaped()));
         state.digest()
     }
 }

@@ -6,6 +6,7 @@
 
 mod bad;
 mod fixed;
+mod formulas;
 mod good;
 mod hostile;
 mod jsonl;

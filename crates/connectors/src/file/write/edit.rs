@@ -200,7 +200,7 @@ impl<'a> Form<'a> {
                 .hint(format!("map a value to `{name}`"))
                 .at(name.clone()));
             };
-            let part = if self.config.formula_guard { cell::unguard(part) } else { part };
+            let part = self.config.formulas.read(part);
             match self.keys.len() {
                 1 => id.push_str(part),
                 _ => push_part(&mut id, part),

@@ -12,6 +12,9 @@ mod fault;
 mod find;
 mod fixed;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod json;
 mod jsonl;

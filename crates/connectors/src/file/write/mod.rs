@@ -16,6 +16,9 @@ mod merge;
 mod tests;
 mod tree;
 
+#[cfg(feature = "fuzzing")]
+pub(super) use tree::Notation;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;

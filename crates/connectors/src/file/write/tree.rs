@@ -16,7 +16,7 @@ use super::draft::Draft;
 use super::merge::{Met, Writer};
 
 /// A notation that can be written.
-pub(super) trait Notation: Items + Sized {
+pub(in crate::file) trait Notation: Items + Sized {
     /// Opens the old file.
     fn open(config: &Arc<Config>) -> Result<Self, ConnectorError>;
 

@@ -1,8 +1,9 @@
-//! Delimited text files (CSV, TSV, any one-character delimiter) as source and target: one file is one class.
+//! Files as source and target: one file is one class.
 //!
-//! The way of a byte: `input` (open, decode, doubt), `rows` (split), `table` (header, key, record or fault), then `read`
-//! (scan), `find` or `write`. No change feed: the engine compares digests, and rows it knows cost a hash. `docs.md` is
-//! for administrators.
+//! The way of a byte: `input` (open, decode, doubt), a format's reader behind the seam `format`, then `read` (scan), `find` or
+//! `write`. Delimited text is `rows` (split), `table` (header, key, record or fault) and `delimited`; the other formats give
+//! `tree` their records. No change feed but in files of changes: the engine compares digests, and rows it knows cost a hash.
+//! `docs.md` is for administrators.
 
 mod cell;
 mod check;
@@ -58,8 +59,9 @@ impl Default for FileConnector {
         Self {
             manifest: Manifest {
                 name: "file".into(),
-                title: "Delimited text file".into(),
-                description: "CSV, TSV and other delimited text files, read and written".into(),
+                title: "File".into(),
+                description: "CSV, fixed columns, JSON lines and LDIF, read and written; XML and spreadsheets, read"
+                    .into(),
                 source: true,
                 target: true,
             },

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::super::input::{io_error, label};
 
-pub(super) struct Draft {
+pub(in crate::file) struct Draft {
     out: BufWriter<NamedTempFile>,
     pub encoding: &'static Encoding,
     path: PathBuf,

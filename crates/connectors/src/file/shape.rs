@@ -95,7 +95,7 @@ impl Format {
                 "formula_guard",
             ],
             Format::Fixed => &["encoding", "header", "null_values", "short_lines"],
-            Format::Jsonl => &["encoding"],
+            Format::Jsonl => &["encoding", "multi"],
             Format::Xlsx | Format::Ods => &["sheet", "multi", "trim", "null_values"],
             Format::Xml => &["encoding", "record", "multi", "trim", "null_values"],
             Format::Ldif => &["multi", "binary", "object_class", "records"],

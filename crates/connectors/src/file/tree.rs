@@ -97,6 +97,12 @@ impl Meaning {
         attributes
     }
 
+    /// An attribute that has its name by `columns`, beside one that has it anyway.
+    pub fn clash(&self, attributes: &Attributes) -> Option<&Text> {
+        let names = self.config.rename.iter().filter(|_| self.config.format.is_renamed()).map(|(_, name)| name);
+        names.into_iter().find(|name| attributes.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count() > 1)
+    }
+
     fn renamed(&self, name: Text) -> Text {
         let renamed = self.config.rename.iter().find(|(from, _)| from.eq_ignore_ascii_case(&name));
         renamed.map_or(name, |(_, to)| to.clone())
@@ -212,6 +218,11 @@ impl<I: Items> Reader for Tree<I> {
                 Err(fault) => return Ok(Step::Fault(*fault)),
             };
             self.now = self.meaning.seen(attributes);
+            if let Some(name) = self.meaning.clash(&self.now) {
+                let message = format!("`{name}` is there twice: by its own name and by `columns`");
+                let error = item_error(ErrorCode::InvalidValue, message, "rename to a name that no record has");
+                return Ok(Step::Fault(self.at_key(error)));
+            }
             return Ok(match self.meaning.id(&self.now, id) {
                 Ok(()) => Step::Record,
                 Err(key) => Step::Fault(self.at_key(self.meaning.no_key(key))),
@@ -246,6 +257,10 @@ impl<I: Items> Reader for Tree<I> {
     fn resolve(&self, path: &AttributePath) -> Option<(AttributePath, bool)> {
         let config = &self.meaning.config;
         if config.format.is_nested() {
+            // Nothing is selected by a pattern, which must not look as if nothing were there.
+            if path.unselectable().is_some() {
+                return None;
+            }
             return Some((path.clone(), self.meaning.is_key(path)));
         }
         let name = super::column_name(path);

@@ -138,6 +138,67 @@ async fn known_lines_and_the_schema() {
     assert_eq!(checks[1..], ["key id", "rows the first 2 can be read"]);
 }
 
+#[tokio::test]
+async fn questions_and_names_that_clash() {
+    let place = Place::new(
+        "a.jsonl",
+        "{\"id\":\"1\",\"mails\":[{\"type\":\"work\",\"value\":\"A@x\"}],\"n\":5}\n{\"id\":\"2\"}\n",
+    );
+    let session = place.session(json!({})).await;
+    let find = async |filter: &str| {
+        let request = provost_connector::FindRequest::new("person", filter.parse().unwrap());
+        let page =
+            session.find(&Context::new("test"), request).await.map_err(|error| crate::support::explained(&error))?;
+        Ok::<_, String>(page.records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>().join(" "))
+    };
+    for (filter, expected) in [
+        ("mails.value eq \"a@x\" and n eq 5", "1"),
+        ("mails.type eq \"home\"", ""),
+        ("id eq \"2\"", "2"),
+        ("nothing eq \"x\"", ""),
+    ] {
+        assert_eq!(find(filter).await.unwrap(), expected, "{filter}");
+    }
+    for filter in ["id co \"1\"", "mails[type REGEX MATCH \"w.*\"].value eq \"a@x\"", "id eq \"1\" or id eq \"2\""] {
+        assert!(find(filter).await.unwrap_err().starts_with("NotSupported"), "{filter}");
+    }
+    let found =
+        read("a.jsonl", json!({"columns": {"Mail": "mail"}}), "{\"id\":\"1\",\"Mail\":\"a\",\"mail\":\"b\"}\n").await;
+    assert!(found.starts_with("! a.jsonl:1:"), "{found}");
+    let found =
+        read("a.jsonl", json!({"columns": {"E-Mail": "mail"}}), "{\"id\":\"1\",\"E-Mail\":\"a\",\"mail\":\"b\"}\n")
+            .await;
+    assert!(found.contains("`mail` is there twice: by its own name and by `columns`"), "{found}");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_under_the_read_is_not_complete() {
+    let content: String = (0..100).map(|n| format!("{{\"id\":\"{n}\"}}\n")).collect();
+    for (name, settings, content) in [
+        ("a.jsonl", json!({}), content),
+        ("a.ldif", json!({"key": "dn"}), (0..100).map(|n| format!("dn: cn={n}\n\n")).collect()),
+        (
+            "a.xml",
+            json!({"record": "a/b", "columns": {"@id": "id"}}),
+            format!("<a>{}</a>", (0..100).map(|n| format!("<b id='{n}'/>")).collect::<String>()),
+        ),
+    ] {
+        let place = Place::new(name, &content);
+        let session = place.session(settings).await;
+        let cx = Context::new("test");
+        let mut scan = session.scan(&cx, request()).await.unwrap();
+        scan.next(&cx).await.unwrap();
+        std::fs::write(place.path(), format!("{content}\n")).unwrap();
+        let end = loop {
+            if let Some(end) = scan.next(&cx).await.unwrap().end {
+                break end;
+            }
+        };
+        let reason = end.reason.unwrap();
+        assert!(!end.complete && reason.contains("bytes after) while it was read"), "{reason}");
+    }
+}
+
 fn with(settings: Json) -> Json {
     let mut settings = settings;
     settings["write"] = json!(true);

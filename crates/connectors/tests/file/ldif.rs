@@ -283,6 +283,22 @@ async fn content_is_written() {
     assert!(found.starts_with("incomplete 0: b.ldif: nothing follows its version, so it may be cut short"), "{found}");
 }
 
+/// The name of an entry of another class is taken all the same.
+#[tokio::test]
+async fn entries_of_other_classes_are_left_alone() {
+    let content = "dn: cn=a\nobjectClass: device\n\ndn: cn=b\nobjectClass: person\n\n";
+    let place = Place::new("a.ldif", content);
+    let session = place.session(with(json!({"object_class": "person"}))).await;
+    let outcomes = apply(
+        &*session,
+        &[operation(Create, None, &[("dn", "cn=a".into()), ("sn", "x".into())]), operation(Delete, Some("cn=b"), &[])],
+    )
+    .await;
+    let refused = "InvalidValue: the row cannot be read: a.ldif:1: the entry is none of object class `person`";
+    assert!(outcomes.starts_with(refused) && outcomes.ends_with("\ncn=b"), "{outcomes}");
+    assert_eq!(place.content(), "dn: cn=a\nobjectClass: device\n\n");
+}
+
 #[tokio::test]
 async fn changes_are_written() {
     let place = Place::empty("a.ldif");

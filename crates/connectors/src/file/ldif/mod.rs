@@ -134,11 +134,20 @@ pub(super) struct LdifContent {
     /// The search that wrote the file did not find all.
     bad_search: Option<String>,
     too_long: bool,
+    /// Entries of other classes are told as faults with their names: the names are taken.
+    pub holds_names: bool,
 }
 
 impl LdifContent {
     pub fn open(config: &Arc<Config>) -> Result<Self, ConnectorError> {
-        Ok(Self { blocks: Blocks::open(config)?, now: None, cut: None, bad_search: None, too_long: false })
+        Ok(Self {
+            blocks: Blocks::open(config)?,
+            now: None,
+            cut: None,
+            bad_search: None,
+            too_long: false,
+            holds_names: false,
+        })
     }
 
     pub fn blocks(&self) -> &Blocks {
@@ -196,8 +205,13 @@ impl Items for LdifContent {
                 Ok(Item::Fault(self.blocks.fault(fault)))
             }
             Ok(Entry { kind: Kind::Content(attributes), dn }) => {
-                if config.shape.object_class.as_ref().is_some_and(|class| !is_a(&attributes, class)) {
-                    return Ok(Item::Other);
+                if let Some(class) = config.shape.object_class.as_ref().filter(|class| !is_a(&attributes, class)) {
+                    if !self.holds_names {
+                        return Ok(Item::Other);
+                    }
+                    let mut fault = record::Fault::other_class(class);
+                    fault.dn = Some(dn);
+                    return Ok(Item::Fault(self.blocks.fault(fault)));
                 }
                 let mut all: Attributes = [("dn", dn)].into_iter().collect();
                 attributes.into_iter().for_each(|(name, value)| all.push(name, value));

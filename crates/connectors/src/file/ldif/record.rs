@@ -67,6 +67,11 @@ impl Fault {
         Self::new(0, "the record is longer than a record may be and was passed over", "raise `max_field_bytes`")
     }
 
+    pub fn other_class(class: &str) -> Self {
+        let message = format!("the entry is none of object class `{class}`");
+        Self::new(0, message, "name the entry otherwise, or change `object_class`")
+    }
+
     pub fn cut() -> Self {
         let message = "no empty line follows the last record, so it may be cut short";
         Self { code: ErrorCode::Unreadable, ..Self::new(0, message, "see why the scan is incomplete") }

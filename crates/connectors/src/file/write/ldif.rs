@@ -128,7 +128,9 @@ fn line_end(block: &[u8]) -> &'static [u8] {
 
 impl Notation for LdifContent {
     fn open(config: &Arc<Config>) -> Result<Self, ConnectorError> {
-        LdifContent::open(config)
+        let mut content = LdifContent::open(config)?;
+        content.holds_names = true;
+        Ok(content)
     }
 
     fn encoding(_: Option<&Self>, _: &Config) -> &'static Encoding {

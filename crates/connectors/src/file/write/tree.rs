@@ -275,8 +275,8 @@ impl<N: Notation> Writer for Trees<N> {
                     self.now = self.meaning.seen(attributes);
                     let mut id = String::new();
                     return Ok(match self.meaning.id(&self.now, &mut id) {
-                        Ok(()) => Met::Object(id.into()),
-                        Err(_) => Met::Nobody,
+                        Ok(()) if self.meaning.clash(&self.now).is_none() => Met::Object(id.into()),
+                        _ => Met::Nobody,
                     });
                 }
                 Err(fault) => *fault,

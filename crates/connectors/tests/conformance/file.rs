@@ -8,6 +8,19 @@ use serde_json::json;
 use super::Trial;
 
 #[tokio::test]
+async fn fixed_columns() {
+    let column = |name: &str| json!({ "name": name, "width": 200 });
+    let columns = ["id", "login", "mail", "note", "active"].map(column);
+    let settings = json!({
+        "path": "people.dat", "format": "fixed", "class": "person", "key": "id", "write": true, "columns": columns,
+        "enabled": { "column": "active", "on": "yes", "off": "no" },
+    });
+    let line =
+        ["p1", "lovelace", "ada@example.org", "first", "yes"].map(|value| format!("{value:200}")).concat() + "\n";
+    tree("people.dat", &line, settings, 25).await;
+}
+
+#[tokio::test]
 async fn ldif() {
     let folder = tempfile::tempdir().unwrap();
     let entry = "dn: uid=p1,dc=example\nobjectClass: account\nuid: lovelace\nmail: ada@example.org\nhost: first\n\n";

@@ -1,4 +1,4 @@
-//! Between a cell's text and a value, both ways: null texts, references, several values in a cell, the formula guard.
+//! Between a cell's text and a value, both ways: null texts, references, several values in a cell, formulas.
 //!
 //! Writing refuses what would not read back as it was meant; nothing is approximated.
 
@@ -15,7 +15,7 @@ pub(super) fn read(text: &str, column: &Column, config: &Config) -> Value {
     if is_null(text, config) {
         return Value::Null;
     }
-    let text = if config.formula_guard { unguard(text) } else { text };
+    let text = config.formulas.read(text);
     match &column.separator {
         None => one(text, column),
         Some(separator) => {
@@ -69,7 +69,17 @@ pub(super) fn write(value: &Value, column: &Column, config: &Config) -> Result<S
             return refuse(message, "set `multi: { column: separator }`, or map one value");
         }
     };
-    let text = if config.formula_guard && is_formula(&text) { format!("'{text}") } else { text };
+    let text = match config.formulas {
+        Formulas::Keep => text,
+        formulas if !formulas.is_formula(&text) => text,
+        Formulas::Escape | Formulas::EscapeAll => format!("'{text}"),
+        Formulas::Refuse => {
+            return refuse(
+                format!("a spreadsheet would run the value of `{}` as a formula", column.name),
+                "change it in the mapping, or set formulas: escape; `keep` when no spreadsheet ever opens the file",
+            );
+        }
+    };
     if text.contains('\0') {
         return refuse(format!("the value of `{}` holds a NUL character", column.name), "remove it in the mapping");
     }
@@ -107,16 +117,46 @@ pub(super) fn plain(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What a spreadsheet would run: `=`, `+`, `-`, `@`, tab or return in front, also behind apostrophes, so that guarding
-/// and unguarding are each other's inverse.
-fn is_formula(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+/// What is done about texts that a spreadsheet would take for formulas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Formulas {
+    Keep,
+    /// An apostrophe stands in front, and is taken away when the file is read.
+    Escape,
+    /// The same, for numbers with a sign as well: what `formula_guard: true` says.
+    EscapeAll,
+    Refuse,
 }
 
-pub(super) fn unguard(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if is_formula(rest) => rest,
-        _ => text,
+impl Formulas {
+    pub fn is_escaped(self) -> bool {
+        matches!(self, Formulas::Escape | Formulas::EscapeAll)
+    }
+
+    /// Whether a spreadsheet would run the text: `=`, `+`, `-`, `@`, tab or a line break in front, also behind apostrophes,
+    /// so that escaping and reading are each other's inverse. A sign in front of digits alone is a number or a telephone
+    /// number, and does nothing.
+    fn is_formula(self, text: &str) -> bool {
+        let text = text.trim_start_matches('\'');
+        if self == Formulas::EscapeAll {
+            return text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        }
+        let digits = |text: &str| {
+            text.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | '.' | ',' | '(' | ')' | '/' | '-'))
+        };
+        match text.strip_prefix(['+', '-']) {
+            Some(rest) => !digits(rest),
+            // The wide forms are signs as well where people write Chinese or Japanese.
+            None => text.starts_with(['=', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']),
+        }
+    }
+
+    /// The text without the apostrophe that escaping put there.
+    pub fn read(self, text: &str) -> &str {
+        match text.strip_prefix('\'') {
+            Some(rest) if self.is_escaped() && self.is_formula(rest) => rest,
+            _ => text,
+        }
     }
 }
 

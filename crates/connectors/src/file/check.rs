@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use provost_connector::{CheckResult, CheckStatus, ConnectorError, ErrorCode, ScanRequest};
-use provost_model::Timestamp;
-
 use super::config::Config;
-use super::input::{io_error, label};
+use super::format;
+use super::input::io_error;
 use super::read::{Found, Scanner};
-use super::table;
+use provost_connector::{CheckResult, CheckStatus, ConnectorError, ErrorCode, ScanRequest};
 
 /// Rows that are looked at.
 const ROWS: usize = 1_000;
@@ -30,8 +28,8 @@ pub(super) fn run(config: &std::sync::Arc<Config>) -> Vec<CheckResult> {
 }
 
 fn existing(config: &std::sync::Arc<Config>, checks: &mut Vec<CheckResult>) {
-    let (rows, table) = match table::open(config) {
-        Ok(opened) => opened,
+    let reader = match format::open(config) {
+        Ok(reader) => reader,
         Err(error) => {
             // The file itself is fine when only its header is not what it should be.
             let name = if error.code == ErrorCode::SchemaChanged { "header" } else { "file" };
@@ -39,25 +37,12 @@ fn existing(config: &std::sync::Arc<Config>, checks: &mut Vec<CheckResult>) {
             return;
         }
     };
-    let stamp = rows.input.stamp();
-    let changed = stamp.modified.and_then(|time| Timestamp::try_from(time).ok());
-    let changed = changed.map(|time| format!(", last changed {time:.0}")).unwrap_or_default();
-    let message = format!("{} bytes of {}{changed}", stamp.len, label(rows.input.encoding));
-    checks.push(CheckResult::ok("file", message));
-    let delimiter = char::from(rows.delimiter).escape_debug().to_string();
-    checks.push(CheckResult::ok("header", format!("{} columns, separated by `{delimiter}`", table.columns.len())));
-    let keys: Vec<&str> = table.keys.iter().map(|key| table.columns[*key].header.as_str()).collect();
-    checks.push(CheckResult::ok("key", keys.join(", ")));
-    checks.push(rows_check(Scanner::new(
-        config.clone(),
-        rows,
-        table,
-        ScanRequest { page_size: 0, ..ScanRequest::full(config.class.clone()) },
-    )));
+    checks.extend(reader.describe());
+    let request = ScanRequest { page_size: 0, ..ScanRequest::full(config.class.clone()) };
+    checks.push(rows_check(Scanner::new(config.clone(), reader, request)));
 }
 
 fn rows_check(mut scanner: Scanner) -> CheckResult {
-    let wanted = vec![true; scanner.table.columns.len()];
     let (mut good, mut bad, mut first) = (0, 0, None);
     while good + bad < ROWS {
         let found = match scanner.next() {
@@ -65,9 +50,7 @@ fn rows_check(mut scanner: Scanner) -> CheckResult {
             Err(error) => return CheckResult::fail("rows", &error),
         };
         let fault = match found {
-            Found::Object(id) | Found::Known(id) => {
-                scanner.table.record(id, &scanner.rows, &wanted, &scanner.config).err()
-            }
+            Found::Object(id) | Found::Known(id) => scanner.reader.record(id).err(),
             Found::Fault(fault) => Some(Box::new(fault)),
             Found::End(end) => match end.reason {
                 Some(reason) => {

@@ -6,32 +6,13 @@ use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 use provost_connector::{SettingProblem, Settings};
-use provost_model::{ClassName, Text};
+use provost_model::{ClassName, Text, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-const NAMES: [&str; 18] = [
-    "path",
-    "class",
-    "key",
-    "delimiter",
-    "quote",
-    "encoding",
-    "header",
-    "columns",
-    "trim",
-    "null_values",
-    "references",
-    "multi",
-    "max_field_bytes",
-    "final_newline",
-    "enabled",
-    "write",
-    "formula_guard",
-    // Says which connector this is; harmless when it is handed on.
-    "connector",
-];
+use super::cell::Formulas;
+use super::shape::{Format, Shape};
 
 /// The longest cell that may be configured; a row is held in memory as a whole.
 const MAX_FIELD_BYTES: usize = 64 << 20;
@@ -39,6 +20,7 @@ const MAX_FIELD_BYTES: usize = 64 << 20;
 /// The checked settings.
 #[derive(Debug)]
 pub(super) struct Config {
+    pub format: Format,
     pub path: PathBuf,
     /// The file's name alone, for places and messages.
     pub file: Text,
@@ -65,7 +47,10 @@ pub(super) struct Config {
     pub final_newline: bool,
     pub enabled: Option<Enabled>,
     pub write: bool,
-    pub formula_guard: bool,
+    pub formulas: Formulas,
+    /// Attributes that are lists also where they have one value; of formats that have lists.
+    pub lists: Vec<Text>,
+    pub shape: Shape,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,22 +60,35 @@ pub(super) enum Delimiter {
     Byte(u8),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Enabled {
     pub column: Text,
     #[serde(default = "on")]
-    pub on: Text,
+    pub on: Value,
     #[serde(default = "off")]
-    pub off: Text,
+    pub off: Value,
 }
 
-fn on() -> Text {
-    "true".into()
+fn on() -> Value {
+    Value::Boolean(true)
 }
 
-fn off() -> Text {
-    "false".into()
+fn off() -> Value {
+    Value::Boolean(false)
+}
+
+impl Enabled {
+    /// As the format holds it: in formats of texts, a text.
+    fn settle(&mut self, format: Format) {
+        for value in [&mut self.on, &mut self.off] {
+            if !format.has_kinds()
+                && let Value::Boolean(flag) = value
+            {
+                *value = Value::text(if *flag { "true" } else { "false" });
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -110,7 +108,6 @@ enum Columns {
 /// Reads the settings; every problem, or the checked form.
 pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
     let mut form = Form { values: &settings.values, problems: Vec::new() };
-    form.refuse_unknown();
     let path: Option<Text> = form.take("path", "the file's path as text");
     if path.as_ref().is_none_or(|path| path.is_empty()) && !form.has_problem("path") {
         form.problem(
@@ -120,9 +117,12 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         );
     }
     let path = settings.path(path.as_deref().unwrap_or_default());
+    let format = form.format(&path);
+    form.refuse_unknown(format);
     let key = match form.take("key", "a column's name or a list of names") {
         Some(OneOrMany::One(name)) => vec![name],
         Some(OneOrMany::Many(names)) => names,
+        None if format == Format::Ldif => vec!["dn".into()],
         None => Vec::new(),
     };
     if (key.is_empty() || key.iter().any(|name| name.is_empty())) && !form.has_problem("key") {
@@ -136,13 +136,27 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         form.problem("quote", "`quote` and `delimiter` are the same character", "choose another one of the two");
     }
     let (encoding, either_utf16) = form.encoding();
-    let header = form.take("header", "true or false").unwrap_or(true);
-    let (names, rename) = form.columns(header);
-    let enabled: Option<Enabled> = form.take("enabled", "{ column: …, on: …, off: … }");
+    let header = form.take("header", "true or false").unwrap_or(format != Format::Fixed);
+    let mut shape = form.shape(format);
+    let (names, rename) = if format == Format::Fixed { (Vec::new(), Vec::new()) } else { form.columns(header) };
+    if format == Format::Xml {
+        shape.ways = form.ways(&rename);
+    }
+    let mut enabled: Option<Enabled> = form.take("enabled", "{ column: …, on: …, off: … }");
+    if let Some(enabled) = &mut enabled {
+        enabled.settle(format);
+        if [&enabled.on, &enabled.off].iter().any(|state| !matches!(state, Value::Text(_) | Value::Boolean(_))) {
+            form.problem("enabled", "`enabled.on` and `enabled.off` are texts or true and false", "give two of them");
+        }
+    }
     if enabled.as_ref().is_some_and(|enabled| enabled.on == enabled.off) {
         form.problem("enabled", "`enabled.on` and `enabled.off` are the same text", "give each state its own text");
     }
+    let multi = if format.has_lists() { Vec::new() } else { form.pairs("multi", "a map of column to separator") };
+    let lists = if format.has_lists() { form.take("multi", "a list of names") } else { None };
+    let write = form.write(&shape, &key);
     let config = Config {
+        format,
         file: path.file_name().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
         path,
         class: form.take("class", "a name").unwrap_or_else(|| "person".into()),
@@ -157,12 +171,14 @@ pub(super) fn read(settings: &Settings) -> Result<Config, Vec<SettingProblem>> {
         trim: form.take("trim", "true or false").unwrap_or(false),
         null_values: form.take("null_values", "a list of texts").unwrap_or_default(),
         references: form.pairs("references", "a map of column to class"),
-        multi: form.pairs("multi", "a map of column to separator"),
+        multi,
         max_field_bytes: form.max_field_bytes(),
         final_newline: form.final_newline(),
         enabled,
-        write: form.take("write", "true or false").unwrap_or(false),
-        formula_guard: form.take("formula_guard", "true or false").unwrap_or(false),
+        write,
+        formulas: form.formulas(write),
+        lists: lists.unwrap_or_default(),
+        shape,
     };
     form.cross_check(&config);
     if form.problems.is_empty() { Ok(config) } else { Err(form.problems) }
@@ -184,35 +200,52 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, have)| have)
 }
 
-struct Form<'a> {
-    values: &'a Map<String, Json>,
-    problems: Vec<SettingProblem>,
+pub(super) struct Form<'a> {
+    pub values: &'a Map<String, Json>,
+    pub problems: Vec<SettingProblem>,
 }
 
 impl Form<'_> {
-    fn problem(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub fn problem(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(SettingProblem { path: path.into(), message: message.into(), hint: Some(hint.into()) });
     }
 
-    fn has_problem(&self, path: &str) -> bool {
+    pub fn has_problem(&self, path: &str) -> bool {
         self.problems.iter().any(|problem| problem.path == path)
     }
 
-    fn refuse_unknown(&mut self) {
-        for name in self.values.keys().filter(|name| !NAMES.contains(&name.as_str())) {
-            let hint = match nearest(name, NAMES) {
+    fn format(&mut self, path: &std::path::Path) -> Format {
+        let word: Option<Text> = self.take("format", "the word for a format");
+        let Some(word) = word else { return Format::of_path(path) };
+        Format::ALL.into_iter().find(|format| format.word() == word).unwrap_or_else(|| {
+            let words = Format::ALL.map(Format::word);
+            let hint = match nearest(&word, words) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the settings of a file are {}", NAMES[..NAMES.len() - 1].join(", ")),
+                None => format!("the formats are {}", words.join(", ")),
             };
-            self.problems.push(SettingProblem {
-                path: name.as_str().into(),
-                message: format!("the file connector has no setting `{name}`"),
-                hint: Some(hint),
-            });
+            self.problem("format", format!("there is no format `{word}`"), hint);
+            Format::Csv
+        })
+    }
+
+    fn refuse_unknown(&mut self, format: Format) {
+        let names = format.settings();
+        for name in self.values.keys().filter(|name| !names.contains(&name.as_str())) {
+            let elsewhere = Format::ALL.into_iter().find(|other| other.settings().contains(&name.as_str()));
+            let hint = match (nearest(name, names.iter().copied()), elsewhere) {
+                (_, Some(other)) => format!("leave it out; `{name}` is for format: {}", other.word()),
+                (Some(near), None) => format!("did you mean `{near}`?"),
+                (None, None) => format!("the settings of a file are {}", names[..names.len() - 1].join(", ")),
+            };
+            let message = match elsewhere {
+                Some(_) => format!("`{name}` has no meaning for format: {}", format.word()),
+                None => format!("the file connector has no setting `{name}`"),
+            };
+            self.problems.push(SettingProblem { path: name.as_str().into(), message, hint: Some(hint) });
         }
     }
 
-    fn take<T: DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
+    pub fn take<T: DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
         let json = self.values.get(name).filter(|json| !json.is_null())?;
         T::deserialize(json)
             .map_err(|error| {
@@ -326,6 +359,33 @@ impl Form<'_> {
         bytes
     }
 
+    /// What is written is escaped unless the settings say otherwise; a source is read as it stands.
+    fn formulas(&mut self, write: bool) -> Formulas {
+        let word: Option<Text> = self.take("formulas", "`keep`, `escape` or `refuse`");
+        let guard: Option<bool> = self.take("formula_guard", "true or false");
+        if word.is_some() && guard.is_some() {
+            self.problem("formula_guard", "`formula_guard` and `formulas` say the same", "leave `formula_guard` out");
+        }
+        match (word.as_deref(), guard) {
+            (Some("keep"), _) | (None, Some(false)) => Formulas::Keep,
+            (Some("escape"), _) => Formulas::Escape,
+            (Some("refuse"), _) => Formulas::Refuse,
+            (None, Some(true)) => Formulas::EscapeAll,
+            (None, None) => {
+                if write {
+                    Formulas::Escape
+                } else {
+                    Formulas::Keep
+                }
+            }
+            (Some(other), _) => {
+                let message = format!("`formulas` cannot be `{other}`");
+                self.problem("formulas", message, "use `keep`, `escape` or `refuse`");
+                Formulas::Escape
+            }
+        }
+    }
+
     fn final_newline(&mut self) -> bool {
         let word: Option<Text> = self.take("final_newline", "`required` or `optional`");
         match word.as_deref() {
@@ -357,6 +417,7 @@ impl Form<'_> {
         if let Some(name) = repeated(&attributes) {
             self.problem("columns", format!("two columns are renamed to `{name}`"), "give each column its own name");
         }
+        self.check_slots(config);
         if config.header || config.names.is_empty() {
             return;
         }
@@ -376,7 +437,7 @@ impl Form<'_> {
     }
 }
 
-fn repeated(names: &[Text]) -> Option<&Text> {
+pub(super) fn repeated(names: &[Text]) -> Option<&Text> {
     names
         .iter()
         .enumerate()

@@ -4,6 +4,7 @@ use provost_connector::{ConnectorError, ScanFault};
 use provost_model::{ObjectId, Text};
 
 /// Why a row is not read.
+#[derive(Debug, Clone)]
 pub(super) struct RowFault {
     pub line: u64,
     /// From 0.

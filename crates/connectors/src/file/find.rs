@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use provost_connector::{ConnectorError, Context, Cursor, ErrorCode, FindRequest, LookupRequest, Page, ScanRequest};
-use provost_model::{ClassName, Filter, ObjectId, Operator, Record, Text, Value};
+use provost_model::{AttributePath, ClassName, Filter, ObjectId, Operator, Record, Value};
 
 use super::cell;
 use super::config::Config;
 use super::fault::RowFault;
+use super::format::{self, Reader};
 use super::input::Stamp;
 use super::read::{Found, Scanner};
-use super::table::{self, Table};
 
 pub(super) async fn get(cx: &Context, config: Arc<Config>, id: ObjectId) -> Result<Option<Record>, ConnectorError> {
     super::blocking(cx, move || {
@@ -25,9 +25,7 @@ pub(super) async fn get(cx: &Context, config: Arc<Config>, id: ObjectId) -> Resu
         loop {
             match scanner.next()? {
                 Found::Object(have) | Found::Known(have) if have == id => {
-                    let wanted = vec![true; scanner.table.columns.len()];
-                    let record = scanner.table.record(have, &scanner.rows, &wanted, &config);
-                    return record.map(Some).map_err(|fault| in_doubt(&fault, &config));
+                    return scanner.reader.record(have).map(Some).map_err(|fault| in_doubt(&fault, &config));
                 }
                 Found::Object(_) | Found::Known(_) => {}
                 Found::Fault(fault) if fault.id.as_ref().is_none_or(|have| *have == id) => {
@@ -53,21 +51,19 @@ pub(super) async fn find(cx: &Context, config: Arc<Config>, request: FindRequest
             return Ok(Page::default());
         }
         let mut scanner = open(&config)?;
-        let terms = terms(&request.filter, &scanner.table)?;
-        let stamp = print(scanner.rows.input.stamp());
+        let terms = terms(&request.filter, &*scanner.reader)?;
+        let stamp = print(scanner.reader.stamp());
         let skip = match &request.cursor {
             None => 0,
             Some(cursor) => resume(cursor, &stamp)?,
         };
-        let wanted = vec![true; scanner.table.columns.len()];
         let page_size = request.page_size.clamp(1, 10_000);
         let (mut page, mut matched, mut doubt) = (Page::default(), 0, None);
         loop {
             match scanner.next()? {
                 Found::Object(id) | Found::Known(id) => {
-                    let record = scanner.table.record(id, &scanner.rows, &wanted, &config);
-                    let record = record.map_err(|fault| in_doubt(&fault, &config))?;
-                    if !terms.iter().all(|term| term.holds(&record, &config)) {
+                    let record = scanner.reader.record(id).map_err(|fault| in_doubt(&fault, &config))?;
+                    if !terms.iter().all(|term| term.holds(&record)) {
                         continue;
                     }
                     matched += 1;
@@ -107,12 +103,10 @@ pub(super) async fn lookup(
             return Ok(found);
         }
         let mut scanner = open(&config)?;
-        let Some(at) = scanner.table.position(&super::column_name(&request.path)) else {
+        let Some((path, exact)) = scanner.reader.resolve(&request.path) else {
             let message = format!("{} has no column `{}`", config.file, request.path);
             return Err(ConnectorError::new(ErrorCode::NotSupported, message));
         };
-        let exact = scanner.table.keys.contains(&at);
-        let name = scanner.table.columns[at].name.clone();
         let key = |text: &str| if exact { text.to_owned() } else { text.to_lowercase() };
         let mut asked: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, value) in request.values.iter().enumerate() {
@@ -120,17 +114,12 @@ pub(super) async fn lookup(
                 asked.entry(key(&text)).or_default().push(place);
             }
         }
-        let wanted = vec![true; scanner.table.columns.len()];
         loop {
             match scanner.next()? {
                 Found::Object(id) | Found::Known(id) => {
-                    let record = scanner.table.record(id, &scanner.rows, &wanted, &config);
-                    let record = record.map_err(|fault| in_doubt(&fault, &config))?;
-                    let has = match record.attributes.get(&name) {
-                        Some(Value::List(values)) => values.iter().filter_map(cell::plain).map(|v| key(&v)).collect(),
-                        Some(value) => cell::plain(value).map(|v| key(&v)).into_iter().collect::<Vec<_>>(),
-                        None => Vec::new(),
-                    };
+                    let record = scanner.reader.record(id).map_err(|fault| in_doubt(&fault, &config))?;
+                    let has = path.values(&record.attributes);
+                    let has: Vec<String> = has.into_iter().filter_map(cell::plain).map(|value| key(&value)).collect();
                     for place in has.iter().filter_map(|text| asked.get(text)).flatten() {
                         found[*place].push(record.clone());
                     }
@@ -149,10 +138,9 @@ pub(super) async fn lookup(
 }
 
 fn open(config: &Arc<Config>) -> Result<Scanner, ConnectorError> {
-    let (rows, table) = table::open(config)?;
     let class: ClassName = config.class.clone();
     let request = ScanRequest { page_size: 0, ..ScanRequest::full(class) };
-    Ok(Scanner::new(config.clone(), rows, table, request))
+    Ok(Scanner::new(config.clone(), format::open(config)?, request))
 }
 
 fn in_doubt(fault: &RowFault, config: &Config) -> ConnectorError {
@@ -162,28 +150,24 @@ fn in_doubt(fault: &RowFault, config: &Config) -> ConnectorError {
 
 /// `column eq value`, all of which have to hold.
 struct EqualTo {
-    name: Text,
+    path: AttributePath,
     value: String,
     /// Ids are compared exactly, other columns without regard to letter case (RFC 7643 section 2.2, caseExact).
     exact: bool,
 }
 
 impl EqualTo {
-    fn holds(&self, record: &Record, _config: &Config) -> bool {
+    fn holds(&self, record: &Record) -> bool {
         let same = |value: &Value| {
             cell::plain(value).is_some_and(|text| {
                 *text == self.value || (!self.exact && text.to_lowercase() == self.value.to_lowercase())
             })
         };
-        match record.attributes.get(&self.name) {
-            Some(Value::List(values)) => values.iter().any(same),
-            Some(value) => same(value),
-            None => false,
-        }
+        self.path.values(&record.attributes).into_iter().any(same)
     }
 }
 
-fn terms(filter: &Filter, table: &Table) -> Result<Vec<EqualTo>, ConnectorError> {
+fn terms(filter: &Filter, reader: &dyn Reader) -> Result<Vec<EqualTo>, ConnectorError> {
     let refuse = || {
         ConnectorError::new(ErrorCode::NotSupported, format!("a file cannot be searched by `{filter}`"))
             .hint("use `column eq value`, joined by `and`")
@@ -191,13 +175,12 @@ fn terms(filter: &Filter, table: &Table) -> Result<Vec<EqualTo>, ConnectorError>
     let terms = filter.conjunction().ok_or_else(refuse)?;
     let mut equal = Vec::with_capacity(terms.len());
     for term in terms {
-        let at = table.position(&super::column_name(&term.path)).ok_or_else(refuse)?;
+        let (path, exact) = reader.resolve(&term.path).ok_or_else(refuse)?;
         let value = cell::plain(&term.value).filter(|text| !text.is_empty()).ok_or_else(refuse)?;
         if term.op != Operator::Eq {
             return Err(refuse());
         }
-        let name = table.columns[at].name.clone();
-        equal.push(EqualTo { name, value: value.into_owned(), exact: table.keys.contains(&at) });
+        equal.push(EqualTo { path, value: value.into_owned(), exact });
     }
     Ok(equal)
 }

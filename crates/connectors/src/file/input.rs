@@ -10,9 +10,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
-use provost_connector::{ConnectorError, ErrorCode, Retry, Scope};
+use provost_connector::{CheckResult, ConnectorError, ErrorCode, Retry, Scope};
+use provost_model::Timestamp;
 
 use super::config::Config;
+use super::shape::Format;
 
 /// Stands for bytes that the encoding does not know.
 pub(super) const MALFORMED: u8 = 0xff;
@@ -23,6 +25,7 @@ pub(super) struct Input {
     file: File,
     stamp: Stamp,
     pub encoding: &'static Encoding,
+    is_binary: bool,
     /// Bytes of the byte order mark.
     pub bom: usize,
     decoder: Option<Decoder>,
@@ -52,6 +55,12 @@ impl Stamp {
         #[cfg(not(unix))]
         let identity = (0, 0);
         Self { len: meta.len(), modified: meta.modified().ok(), identity }
+    }
+
+    /// When the file changed, for people.
+    pub fn changed(&self) -> String {
+        let changed = self.modified.and_then(|time| Timestamp::try_from(time).ok());
+        changed.map(|time| format!(", last changed {time:.0}")).unwrap_or_default()
     }
 
     /// Why the file that is there now is not the one that was seen, if so.
@@ -86,6 +95,7 @@ impl Input {
             file,
             stamp: Stamp::of(&meta),
             encoding: UTF_8,
+            is_binary: config.format.is_binary(),
             bom: 0,
             decoder: None,
             decoded: false,
@@ -98,11 +108,21 @@ impl Input {
             input.read_raw().map_err(|error| io_error(&error, "read", &config.path))?;
         }
         if input.raw_end == 0 {
-            return Err(ConnectorError::new(ErrorCode::Unreadable, format!("{name} is empty, not even a header"))
-                .hint("export it again; a file without people still has its header line"));
+            let (what, hint) = config.format.empty();
+            return Err(ConnectorError::new(ErrorCode::Unreadable, format!("{name} is empty{what}")).hint(hint));
         }
-        input.choose_encoding(config)?;
+        if config.format.is_binary() {
+            input.refuse_other_archives(config)?;
+        } else {
+            input.choose_encoding(config)?;
+        }
         Ok(input)
+    }
+
+    /// What a check of the connection says of the file.
+    pub fn describe(&self) -> CheckResult {
+        let kind = if self.is_binary { String::new() } else { format!(" of {}", label(self.encoding)) };
+        CheckResult::ok("file", format!("{} bytes{kind}{}", self.stamp.len, self.stamp.changed()))
     }
 
     pub fn stamp(&self) -> &Stamp {
@@ -166,12 +186,30 @@ impl Input {
         }
     }
 
+    /// Whether the file is the one that was opened, with more at its end.
+    pub fn has_grown(&self, path: &Path) -> bool {
+        let now = std::fs::metadata(path).map(|meta| Stamp::of(&meta));
+        now.is_ok_and(|now| now.identity == self.stamp.identity && now.len > self.stamp.len)
+    }
+
     fn read_raw(&mut self) -> std::io::Result<()> {
         let end = self.raw_end;
         let read = retry_interrupted(|| self.file.read(&mut self.raw[end..]))?;
         self.raw_end += read;
         self.raw_over = read == 0;
         Ok(())
+    }
+
+    fn refuse_other_archives(&self, config: &Config) -> Result<(), ConnectorError> {
+        let start = &self.raw[..self.raw_end];
+        let kind = match foreign_format(start) {
+            _ if start.starts_with(b"PK\x03\x04") => return Ok(()),
+            Some(kind) => kind,
+            None => "something else",
+        };
+        let message = format!("{} is no {}: it looks like {kind}", config.file, config.format.title());
+        Err(ConnectorError::new(ErrorCode::Unreadable, message)
+            .hint("check what the export wrote; old .xls files and workbooks with a password are not read"))
     }
 
     fn choose_encoding(&mut self, config: &Config) -> Result<(), ConnectorError> {
@@ -181,6 +219,7 @@ impl Input {
             Err(ConnectorError::new(ErrorCode::Unreadable, format!("{} {message}", config.file)).hint(hint))
         };
         let (encoding, bom) = match (config.encoding, found) {
+            (None, None) if config.format == Format::Xml => (declared(start), 0),
             (None, None) => (UTF_8, 0),
             (None, Some((found, bom))) => (found, bom),
             (Some(set), None) => (set, 0),
@@ -194,9 +233,9 @@ impl Input {
             }
         };
         let text = &start[bom..];
-        if let Some(kind) = foreign_format(text) {
+        if let Some(kind) = foreign_format(text).filter(|kind| !config.format.looks_like(kind)) {
             return unreadable(
-                format!("is no delimited text file: it looks like {kind}"),
+                format!("is no {}: it looks like {kind}", config.format.title()),
                 "check what the export wrote; the source may have delivered an error page or another format".into(),
             );
         }
@@ -216,7 +255,7 @@ impl Input {
                 }
                 Zeros::Binary => {
                     return unreadable(
-                        "is no delimited text file: it looks like binary data".into(),
+                        format!("is no {}: it looks like binary data", config.format.title()),
                         "check what the export wrote".into(),
                     );
                 }
@@ -262,6 +301,18 @@ fn foreign_format(start: &[u8]) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The encoding that an XML declaration names (XML 1.0 section 4.3.3); UTF-8 without one, or where it is not known.
+fn declared(start: &[u8]) -> &'static Encoding {
+    let end = start.iter().take(1024).position(|byte| *byte == b'>').unwrap_or(0);
+    let text = std::str::from_utf8(&start[..end]).unwrap_or_default();
+    let declared = text.strip_prefix("<?xml").and_then(|text| text.split_once("encoding")).map(|(_, rest)| rest);
+    let value = declared.and_then(|rest| rest.trim_start().strip_prefix('=')).map(str::trim_start);
+    let word = value.and_then(|value| value.split(['"', '\'']).nth(1));
+    let found = word.and_then(|word| Encoding::for_label_no_replacement(word.as_bytes())).unwrap_or(UTF_8);
+    // That this much could be read says that it is none of these.
+    if found == UTF_16LE || found == UTF_16BE { UTF_8 } else { found }
 }
 
 enum Zeros {

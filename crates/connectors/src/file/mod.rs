@@ -1,21 +1,37 @@
-//! Delimited text files (CSV, TSV, any one-character delimiter) as source and target: one file is one class.
+//! Files as source and target: one file is one class.
 //!
-//! The way of a byte: `input` (open, decode, doubt), `rows` (split), `table` (header, key, record or fault), then `read`
-//! (scan), `find` or `write`. No change feed: the engine compares digests, and rows it knows cost a hash. `docs.md` is
-//! for administrators.
+//! The way of a byte: `input` (open, decode, doubt), a format's reader behind the seam `format`, then `read` (scan), `find` or
+//! `write`. Delimited text is `rows` (split), `table` (header, key, record or fault) and `delimited`; the other formats give
+//! `tree` their records. No change feed but in files of changes: the engine compares digests, and rows it knows cost a hash.
+//! `docs.md` is for administrators.
 
 mod cell;
 mod check;
 mod config;
+mod delimited;
 mod fault;
 mod find;
+mod fixed;
+mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
+mod json;
+mod jsonl;
+mod ldif;
+mod lines;
 mod read;
 mod rows;
 mod schema;
 mod seen;
+mod shape;
+mod sheet;
 mod table;
+mod tree;
+mod whole;
 mod write;
+mod xml;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -25,7 +41,7 @@ use provost_connector::{
     Applied, Capabilities, CheckResult, ClassCapabilities, Connector, ConnectorError, Context, Enablement, ErrorCode,
     FindRequest, Host, LookupRequest, Manifest, Page, Scan, ScanMode, ScanRequest, Session, SettingProblem, Settings,
 };
-use provost_model::{AttributePath, ObjectId, Operation, Record, Schema, Value};
+use provost_model::{AttributePath, ObjectId, Operation, Record, Schema};
 
 use config::Config;
 
@@ -43,8 +59,9 @@ impl Default for FileConnector {
         Self {
             manifest: Manifest {
                 name: "file".into(),
-                title: "Delimited text file".into(),
-                description: "CSV, TSV and other delimited text files, read and written".into(),
+                title: "File".into(),
+                description: "CSV, fixed columns, JSON lines and LDIF, read and written; XML and spreadsheets, read"
+                    .into(),
                 source: true,
                 target: true,
             },
@@ -64,7 +81,7 @@ impl Connector for FileConnector {
 
     /// The header of the file, where it can be read now.
     fn known_schema(&self, settings: &Settings) -> Option<Schema> {
-        schema::read(&config::read(settings).ok()?).ok()
+        schema::read(&Arc::new(config::read(settings).ok()?)).ok()
     }
 
     async fn configure(&self, settings: Settings, _: Arc<dyn Host>) -> Result<Arc<dyn Session>, ConnectorError> {
@@ -78,13 +95,14 @@ impl Connector for FileConnector {
 
 fn capabilities(config: &Config) -> Capabilities {
     let enablement = config.enabled.as_ref().filter(|_| config.write).map(|enabled| Enablement {
-        path: AttributePath::name(attribute(config, &enabled.column)),
-        on: Value::Text(enabled.on.clone()),
-        off: Value::Text(enabled.off.clone()),
+        path: path_of(config, &attribute(config, &enabled.column)),
+        on: enabled.on.clone(),
+        off: enabled.off.clone(),
     });
     let class = ClassCapabilities {
         name: config.class.clone(),
         scan: true,
+        changes: config.shape.changes && !config.write,
         create: config.write,
         update: config.write,
         delete: config.write,
@@ -107,6 +125,11 @@ fn capabilities(config: &Config) -> Capabilities {
 fn attribute(config: &Config, column: &str) -> provost_model::Text {
     let renamed = config.rename.iter().find(|(header, _)| header.eq_ignore_ascii_case(column));
     renamed.map_or_else(|| column.into(), |(_, attribute)| attribute.clone())
+}
+
+/// An attribute's name as a path: where values are trees, the place of a value in them.
+fn path_of(config: &Config, name: &str) -> AttributePath {
+    if config.format.is_nested() { tree::path(name) } else { AttributePath::name(name) }
 }
 
 /// The attribute that a path means: a plain name as it stands, anything else by its text.
@@ -175,7 +198,10 @@ impl Session for FileSession {
 
     async fn scan(&self, cx: &Context, request: ScanRequest) -> Result<Box<dyn Scan>, ConnectorError> {
         self.refuse_class(&request.class)?;
-        if let ScanMode::Changes { .. } = request.mode {
+        if let ScanMode::Changes { cursor } = request.mode {
+            if self.capabilities.classes.iter().any(|class| class.changes) {
+                return Ok(Box::new(read::changes(cx, self.config.clone(), cursor).await?));
+            }
             return Err(ConnectorError::new(ErrorCode::NotSupported, "a file has no change feed")
                 .hint("read it in full; unchanged rows are told by their digest"));
         }
@@ -192,6 +218,10 @@ impl Session for FileSession {
 fn is_yet_to_come(config: &Config) -> Result<bool, ConnectorError> {
     if !config.write || config.path.exists() {
         return Ok(false);
+    }
+    if config.shape.write_changes {
+        // Whoever applies the changes may take the file away.
+        return Ok(true);
     }
     match write::was_written(&config.path) {
         None => Ok(true),

@@ -1,46 +1,57 @@
 //! The header of today as a schema. A source's class is closed, so that a mapping from a column that is no longer there
 //! is found before the cycle; a target's is open, because a new column comes with its first value.
 
+use std::sync::Arc;
+
 use provost_connector::ConnectorError;
 use provost_model::schema::{AttributeSchema, AttributeType, ClassSchema, Mutability};
 use provost_model::{Schema, Text};
 
 use super::config::Config;
-use super::table::{self, Column, Table};
+use super::format;
+use super::table::{Column, Table};
+use super::tree;
 
-pub(super) fn read(config: &Config) -> Result<Schema, ConnectorError> {
-    let table = if super::is_yet_to_come(config)? {
-        // What the settings alone say.
-        let named = config.key.iter().cloned();
-        let named = named.chain(config.references.iter().map(|(name, _)| name.clone()));
-        let named = named.chain(config.multi.iter().map(|(name, _)| name.clone()));
-        let named = named.chain(config.enabled.iter().map(|enabled| enabled.column.clone()));
-        let mut names: Vec<Text> = if config.header { Vec::new() } else { config.names.clone() };
-        for name in named {
-            if !names.iter().any(|have| have.eq_ignore_ascii_case(&name)) {
-                names.push(name);
-            }
+pub(super) fn read(config: &Arc<Config>) -> Result<Schema, ConnectorError> {
+    let class = if super::is_yet_to_come(config)? { of_settings(config)? } else { format::open(config)?.class()? };
+    Ok(Schema { classes: vec![class] })
+}
+
+/// What the settings alone say.
+fn of_settings(config: &Arc<Config>) -> Result<ClassSchema, ConnectorError> {
+    if config.format.is_tree() {
+        return Ok(tree::of_settings(&tree::Meaning::of(config)));
+    }
+    let named = config.key.iter().cloned();
+    let named = named.chain(config.references.iter().map(|(name, _)| name.clone()));
+    let named = named.chain(config.multi.iter().map(|(name, _)| name.clone()));
+    let named = named.chain(config.enabled.iter().map(|enabled| enabled.column.clone()));
+    let mut names: Vec<Text> = if config.header { Vec::new() } else { config.names.clone() };
+    for name in named {
+        if !names.iter().any(|have| have.eq_ignore_ascii_case(&name)) {
+            names.push(name);
         }
-        let mut table = Table::with_names(config, names)?;
-        table.keys = config.key.iter().filter_map(|name| table.position(name)).collect();
-        table
-    } else {
-        table::open(config)?.1
-    };
+    }
+    let mut table = Table::with_names(config, names)?;
+    table.keys = config.key.iter().filter_map(|name| table.position(name)).collect();
+    Ok(of_table(&table, config))
+}
+
+/// What a header says.
+pub(super) fn of_table(table: &Table, config: &Config) -> ClassSchema {
     let attributes = table
         .columns
         .iter()
         .enumerate()
         .filter(|(_, column)| !column.name.is_empty())
         .map(|(at, column)| attribute(column, table.keys.contains(&at), table.keys == [at]));
-    let class = ClassSchema {
+    ClassSchema {
         name: config.class.clone(),
         attributes: attributes.collect(),
         keys: if let [key] = table.keys[..] { vec![table.columns[key].name.clone()] } else { Vec::new() },
         // Without a header there is no place to name a new column.
         open: config.write && config.header,
-    };
-    Ok(Schema { classes: vec![class] })
+    }
 }
 
 fn attribute(column: &Column, key: bool, alone: bool) -> AttributeSchema {

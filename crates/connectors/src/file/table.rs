@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use provost_connector::{ConnectorError, ErrorCode, Retry, Scope};
-use provost_model::{Attributes, ClassName, Digest, ObjectId, Record, Text};
+use provost_model::{AttributePath, Attributes, ClassName, Digest, ObjectId, Record, Text};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::cell;
@@ -138,6 +138,12 @@ impl Table {
         by(|column| &column.header).or_else(|| by(|column| &column.name))
     }
 
+    /// The column that a path means, and whether it is part of the key.
+    pub fn resolve(&self, path: &AttributePath) -> Option<(AttributePath, bool)> {
+        let at = self.position(&super::column_name(path))?;
+        Some((AttributePath::name(self.columns[at].name.clone()), self.keys.contains(&at)))
+    }
+
     /// The digest of the current row.
     pub fn digest(&self, rows: &Rows) -> Digest {
         Digest(xxh3_128_with_seed(rows.raw(), self.seed))
@@ -269,9 +275,8 @@ impl Table {
                 }));
             }
             Ok(match text {
-                Cow::Borrowed(text) if config.formula_guard => Cow::Borrowed(cell::unguard(text)),
-                Cow::Owned(text) if config.formula_guard => Cow::Owned(cell::unguard(&text).to_owned()),
-                text => text,
+                Cow::Borrowed(text) => Cow::Borrowed(config.formulas.read(text)),
+                Cow::Owned(text) => Cow::Owned(config.formulas.read(&text).to_owned()),
             })
         };
         if let [key] = self.keys[..] {
@@ -327,7 +332,7 @@ impl Table {
         }
         self.keys.iter().for_each(|key| feed(&key.to_string()));
         config.null_values.iter().for_each(|null| feed(null));
-        feed(&format!("{:?} {:?} {} {}", rows.delimiter, rows.quote, config.trim, config.formula_guard));
+        feed(&format!("{:?} {:?} {} {}", rows.delimiter, rows.quote, config.trim, config.formulas.is_escaped()));
         state.digest()
     }
 }

@@ -5,9 +5,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod bad;
+mod fixed;
+mod formulas;
 mod good;
+mod hostile;
+mod jsonl;
+mod ldif;
+mod openldap;
 mod random;
 mod session;
+mod sheet;
 mod speed;
 mod support;
 mod write;
+mod xml;

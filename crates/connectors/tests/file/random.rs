@@ -10,17 +10,17 @@ use std::sync::Arc;
 use crate::support::{Place, apply, request, shown};
 
 /// SplitMix64.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn seeded(name: &str) -> Self {
+    pub fn seeded(name: &str) -> Self {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
         let seed = std::env::var("PROVOST_SEED").ok().map_or(now, |text| text.parse().unwrap());
         println!("{name}: PROVOST_SEED={seed}");
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,11 +28,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
-    fn text(&mut self, from: &[&str], most: usize) -> String {
+    pub fn text(&mut self, from: &[&str], most: usize) -> String {
         (0..self.below(most + 1)).map(|_| from[self.below(from.len())]).collect()
     }
 }
@@ -199,5 +199,123 @@ async fn any_bytes_come_to_an_end() {
         let settings = json!({"encoding": encoding, "quote": quote, "trim": random.below(2) == 0, "delimiter": "auto"});
         let found = shown(&*place.session(settings).await, request()).await;
         assert!(!found.is_empty());
+    }
+}
+
+/// The same for the other formats, whose files are made of pieces that mean something there.
+#[tokio::test]
+async fn any_pieces_come_to_an_end() {
+    let mut random = Random::seeded("any_pieces_come_to_an_end");
+    let columns = json!([{"name": "id", "width": 2}, {"name": "a", "start": 4, "width": 3}]);
+    let xml = json!({"record": "a/b", "columns": {"@id": "id", "c": "c"}});
+    let formats: [(&'static str, serde_json::Value, &[&str]); 5] = [
+        (
+            "a.jsonl",
+            json!({}),
+            &[
+                "{\"id\":\"1\"}",
+                "{",
+                "}",
+                "\"id\":",
+                "\"",
+                ":",
+                ",",
+                "[",
+                "]",
+                "1",
+                "null",
+                "\n",
+                "\r\n",
+                " ",
+                "ä",
+                "\\u",
+            ],
+        ),
+        (
+            "a.dat",
+            json!({"format": "fixed", "columns": columns}),
+            &["1 ", " ", "abc", "\n", "\r\n", "\r", "ä", "\0", "        "],
+        ),
+        (
+            "a.ldif",
+            json!({"key": "dn"}),
+            &[
+                "dn: cn=x\n",
+                "dn:: ",
+                "YQ==",
+                "cn: y\n",
+                " more\n",
+                "\n",
+                "\r\n",
+                "# c\n",
+                "version: 1\n",
+                "a:< b\n",
+                "-\n",
+                "changetype: ",
+                "ä",
+            ],
+        ),
+        (
+            "b.ldif",
+            json!({"key": "dn", "records": "changes"}),
+            &[
+                "dn: cn=x,dc=y\n",
+                "dn: cn=z\n",
+                "changetype: modify\n",
+                "changetype: add\n",
+                "changetype: delete\n",
+                "changetype: modrdn\n",
+                "newrdn: cn=z\n",
+                "deleteoldrdn: 1\n",
+                "newsuperior: dc=q\n",
+                "add: cn\n",
+                "replace: cn\n",
+                "delete: cn\n",
+                "cn: x\n",
+                "-\n",
+                "\n",
+                "\n\n",
+                " ",
+            ],
+        ),
+        (
+            "a.xml",
+            xml,
+            &[
+                "<a>",
+                "</a>",
+                "<b id='1'>",
+                "</b>",
+                "<b id='2'/>",
+                "<c>",
+                "</c>",
+                "x",
+                "&lt;",
+                "&#0;",
+                "]]>",
+                "<![CDATA[",
+                "<!--",
+                "<?xml?>",
+                "<!DOCTYPE a>",
+            ],
+        ),
+    ];
+    for _ in 0..300 {
+        for (name, settings, pieces) in &formats {
+            let mut content = random.text(pieces, 40).into_bytes();
+            if random.below(4) == 0 && !content.is_empty() {
+                let at = random.below(content.len());
+                content[at] = random.next() as u8;
+            }
+            let place = Place::new(name, &content);
+            let session = place.session(settings.clone()).await;
+            let found = shown(&*session, request()).await;
+            assert!(!found.is_empty());
+            let changes =
+                provost_connector::ScanMode::Changes { cursor: Some(provost_connector::Cursor("ldif:0:x".into())) };
+            let asked = provost_connector::ScanRequest { mode: changes, ..request() };
+            assert!(session.scan(&Context::new("test"), asked).await.is_err());
+            session.schema(&Context::new("test")).await.ok();
+        }
     }
 }

@@ -10,10 +10,12 @@ use tempfile::NamedTempFile;
 
 use super::super::input::{io_error, label};
 
-pub(super) struct Draft {
+pub(in crate::file) struct Draft {
     out: BufWriter<NamedTempFile>,
-    encoding: &'static Encoding,
+    pub encoding: &'static Encoding,
     path: PathBuf,
+    /// Whether any text was written.
+    pub begun: bool,
     /// Fails once so many bytes are written, as a full disk does.
     #[cfg(test)]
     pub room: Option<usize>,
@@ -38,6 +40,7 @@ impl Draft {
             out: BufWriter::with_capacity(256 << 10, file),
             encoding,
             path: path.to_owned(),
+            begun: false,
             #[cfg(test)]
             room: None,
         })
@@ -55,6 +58,7 @@ impl Draft {
 
     /// Writes decoded text. UTF-8 goes through as it is, also where it is broken.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectorError> {
+        self.begun |= !bytes.is_empty();
         if self.encoding == UTF_8 {
             return self.put(bytes);
         }

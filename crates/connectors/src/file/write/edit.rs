@@ -177,7 +177,7 @@ impl<'a> Form<'a> {
         let at = self.column(&super::super::attribute(self.config, &flag.0))?;
         let given = cells.iter().any(|(place, _)| *place == at);
         if action != Action::Create || !given {
-            let text = self.text(at, &Value::Text(flag.1))?;
+            let text = self.text(at, &flag.1)?;
             cells.retain(|(place, _)| *place != at);
             cells.push((at, New::Text(text)));
         }
@@ -200,7 +200,7 @@ impl<'a> Form<'a> {
                 .hint(format!("map a value to `{name}`"))
                 .at(name.clone()));
             };
-            let part = if self.config.formula_guard { cell::unguard(part) } else { part };
+            let part = self.config.formulas.read(part);
             match self.keys.len() {
                 1 => id.push_str(part),
                 _ => push_part(&mut id, part),

@@ -1,33 +1,87 @@
-//! One pass over the old file: rows that no operation names are copied byte for byte, the others are edited, new rows
-//! follow at the end. Memory holds the batch, not the file.
+//! One pass over the old file: records that no operation names are copied byte for byte, the others are edited, new ones
+//! follow at the end. Memory holds the batch, not the file. What a record is, and what an operation makes of it, is the
+//! [`Writer`]'s.
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use encoding_rs::{UTF_8, UTF_16BE, UTF_16LE};
-use provost_connector::{Applied, ConnectorError, Context, ErrorCode};
-use provost_model::{ObjectId, Operation, Text};
+use encoding_rs::Encoding;
+use provost_connector::{Applied, ConnectorError, Context, Done, ErrorCode};
+use provost_model::{ObjectId, Operation};
 
-use super::super::cell;
-use super::super::config::{Config, Delimiter};
+use super::super::config::Config;
 use super::super::fault::RowFault;
-use super::super::rows::{Next, Rows};
-use super::super::table::{self, Table};
+use super::super::fixed::FixedLines;
+use super::super::jsonl::JsonLines;
+use super::super::ldif::LdifContent;
+use super::super::shape::Format;
 use super::Lock;
+use super::cells::Cells;
 use super::draft::{Draft, disturbed};
-use super::edit::{Edit, Form, Row};
+use super::ldif::Changes;
+use super::tree::Trees;
 
-/// Rows between two looks at the caller's patience.
-const ROWS: u64 = 1024;
+/// Records between two looks at the caller's patience.
+const RECORDS: u64 = 1024;
+
+/// How a format is written: the seam beside [`Reader`](super::super::format::Reader). A writer holds the old file, if there
+/// is one, and stands at one of its records.
+pub(super) trait Writer {
+    /// One operation, ready for its record. What cannot be written exactly is refused before.
+    type Edit;
+    /// A record that may be edited.
+    type State: Clone + PartialEq;
+
+    fn encoding(&self) -> &'static Encoding;
+
+    fn edit(&mut self, operation: &Operation) -> Result<Self::Edit, ConnectorError>;
+
+    fn whose(edit: &Self::Edit) -> &ObjectId;
+
+    /// Does an edit to a record, or to none. The record stays as it was when the edit fails.
+    fn apply(&self, edit: &Self::Edit, record: &mut Option<Self::State>) -> Result<Done, ConnectorError>;
+
+    /// Writes what stands before all records; whether that differs from the old file.
+    fn begin(&mut self, draft: &mut Draft) -> Result<bool, ConnectorError>;
+
+    /// Goes to the next record of the old file.
+    fn next(&mut self) -> Result<Met, ConnectorError>;
+
+    /// The record at hand, to be edited.
+    fn state(&self) -> Result<Self::State, Box<RowFault>>;
+
+    /// Writes the record at hand as it stands.
+    fn copy(&self, draft: &mut Draft) -> Result<(), ConnectorError>;
+
+    /// Writes a record.
+    fn put(&self, record: &Self::State, draft: &mut Draft) -> Result<(), ConnectorError>;
+
+    /// Writes what stands after all records; `empty` when there is no object.
+    fn finish(&mut self, draft: &mut Draft, empty: bool) -> Result<(), ConnectorError>;
+
+    /// Why the old file may not be what was read.
+    fn disturbance(&self, path: &Path) -> Option<String>;
+}
+
+/// What a writer stands at.
+pub(super) enum Met {
+    Object(ObjectId),
+    /// Something that is copied: no object of the class.
+    Nobody,
+    /// A record that cannot be read; it is copied, and operations on it fail.
+    Broken(Box<RowFault>),
+    End,
+}
 
 /// Writes the batch. The outcomes are those of the operations, in their order.
-pub(super) fn run(cx: &Context, config: &Config, path: &Path, operations: &[Operation]) -> Vec<Applied> {
+pub(super) fn run(cx: &Context, config: &Arc<Config>, path: &Path, operations: &[Operation]) -> Vec<Applied> {
     run_with(cx, config, path, operations, |_| {})
 }
 
 pub(super) fn run_with(
     cx: &Context,
-    config: &Config,
+    config: &Arc<Config>,
     path: &Path,
     operations: &[Operation],
     prepare: impl FnOnce(&mut Draft),
@@ -49,108 +103,103 @@ pub(super) fn run_with(
 
 fn write(
     cx: &Context,
-    config: &Config,
+    config: &Arc<Config>,
     path: &Path,
     operations: &[Operation],
     outcomes: &mut [Option<Applied>],
     prepare: impl FnOnce(&mut Draft),
 ) -> Result<(), ConnectorError> {
     let mut lock = Lock::take(cx, path)?;
-    let old = if super::super::is_yet_to_come(config)? { None } else { Some(table::open(config)?) };
-    let mut form = match &old {
-        Some((rows, table)) => existing_form(config, rows, table),
-        None => new_form(config)?,
-    };
-    let mut edits = Vec::with_capacity(operations.len());
-    for (operation, outcome) in operations.iter().zip(outcomes.iter_mut()) {
-        edits.push(match form.edit(operation) {
-            Ok(edit) => Some(edit),
-            Err(error) => {
-                *outcome = Some(Applied::failed(operation.id.clone(), error));
-                None
-            }
-        });
-    }
-    let mut draft = Draft::new(path, form.encoding)?;
-    prepare(&mut draft);
-    let meta = match &old {
-        Some(_) => Some(std::fs::metadata(path).map_err(|_| disturbed(path, "was removed"))?),
-        None => None,
-    };
-    let mut merge =
-        Merge { form: &form, edits: &edits, operations, outcomes, draft, end: b"\n".to_vec(), dirty: false };
-    let disturbance = match old {
-        Some((mut rows, table)) => {
-            merge.header(&rows)?;
-            merge.pass(cx, &mut rows, &table)?;
-            rows.input.disturbance(path)
+    let exists = !super::super::is_yet_to_come(config)?;
+    let batch = Batch { cx, config, path, operations, outcomes, exists };
+    let written = match config.format {
+        Format::Csv => batch.write(Cells::open(config, exists)?, prepare),
+        Format::Fixed => batch.write(Trees::<FixedLines>::open(config, exists)?, prepare),
+        // Never a target: the settings have no `write`.
+        Format::Xml | Format::Xlsx | Format::Ods => {
+            let message = format!("{}: such a file is only read", config.file);
+            return Err(ConnectorError::new(ErrorCode::NotSupported, message));
         }
-        None => {
-            merge.new_header()?;
-            merge.append_rows(merge.by_id().1)?;
-            None
-        }
-    };
-    if !merge.dirty {
-        return Ok(());
-    }
-    if let Some(what) = disturbance {
-        return Err(disturbed(path, &what));
-    }
-    cx.check()?;
-    merge.draft.commit(meta.as_ref())?;
-    if let Err(error) = lock.mark() {
+        Format::Ldif if config.shape.write_changes => batch.write(Changes::open(config, exists)?, prepare),
+        Format::Ldif => batch.write(Trees::<LdifContent>::open(config, exists)?, prepare),
+        Format::Jsonl => batch.write(Trees::<JsonLines>::open(config, exists)?, prepare),
+    }?;
+    if written && let Err(error) = lock.mark() {
         tracing::warn!(file = %config.file, %error, "the lock file could not be marked");
     }
     Ok(())
 }
 
-fn existing_form<'a>(config: &'a Config, rows: &Rows, table: &Table) -> Form<'a> {
-    Form::new(config, table.columns.clone(), table.keys.clone(), rows.delimiter, rows.input.encoding)
-}
-
-fn new_form(config: &Config) -> Result<Form<'_>, ConnectorError> {
-    let delimiter = match config.delimiter {
-        Delimiter::Byte(byte) => byte,
-        Delimiter::Auto => b',',
-    };
-    let encoding = config.encoding.unwrap_or(UTF_8);
-    let table = Table::with_names(config, config.names.clone())?;
-    let keys = config.key.iter().filter_map(|key| table.position(key)).collect();
-    let mut form = Form::new(config, table.columns, keys, delimiter, encoding);
-    if config.header {
-        // The key comes first, then what the operations bring, in their order.
-        for key in &config.key {
-            let at = form.column(&super::super::attribute(config, key))?;
-            form.keys.push(at);
-        }
-    }
-    Ok(form)
-}
-
-struct Merge<'a> {
-    form: &'a Form<'a>,
-    edits: &'a [Option<Edit>],
+/// One batch for one file.
+struct Batch<'a> {
+    cx: &'a Context,
+    config: &'a Config,
+    path: &'a Path,
     operations: &'a [Operation],
     outcomes: &'a mut [Option<Applied>],
+    exists: bool,
+}
+
+impl Batch<'_> {
+    /// Whether a new version of the file was put in place.
+    fn write<W: Writer>(self, mut writer: W, prepare: impl FnOnce(&mut Draft)) -> Result<bool, ConnectorError> {
+        let mut edits = Vec::with_capacity(self.operations.len());
+        for (operation, outcome) in self.operations.iter().zip(self.outcomes.iter_mut()) {
+            edits.push(match writer.edit(operation) {
+                Ok(edit) => Some(edit),
+                Err(error) => {
+                    *outcome = Some(Applied::failed(operation.id.clone(), error));
+                    None
+                }
+            });
+        }
+        let mut draft = Draft::new(self.path, writer.encoding())?;
+        prepare(&mut draft);
+        let meta = match self.exists {
+            true => Some(std::fs::metadata(self.path).map_err(|_| disturbed(self.path, "was removed"))?),
+            false => None,
+        };
+        let dirty = writer.begin(&mut draft)?;
+        let (path, cx) = (self.path, self.cx);
+        let mut merge = Merge { batch: self, edits: &edits, writer, draft, dirty, left: 0 };
+        merge.pass()?;
+        let disturbance = merge.writer.disturbance(path);
+        if !merge.dirty {
+            return Ok(false);
+        }
+        merge.writer.finish(&mut merge.draft, merge.left == 0)?;
+        if let Some(what) = disturbance {
+            return Err(disturbed(path, &what));
+        }
+        cx.check()?;
+        merge.draft.commit(meta.as_ref())?;
+        Ok(true)
+    }
+}
+
+struct Merge<'a, 'b, W: Writer> {
+    batch: Batch<'b>,
+    edits: &'a [Option<W::Edit>],
+    writer: W,
     draft: Draft,
-    /// The line end of the old file.
-    end: Vec<u8>,
     /// Whether the new file differs from the old one.
     dirty: bool,
+    /// Objects in the new file.
+    left: u64,
 }
 
 type ById<'a> = HashMap<&'a ObjectId, Vec<usize>>;
 
-impl<'a> Merge<'a> {
-    /// The edits of each row, and the rows in the order in which they are first named.
+impl<'a, W: Writer> Merge<'a, '_, W> {
+    /// The edits of each record, and the records in the order in which they are first named.
     fn by_id(&self) -> (ById<'a>, Vec<(&'a ObjectId, Vec<usize>)>) {
         let mut order: Vec<(&ObjectId, Vec<usize>)> = Vec::new();
         let mut places: HashMap<&ObjectId, usize> = HashMap::new();
         for (at, edit) in self.edits.iter().enumerate() {
             if let Some(edit) = edit {
-                let place = *places.entry(&edit.id).or_insert_with(|| {
-                    order.push((&edit.id, Vec::new()));
+                let id = W::whose(edit);
+                let place = *places.entry(id).or_insert_with(|| {
+                    order.push((id, Vec::new()));
                     order.len() - 1
                 });
                 order[place].1.push(at);
@@ -159,77 +208,24 @@ impl<'a> Merge<'a> {
         (order.iter().cloned().collect(), order)
     }
 
-    fn header(&mut self, rows: &Rows) -> Result<(), ConnectorError> {
-        if rows.input.bom > 0 {
-            self.draft.byte_order_mark()?;
-        }
-        if !self.form.config.header {
-            return Ok(());
-        }
-        if !rows.line_end().is_empty() {
-            self.end = rows.line_end().to_vec();
-        }
-        let mut line = rows.raw().to_vec();
-        for column in &self.form.columns[self.form.old_width..] {
-            line.push(self.form.delimiter);
-            self.cell(&mut line, &column.header, &column.name)?;
-            self.dirty = true;
-        }
-        self.line(line)
-    }
-
-    fn new_header(&mut self) -> Result<(), ConnectorError> {
-        if [UTF_16LE, UTF_16BE].contains(&self.form.encoding) {
-            self.draft.byte_order_mark()?;
-        }
-        if !self.form.config.header {
-            return Ok(());
-        }
-        let mut line = Vec::new();
-        for (at, column) in self.form.columns.iter().enumerate() {
-            if at > 0 {
-                line.push(self.form.delimiter);
-            }
-            self.cell(&mut line, &column.header, &column.name)?;
-        }
-        self.line(line)
-    }
-
-    fn pass(&mut self, cx: &Context, rows: &mut Rows, table: &Table) -> Result<(), ConnectorError> {
-        let config = self.form.config;
+    fn pass(&mut self) -> Result<(), ConnectorError> {
         let (by_id, order) = self.by_id();
-        // Rows that were met: whether one is left in the new file.
+        // Records that were met: whether one is left in the new file.
         let mut met: HashMap<&ObjectId, bool> = HashMap::new();
-        let added = self.form.columns.len() - self.form.old_width;
-        let tail = vec![self.form.delimiter; added];
         let mut count = 0u64;
         loop {
             count += 1;
-            if count.is_multiple_of(ROWS) {
-                cx.check()?;
+            if count.is_multiple_of(RECORDS) {
+                self.batch.cx.check()?;
             }
-            match rows.next(config)? {
-                Next::End => break,
-                Next::Row if !rows.is_open() => {}
-                _ => {
-                    return Err(refuse(
-                        config,
-                        rows.line,
-                        "has a quote that does not close, or a row that is too long",
-                    ));
+            let id = match self.writer.next()? {
+                Met::End => break,
+                Met::Object(id) => id,
+                Met::Nobody => {
+                    self.writer.copy(&mut self.draft)?;
+                    continue;
                 }
-            }
-            if rows.line_end().is_empty() && config.final_newline {
-                return Err(refuse(config, rows.line, "has no line end, so another program may be writing the file"));
-            }
-            let id = match table.identify(rows, config) {
-                Ok(Some(id)) => ObjectId::from(&*id),
-                Ok(None) => ObjectId::default(),
-                // A broken row stays as it is, but must not come to look whole by a new column.
-                Err(_) if added > 0 => {
-                    return Err(refuse(config, rows.line, "cannot be read, so no column can be added"));
-                }
-                Err(fault) => {
+                Met::Broken(fault) => {
                     if let Some((id, edits)) = fault.id.as_ref().and_then(|id| by_id.get_key_value(id)) {
                         self.fail(edits, &fault);
                         met.insert(id, true);
@@ -238,113 +234,92 @@ impl<'a> Merge<'a> {
                 }
             };
             let Some((id, edits)) = by_id.get_key_value(&id) else {
-                self.copy(rows, &tail)?;
+                self.copy()?;
                 continue;
             };
             match met.get(*id) {
-                // A second row with the key: gone with the first one, otherwise left for the scan to report.
-                Some(true) => self.copy(rows, &tail)?,
+                // A second record with the key: gone with the first one, otherwise left for the scan to report.
+                Some(true) => self.copy()?,
                 Some(false) => {}
                 None => {
-                    let left = self.rewrite(rows, table, edits, &tail)?;
+                    let left = self.rewrite(edits)?;
                     met.insert(id, left);
                 }
             }
         }
-        self.append_rows(order.into_iter().filter(|(id, _)| !met.contains_key(id)).collect())
+        self.append(order.into_iter().filter(|(id, _)| !met.contains_key(id)).collect())
     }
 
-    /// Edits the current row; whether there is one afterwards.
-    fn rewrite(&mut self, rows: &Rows, table: &Table, edits: &[usize], tail: &[u8]) -> Result<bool, ConnectorError> {
-        let texts = match table.texts(rows) {
-            Ok(texts) => texts,
+    /// Edits the record at hand; whether there is one afterwards.
+    fn rewrite(&mut self, edits: &[usize]) -> Result<bool, ConnectorError> {
+        let old = match self.writer.state() {
+            Ok(old) => old,
             Err(fault) => {
                 self.fail(edits, &fault);
-                self.copy(rows, tail)?;
+                self.copy()?;
                 return Ok(true);
             }
         };
-        let mut row = Some(texts.clone());
-        self.edit(edits, &mut row);
-        let Some(new) = row else {
-            self.dirty = true;
-            return Ok(false);
-        };
-        let same = new.iter().enumerate().all(|(at, text)| texts.get(at).map_or("", String::as_str) == text);
-        if same {
-            self.copy(rows, tail)?;
-        } else {
-            self.dirty = true;
-            self.row(&new)?;
+        let mut record = Some(old.clone());
+        self.edit(edits, &mut record);
+        match record {
+            Some(new) if new == old => self.copy()?,
+            Some(new) => self.put(&new)?,
+            None => {
+                self.dirty = true;
+                return Ok(false);
+            }
         }
         Ok(true)
     }
 
-    /// The edits of a row that cannot be read.
+    /// The edits of a record that cannot be read.
     fn fail(&mut self, edits: &[usize], fault: &RowFault) {
-        let file = &self.form.config.file;
+        let file = &self.batch.config.file;
         for at in edits {
             let message = format!("the row cannot be read: {}: {}", fault.place(file), fault.error);
             let mut error = ConnectorError::new(ErrorCode::InvalidValue, message);
             error.hint.clone_from(&fault.error.hint);
-            self.outcomes[*at] = Some(Applied::failed(self.operations[*at].id.clone(), error));
+            self.batch.outcomes[*at] = Some(Applied::failed(self.batch.operations[*at].id.clone(), error));
         }
     }
 
-    /// The rows that the old file does not have.
-    fn append_rows(&mut self, order: Vec<(&ObjectId, Vec<usize>)>) -> Result<(), ConnectorError> {
+    /// The records that the old file does not have.
+    fn append(&mut self, order: Vec<(&ObjectId, Vec<usize>)>) -> Result<(), ConnectorError> {
         for (_, edits) in order {
-            let mut row = None;
-            self.edit(&edits, &mut row);
-            if let Some(texts) = row {
-                self.dirty = true;
-                self.row(&texts)?;
+            let mut record = None;
+            self.edit(&edits, &mut record);
+            if let Some(new) = record {
+                self.put(&new)?;
             }
         }
         Ok(())
     }
 
-    fn edit(&mut self, edits: &[usize], row: &mut Row) {
+    fn edit(&mut self, edits: &[usize], record: &mut Option<W::State>) {
         for at in edits {
-            let (Some(edit), operation) = (&self.edits[*at], &self.operations[*at]) else { continue };
-            self.outcomes[*at] = Some(match self.form.apply(edit, row) {
+            let (Some(edit), operation) = (&self.edits[*at], &self.batch.operations[*at]) else { continue };
+            self.batch.outcomes[*at] = Some(match self.writer.apply(edit, record) {
                 Ok(done) => Applied::done(operation.id.clone(), done),
                 Err(error) => Applied::failed(operation.id.clone(), error),
             });
         }
     }
 
-    fn copy(&mut self, rows: &Rows, tail: &[u8]) -> Result<(), ConnectorError> {
-        self.draft.write(rows.raw())?;
-        self.draft.write(tail)?;
-        if rows.line_end().is_empty() {
-            return self.draft.write(&self.end);
-        }
-        self.draft.write(rows.line_end())
+    fn copy(&mut self) -> Result<(), ConnectorError> {
+        self.left += 1;
+        self.writer.copy(&mut self.draft)
     }
 
-    fn row(&mut self, texts: &[String]) -> Result<(), ConnectorError> {
-        let mut line = Vec::new();
-        for (at, (text, column)) in texts.iter().zip(&self.form.columns).enumerate() {
-            if at > 0 {
-                line.push(self.form.delimiter);
-            }
-            self.cell(&mut line, text, &column.name)?;
-        }
-        self.line(line)
-    }
-
-    fn cell(&self, line: &mut Vec<u8>, text: &str, name: &Text) -> Result<(), ConnectorError> {
-        cell::append(line, text, self.form.delimiter, self.form.config.quote, name)
-    }
-
-    fn line(&mut self, mut line: Vec<u8>) -> Result<(), ConnectorError> {
-        line.extend_from_slice(&self.end);
-        self.draft.write(&line)
+    fn put(&mut self, record: &W::State) -> Result<(), ConnectorError> {
+        self.left += 1;
+        self.dirty = true;
+        self.writer.put(record, &mut self.draft)
     }
 }
 
-fn refuse(config: &Config, line: u64, what: &str) -> ConnectorError {
+/// Why a file is left as it is.
+pub(super) fn refuse(config: &Config, line: u64, what: &str) -> ConnectorError {
     ConnectorError::new(ErrorCode::Unreadable, format!("{} is not rewritten: line {line} {what}", config.file))
         .hint("repair the file; `provost connector test` shows what is wrong with it")
 }

@@ -1,14 +1,23 @@
 //! Writing: a batch of operations becomes one new version of the file, put in place by one rename.
 //!
-//! `edit` turns operations into cell texts, `merge` streams the old file past them, `draft` is the new file until it is
-//! whole. Writers of one file take turns: within the process by an async lock, between processes by a lock file, which
+//! `merge` streams the old file past the operations, `draft` is the new file until it is whole. What is of a format stands
+//! behind the seam `merge::Writer`: `cells` and `edit` for rows of cells, `tree` for
+//! trees of values, with a module for each notation. Writers of one file take turns: within the process by an async lock, between processes by a lock file, which
 //! also remembers that the file was written before.
 
+mod cells;
 mod draft;
 mod edit;
+mod fixed;
+mod jsonl;
+mod ldif;
 mod merge;
 #[cfg(test)]
 mod tests;
+mod tree;
+
+#[cfg(feature = "fuzzing")]
+pub(super) use tree::Notation;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};

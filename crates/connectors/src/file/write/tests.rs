@@ -10,13 +10,13 @@ use serde_json::json;
 use super::super::config::{self, Config};
 use super::{Lock, merge};
 
-fn place(content: &str) -> (tempfile::TempDir, PathBuf, Config) {
+fn place(content: &str) -> (tempfile::TempDir, PathBuf, std::sync::Arc<Config>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     std::fs::write(&path, content).unwrap();
     let values = json!({"path": "a.csv", "key": "id", "write": true});
     let config = config::read(&Settings::new(values.as_object().unwrap().clone(), folder.path())).unwrap();
-    (folder, path, config)
+    (folder, path, config.into())
 }
 
 fn deletion(id: &str) -> Operation {

@@ -8,6 +8,7 @@ use provost_connector::{CheckStatus, ConnectorError, ErrorCode, Host, Secret, Se
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use super::schema::other;
 use super::{Case, Played, Subject, Verdict, case, demand};
 use crate::ground::Ground;
 use crate::proxy::{Conduct, Proxy};
@@ -115,7 +116,7 @@ async fn twice(ground: &Ground<'_>, _: Subject<'_>) -> Played {
     let kit = ground.kit;
     let again = kit.connector.configure(kit.settings.clone(), kit.host.clone()).await?;
     let schema = again.schema(&ground.cx()).await?;
-    demand!(schema == ground.schema, "the second session has another schema");
+    demand!(schema == ground.schema, "the second session has another schema: {}", other(&schema, &ground.schema));
     ground.session.schema(&ground.cx()).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use provost_model::Mutability;
+use provost_model::{ClassSchema, Mutability, Schema};
 
 use super::{Case, Played, Subject, case, demand};
 use crate::ground::Ground;
@@ -71,6 +71,21 @@ async fn named(ground: &Ground<'_>, _: Subject<'_>) -> Played {
 
 async fn stable(ground: &Ground<'_>, _: Subject<'_>) -> Played {
     let again = ground.session.schema(&ground.cx()).await?;
-    demand!(again == ground.schema, "it is another one");
+    demand!(again == ground.schema, "it is another one: {}", other(&again, &ground.schema));
     Ok(())
+}
+
+/// Where two schemas of a connection begin to differ.
+pub(super) fn other(one: &Schema, two: &Schema) -> String {
+    let parts = |schema: &Schema| -> Vec<String> {
+        let of = |class: &ClassSchema| {
+            let attributes = class.attributes.iter().map(|one| format!("{}.{one:?}", class.name));
+            std::iter::once(format!("{}, keys {:?}", class.name, class.keys)).chain(attributes).collect::<Vec<_>>()
+        };
+        schema.classes.iter().flat_map(of).collect()
+    };
+    let (one, two) = (parts(one), parts(two));
+    let at = one.iter().zip(&two).take_while(|(one, two)| one == two).count();
+    let told = |parts: &[String]| parts.get(at).map_or_else(|| "nothing".to_owned(), Clone::clone);
+    format!("{} instead of {}", told(&one), told(&two))
 }

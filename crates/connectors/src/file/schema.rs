@@ -45,9 +45,16 @@ pub(super) fn of_table(table: &Table, config: &Config) -> ClassSchema {
         .enumerate()
         .filter(|(_, column)| !column.name.is_empty())
         .map(|(at, column)| attribute(column, table.keys.contains(&at), table.keys == [at]));
+    let mut attributes: Vec<AttributeSchema> = attributes.collect();
+    // The column of `enabled` is appended when somebody is switched, and a mapping may name it before.
+    if let Some(enabled) = config.enabled.as_ref().filter(|_| config.write && config.header)
+        && table.position(&enabled.column).is_none()
+    {
+        attributes.push(AttributeSchema::new(enabled.column.clone(), AttributeType::String));
+    }
     ClassSchema {
         name: config.class.clone(),
-        attributes: attributes.collect(),
+        attributes,
         keys: if let [key] = table.keys[..] { vec![table.columns[key].name.clone()] } else { Vec::new() },
         // Without a header there is no place to name a new column.
         open: config.write && config.header,

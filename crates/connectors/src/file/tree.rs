@@ -334,6 +334,12 @@ pub(super) fn of_settings(meaning: &Meaning) -> ClassSchema {
             class.attributes.push(AttributeSchema::new(name.clone(), AttributeType::String));
         }
     }
+    // It is there as soon as somebody is switched, and a mapping may name it before.
+    if let Some(enabled) =
+        config.enabled.as_ref().filter(|enabled| config.write && !enabled.column.contains(['.', '[']))
+    {
+        add(&mut class.attributes, &enabled.column, &enabled.on);
+    }
     for slot in &config.shape.slots {
         add(&mut class.attributes, &slot.name, &Value::Null);
         class.open = false;

@@ -221,6 +221,17 @@ pub fn entry(mut plan: Plan, shape: &ClassShape) -> Result<(String, Vec<(String,
         })?,
     };
     let mut attributes: BTreeMap<String, Values> = BTreeMap::new();
+    // Active Directory makes accounts that are off. One that has its password is meant to be used; without one it cannot be.
+    if let Some(Switch { attribute, how: How::Bit(_) }) = &shape.switch
+        && plan.on.is_none()
+        && text_of(attribute).is_none()
+        && plan
+            .changes
+            .iter()
+            .any(|piece| piece.attribute.eq_ignore_ascii_case("unicodePwd") && !piece.values.is_empty())
+    {
+        plan.on = Some(true);
+    }
     if let (Some(on), Some(Switch { attribute, how: How::Bit(bit) })) = (plan.on, &shape.switch) {
         let given = text_of(attribute).and_then(|text| text.parse().ok());
         let number = Switch::turned(*bit, given, on).to_string();

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod ldap;
+mod ldif;
+#[cfg(unix)]
+mod program;
 #[path = "../run/mod.rs"]
 mod run;
 mod sql;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use provost_connector::FindRequest;
@@ -18,8 +22,8 @@ use run::Folder;
 
 /// A real system, and how it is looked at without Provost.
 trait Target {
-    /// The connection `target`, as YAML.
-    fn connection(&self) -> String;
+    /// The connection `target`, as YAML, for a configuration in this folder.
+    fn connection(&self, folder: &Path) -> String;
     /// The object rules of the job from the directory, as YAML.
     fn rules(&self) -> &'static str;
     fn password(&self) -> Option<&'static str>;
@@ -56,7 +60,8 @@ impl Story {
     fn new(target: &impl Target) -> Self {
         let folder = Folder::new();
         let hr = "  hr: { connector: file, path: people.csv, class: person, key: id }\n";
-        let configuration = format!("connections:\n{hr}{}{JOBS}{}", target.connection(), target.rules());
+        let configuration =
+            format!("connections:\n{hr}{}{JOBS}{}", target.connection(&folder.path("")), target.rules());
         folder.write("provost.yaml", &configuration);
         if let Some(password) = target.password() {
             folder.run_with(&["secret", "set", "target"], password).ok();

@@ -1,5 +1,7 @@
 //! PostgreSQL and MariaDB.
 
+use std::path::Path;
+
 use provost_testkit::{mariadb, postgres};
 
 use super::{Target, tell};
@@ -48,7 +50,7 @@ impl Database {
 }
 
 impl Target for Database {
-    fn connection(&self) -> String {
+    fn connection(&self, _: &Path) -> String {
         let (Database::Postgres(url) | Database::MariaDb(url)) = self;
         format!(
             "  target:\n    connector: sql\n    url: {url}\n    classes:\n      \

@@ -26,9 +26,9 @@ dist: ## the program as operators run it: target/dist/provost; takes longer to b
 bench: deps ## ratios, side by side: make bench BENCH_ARGS='…'
 	$(CARGO) build --profile dist -p provost -p provost-bench
 	$(CARGO) build --profile dist -p provost-lang --example mapping_speed
-	$(CARGO) build --profile dist -p provost-connectors --example ldap_speed
+	$(CARGO) build --profile dist -p provost-connectors --example ldap_speed --example sql_speed --example process_speed
 	$(CARGO) run --profile dist -p provost-bench -- $(BENCH_ARGS)
-	$(CARGO) run --profile dist -p provost-connectors --example ldap_speed
+	for example in ldap_speed sql_speed process_speed; do target/dist/examples/$$example || exit 1; done
 
 soak: deps ## long fuzz and kill runs: the tests with soak in their name, then the fuzz targets
 	PROVOST_SOAK=1 $(CARGO) test --release --workspace -- --include-ignored soak

@@ -207,7 +207,7 @@ async fn bare_create(url: &str, prefix: &str, asks_for_id: bool) {
                     .collect();
                 entry.push(("objectClass".to_owned(), HashSet::from(["inetOrgPerson".to_owned()])));
                 if asks_for_id {
-                    let post: RawControl = PostRead::new(vec!["entryUUID"]).into();
+                    let post: RawControl = PostRead::new(vec!["entryUUID"]);
                     ldap.with_controls(vec![post]);
                 }
                 ldap.add(&format!("uid={name},{}", slapd::PEOPLE), entry).await.unwrap().success().unwrap();

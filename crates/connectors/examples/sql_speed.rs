@@ -139,12 +139,14 @@ async fn create(session: &dyn Session, people: &[Person]) -> f64 {
     took
 }
 
+type Row = (i64, String, Option<String>, Option<i32>, Option<bool>);
+
 /// The same pages, each row as the driver gives it.
 async fn read_by_hand(connection: &mut PgConnection, rows: i64) -> f64 {
     let began = Instant::now();
     let (mut last, mut count) = (i64::MIN, 0);
     loop {
-        let page: Vec<(i64, String, Option<String>, Option<i32>, Option<bool>)> =
+        let page: Vec<Row> =
             sqlx::query_as("select id, login, mail, level, active from theirs where id > $1 order by id limit 1000")
                 .bind(last)
                 .fetch_all(&mut *connection)

@@ -72,7 +72,15 @@ async fn a_paused_first_cycle_is_taken_up_again() {
         let users = made("/Users");
         let linked = world.links("person").await.iter().filter(|link| link.target_id.is_some()).count();
         assert_eq!(users, linked, "{after}");
-        assert_eq!(fake.requests().iter().filter(|seen| seen.status.is_none()).count(), 0, "{after}: broken off");
+        // The target notes an answer when it has sent it, which on a busy machine is after the client has it.
+        let broken_off = || fake.requests().iter().filter(|seen| seen.status.is_none()).count();
+        for _ in 0..500 {
+            if broken_off() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(broken_off(), 0, "{after}: broken off");
         assert!(world.failures().await.is_empty(), "{after}: {:?}", world.failures().await);
 
         let refused = world.try_run(RunOptions::default()).await.unwrap_err();
